@@ -1,0 +1,37 @@
+# Run `make help` for what each target does.
+PYTHON ?= $(firstword $(wildcard .venv/bin/python .venv/Scripts/python.exe) python3)
+SPHINXOPTS ?= -W --keep-going
+JOBS ?= 0
+SPHINX = $(PYTHON) -m sphinx $(SPHINXOPTS) -q -d _build/doctrees -D recipe_jobs=$(JOBS)
+MARK ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help html html-noplot data test lint lock clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+html:  ## build the site (RECIPE=slug: execute just that one; JOBS=n; CLUSTER=address)
+	@$(SPHINX) -D recipe_only=$(RECIPE) -D recipe_cluster=$(CLUSTER) . _build/html
+	@echo "the site: _build/html/index.html"
+
+html-noplot:  ## typeset the site without executing anything
+	@$(SPHINX) -D plot_gallery=0 . _build/html
+
+data:  ## fetch the real data sets into data/, once; without them recipes use drawn ones
+	@$(PYTHON) extensions/fetch_data.py
+
+test:  ## run all tests (MARK=expression: those whose markers match)
+	@$(PYTHON) -m pytest $(if $(MARK),-m "$(MARK)")
+
+lint:  ## check the style of code and the spelling of text
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m codespell_lib
+
+lock:  ## write constraints.txt anew from the requirements files
+	@$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
+	  --no-header --no-emit-index-url requirements-dev.txt -o constraints.txt
+
+clean:  ## remove everything that was generated (not data/ and .venv/)
+	rm -rf _build recipes

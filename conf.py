@@ -1,0 +1,76 @@
+# Settings of the site. What needs code is an extension in extensions/.
+# Reference: https://www.sphinx-doc.org/en/master/usage/configuration.html
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+
+# -- Project ---------------------------------------------------------------------------
+
+project = "PyTorch Recipes"
+author = "the PyTorch Recipes contributors"
+copyright = "2026, the PyTorch Recipes contributors"
+release = "0.1.0"
+
+# -- Extensions ------------------------------------------------------------------------
+
+extensions = [
+    "recipe_runner",  # before Sphinx-Gallery: it executes, Sphinx-Gallery typesets
+    "recipe_cards",
+    "recipe_times",
+    "sphinx_gallery.gen_gallery",
+    "sphinx.ext.intersphinx",
+]
+
+# -- Sources ---------------------------------------------------------------------------
+
+exclude_patterns = [
+    "_build", "data", "recipes_source", "tests", ".venv", ".git", "README.md",
+    "sg_execution_times.rst", "recipes/sg_execution_times.rst", "recipes/backreferences",
+]  # fmt: skip
+nitpicky = True  # a name or label that leads nowhere is an error
+smartquotes = False
+
+# -- Recipes ---------------------------------------------------------------------------
+
+sphinx_gallery_conf = {
+    "examples_dirs": "recipes_source",
+    "gallery_dirs": "recipes",
+    "filename_pattern": r"\.py$",  # every recipe is executed
+    "within_subsection_order": "ExampleTitleSortKey",
+    "backreferences_dir": "recipes/backreferences",
+    "doc_module": ("torch", "torchvision"),
+    "capture_repr": (),  # a page shows what is printed, as a script does
+    "image_scrapers": ("matplotlib",),
+    "reset_modules": ("matplotlib",),
+    "download_all_examples": False,
+    "write_computation_times": False,  # docs/recipe_times.rst shows them
+    "min_reported_time": 0,
+    "show_signature": True,
+    "remove_config_comments": True,
+}
+
+# -- Links to other projects -----------------------------------------------------------
+
+# Small inventories of the names that we use, so that a build needs no network.
+intersphinx_mapping = {
+    "torch": ("https://docs.pytorch.org/docs/stable/", "docs/inventories/torch.txt"),
+    "torchvision": (
+        "https://docs.pytorch.org/vision/stable/",
+        "docs/inventories/torchvision.txt",
+    ),
+    "python": ("https://docs.python.org/3/", "docs/inventories/python.txt"),
+    "matplotlib": ("https://matplotlib.org/stable/", "docs/inventories/matplotlib.txt"),
+}
+intersphinx_timeout = 5  # seconds
+
+# -- HTML ------------------------------------------------------------------------------
+
+html_theme = "sphinx_rtd_theme"
+html_theme_options = {"navigation_depth": 3, "style_external_links": False}
+html_title = "PyTorch Recipes"
+html_static_path = ["docs/_static"]
+html_css_files = ["site.css"]
+html_show_sphinx = False
+html_copy_source = False

@@ -1,0 +1,74 @@
+"""The metadata of a recipe, read from the PEP 723 comment block at its top.
+
+Problem: a recipe is one file, so everything the site needs to know about it has to
+stand in that file, and in a form that other tools read too.
+Usage: ``read_header(source)`` on the text of a recipe.
+Result: a :class:`Header`; what ``uv run`` needs (``dependencies``) and what the site
+needs (the table ``[tool.recipe]``).
+
+The block's syntax is that of https://peps.python.org/pep-0723/ (regular expression
+from its reference implementation).
+"""
+
+import re
+import tomllib
+from dataclasses import dataclass, field, fields
+
+BLOCK = re.compile(
+    r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$"
+)
+
+
+class HeaderError(ValueError):
+    """A recipe's header is missing, cannot be parsed or holds an unknown key."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a recipe declares about itself."""
+
+    requires_python: str
+    dependencies: tuple[str, ...]
+    tags: tuple[str, ...]
+    timeout: float = 120  # seconds of wall time
+    memory: float = 4  # GiB of resident memory, the recipe's children included
+    cpus: float = 1
+    gpus: float = 0
+    datasets: tuple[str, ...] = field(default=())  # names in torchvision.datasets
+
+
+def read_header(source: str) -> Header:
+    """Parse the header of a recipe's source text.
+
+    Raises:
+        HeaderError: with one sentence that says what is wrong.
+    """
+    blocks = [m for m in BLOCK.finditer(source) if m["type"] == "script"]
+    if len(blocks) != 1:
+        raise HeaderError(
+            f"expected one '# /// script' block (PEP 723) at the top, got {len(blocks)}"
+        )
+    lines = blocks[0]["content"].splitlines()
+    try:
+        table = tomllib.loads("\n".join(line[2:] for line in lines))
+    except tomllib.TOMLDecodeError as error:
+        raise HeaderError(f"the '# /// script' block is not valid TOML: {error}") from None
+    values = dict(table.get("tool", {}).get("recipe", {}))
+    known = {f.name for f in fields(Header)} - {"requires_python", "dependencies"}
+    if unknown := sorted(set(values) - known):
+        raise HeaderError(
+            f"unknown key {unknown[0]!r} in [tool.recipe]; known: {', '.join(sorted(known))}"
+        )
+    for key in ("timeout", "memory", "cpus", "gpus"):
+        number = values.get(key, 1)
+        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
+            raise HeaderError(f"{key} must be a number that is not negative")
+    for key in ("tags", "datasets"):
+        values[key] = tuple(values.get(key, ()))
+        if not all(isinstance(item, str) for item in values[key]):
+            raise HeaderError(f"{key} must be a list of strings")
+    return Header(
+        requires_python=table.get("requires-python", ""),
+        dependencies=tuple(table.get("dependencies", ())),
+        **values,
+    )

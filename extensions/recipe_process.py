@@ -1,0 +1,248 @@
+"""Executes one recipe, alone in a process that may die of it.
+
+Problem: a recipe is arbitrary code: it can hang, crash, exit, fill memory or the
+screen, and leave settings or processes behind.
+Usage: ``execute(task)`` in a process of its own (see ``recipe_runner``); everything
+that goes in and comes out can be pickled, so that any executor can carry it.
+Result: a :class:`Run`: what each cell printed and drew, as Sphinx-Gallery's rst and as
+files, with its costs; or a :class:`Failure` in ``Run.failure``.
+"""
+
+import faulthandler
+import multiprocessing
+import os
+import platform
+import re
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+OUTPUT_LIMIT = 1_000_000  # characters that a recipe may print
+GIB = 2**30
+SUBDIR = "recipes/recipes"  # of the pages, below the documentation's root
+
+
+@dataclass(frozen=True)
+class Task:
+    """One recipe to execute."""
+
+    slug: str
+    files: dict[str, bytes]  # the recipe and the local modules that it imports
+    gallery: dict  # the site's sphinx_gallery_conf
+    threads: int
+    timeout: float  # seconds
+    memory: float  # GiB
+    datasets: tuple[str, ...]
+    data_dir: str
+    cpus: float = 1
+    gpus: float = 0
+    scratch: str = ""  # a folder for this run alone; made where it is executed if empty
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a recipe has no page: a sentence and what the recipe left to read."""
+
+    reason: str
+    details: str = ""
+
+
+@dataclass
+class Run:
+    """What one execution produced."""
+
+    outputs: list[str] = field(default_factory=list)  # rst, one item per block
+    names: dict = field(default_factory=dict)  # Python names used, for links
+    images: dict[str, bytes] = field(default_factory=dict)  # by file name
+    wall: float = 0.0  # seconds
+    cpu: float = 0.0  # seconds, child processes included
+    peak: float = 0.0  # MiB
+    environment: dict[str, str] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+def execute(task: Task) -> Run:
+    """Run the recipe cell by cell, in a scratch folder that is removed afterwards."""
+    scratch = Path(task.scratch or tempfile.mkdtemp(prefix="recipe-"))
+    scratch.mkdir(parents=True, exist_ok=True)
+    if hasattr(os, "setsid"):  # a group of its own: whatever it starts ends with it
+        os.setsid()
+    (scratch / "pid").write_text(str(os.getpid()))
+    console = open(scratch / "console", "w+b", buffering=0)  # noqa: SIM115
+    for stream in (sys.stdout, sys.stderr):  # what compiled code prints goes there too
+        stream.flush()
+    os.dup2(console.fileno(), 1)
+    os.dup2(console.fileno(), 2)
+    faulthandler.enable(console)
+    # Shortly before the time limit, so that a hanging recipe says where it hangs.
+    faulthandler.dump_traceback_later(0.95 * task.timeout, file=console)
+    watch(task, scratch)
+    os.environ["MPLBACKEND"] = "agg"
+    import torch
+
+    torch.set_num_threads(task.threads)
+    sys.path.insert(0, os.path.dirname(__file__))
+    from standin_data import install
+
+    install(Path(task.data_dir), task.datasets)
+    try:
+        run = run_cells(task, scratch)
+    except SystemExit as error:
+        reason = f"called sys.exit({error.code!r}), which would end the page here"
+        run = Run(failure=Failure(reason, where(error, scratch, task.slug)))
+    except FileNotFoundError as error:
+        if (scratch / "work").exists():
+            raise
+        reason = "deleted the folder that it runs in"
+        run = Run(failure=Failure(reason, where(error, scratch, task.slug)))
+    run.failure = run.failure or left_behind()
+    usage = os.times()
+    run.cpu = usage.user + usage.system + usage.children_user + usage.children_system
+    run.peak = peak_mib()
+    if not task.scratch:
+        os.chdir(os.path.expanduser("~"))
+        shutil.rmtree(scratch, ignore_errors=True)
+    return run
+
+
+def run_cells(task: Task, scratch: Path) -> Run:
+    """Execute the code blocks with Sphinx-Gallery; its conventions, its output."""
+    from gallery_adapter import execute_blocks
+
+    workdir = scratch / "work"  # the current folder of the recipe
+    workdir.mkdir()
+    for name, content in task.files.items():
+        (workdir / name).write_bytes(content)
+    source = workdir / f"{task.slug}.py"
+    start = time.perf_counter()
+    outputs, names, traceback = execute_blocks(
+        source, scratch / SUBDIR, scratch, task.gallery
+    )
+    run = Run(outputs, names, wall=time.perf_counter() - start)
+    try:
+        "".join(outputs).encode()
+    except UnicodeEncodeError as error:
+        run.failure = Failure(f"printed text that is not valid UTF-8: {error.object[error.start]!r}")
+    if traceback:
+        last = traceback.strip().splitlines()[-1]
+        run.failure = Failure(f"raised {last}", readable(traceback, scratch, task.slug))
+    for image in sorted((scratch / SUBDIR / "images").glob("sphx_glr_*")):
+        run.images[image.name] = image.read_bytes()
+    run.environment = environment()
+    return run
+
+
+def environment() -> dict[str, str]:
+    """What the results were made with."""
+    import torch
+
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    return {
+        "torch": torch.__version__,
+        "torchvision": version("torchvision"),
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": str(accelerator or "cpu"),
+    }
+
+
+def watch(task: Task, scratch: Path) -> None:
+    """End this process, with a reason, when it passes a limit or loses its parent."""
+    parent, me = multiprocessing.parent_process(), psutil.Process()
+
+    def stop(reason: str) -> None:
+        (scratch / "reason").write_text(reason)
+        kill_group(os.getpid())
+
+    def look() -> None:
+        while True:
+            time.sleep(0.2)
+            printed = getattr(sys.stdout, "output", None)  # Sphinx-Gallery's collector
+            if printed is not None and printed.tell() > OUTPUT_LIMIT:
+                head = printed.getvalue()[:200].strip().splitlines()[:3]
+                stop(f"printed more than {OUTPUT_LIMIT:,} characters, from {head!r} on")
+            used = memory_used(me)
+            if used > task.memory * GIB:
+                stop(f"used more than its limit of {task.memory:g} GiB of memory")
+            if parent and not parent.is_alive():
+                kill_group(os.getpid())  # the build is gone
+
+    threading.Thread(target=look, daemon=True).start()
+
+
+def memory_used(process: psutil.Process) -> int:
+    """Resident bytes of a process and its children."""
+    total = 0
+    for one in (process, *process.children(recursive=True)):
+        try:
+            total += one.memory_info().rss
+        except psutil.Error:
+            continue  # it has just ended
+    return total
+
+
+def kill_group(pid: int) -> None:
+    """Kill a recipe's process and everything that it started."""
+    if hasattr(os, "killpg"):
+        try:
+            os.killpg(pid, signal.SIGKILL)
+        except OSError:
+            return  # nothing is left of it
+    else:
+        try:
+            family = [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]
+        except psutil.Error:
+            return
+        for process in family:
+            process.kill()
+
+
+def left_behind() -> Failure | None:
+    """A failure if processes that the recipe started are still running."""
+    children = psutil.Process().children(recursive=True)
+    _, alive = psutil.wait_procs(children, timeout=1)
+    names = []
+    for child in alive:
+        try:
+            command = " ".join(child.cmdline())
+        except psutil.Error:
+            continue
+        if "multiprocessing." not in command:  # Python's own helpers end with us
+            names.append(command[:80])
+    if names:
+        return Failure(f"left {len(names)} process(es) running: {names[0]}")
+    return None
+
+
+def peak_mib() -> float:
+    """Peak resident memory of this process so far, in MiB."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return psutil.Process().memory_info().peak_wset / 2**20
+    unit = 2**20 if sys.platform == "darwin" else 2**10
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+
+
+def readable(text: str, scratch: Path, slug: str) -> str:
+    """Make a traceback name the source file in place of its copy in scratch."""
+    copy = re.escape(str(scratch / "work")) + r"[\\/]"
+    text = re.sub(copy + re.escape(slug) + r"\.py", f"recipes_source/recipes/{slug}.py", text)
+    return re.sub(copy, "recipes_source/recipes/", text)
+
+
+def where(error: BaseException, scratch: Path, slug: str) -> str:
+    """The recipe's own lines in an exception's traceback."""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if Path(f.filename).parent == scratch / "work"]
+    return readable("".join(traceback.format_list(own)), scratch, slug)

@@ -1,0 +1,80 @@
+"""Shows how the execution of the recipes goes, and what it cost.
+
+Problem: a build of minutes should say what it is doing, and when it will be done.
+Usage: ``with Progress(recipes, jobs) as progress`` and call ``started`` and ``finished``.
+Result: on a terminal a live line with what is running, the time so far and an estimate
+from the last costs; elsewhere one plain line per start and per finish.
+"""
+
+import time
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as RichProgress
+
+from recipe_process import Run
+from recipe_store import Recipe, Store
+
+
+class Progress:
+    """A display of the recipes of one build."""
+
+    def __init__(self, recipes: list[Recipe], jobs: int) -> None:
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.live = self.console.is_terminal
+        self.left = {r.slug: r.cost for r in recipes}
+        self.jobs, self.total, self.done = jobs, len(recipes), 0
+        self.running: dict[str, float] = {}
+        columns = (
+            TextColumn("recipes"), BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+        )  # fmt: skip
+        self.bar = RichProgress(*columns, console=self.console, disable=not self.live)
+        self.task = self.bar.add_task("", total=self.total)
+
+    def __enter__(self) -> "Progress":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.stop()
+
+    def started(self, recipe: Recipe) -> None:
+        self.running[recipe.slug] = time.monotonic()
+        if not self.live:
+            self.console.print(f"recipe {recipe.slug}: start ({recipe.reason})", markup=False)
+        self.describe()
+
+    def finished(self, recipe: Recipe, run: Run) -> None:
+        seconds = time.monotonic() - self.running.pop(recipe.slug)
+        self.left.pop(recipe.slug)
+        self.done += 1
+        if run.failure:
+            text = f"FAILED, it {run.failure.reason}"
+        else:
+            text = f"{seconds:.1f} s"
+        line = f"recipe {recipe.slug}: {text} ({self.done}/{self.total})"
+        if self.live:
+            line += f" [{recipe.reason}]"
+        self.bar.console.print(line, markup=False)
+        self.bar.advance(self.task)
+        self.describe()
+
+    def describe(self) -> None:
+        text = ", ".join(sorted(self.running))
+        if self.left and all(self.left.values()):  # the last cost of each is known
+            text += f" (about {sum(self.left.values()) / self.jobs:.0f} s of work left)"
+        self.bar.update(self.task, description=text)
+
+
+def cost_table(store: Store, slugs: list[str]) -> str:
+    """The costs of these recipes as lines of text, the most expensive first."""
+    rows = [(slug, store.published(slug)) for slug in slugs]
+    rows = sorted((r for r in rows if "cpu" in r[1]), key=lambda r: (-r[1]["cpu"], r[0]))
+    width = max((len(slug) for slug, _ in rows), default=0)
+    lines = [f"{'recipe':{width}}  wall s   CPU s  peak MB"]
+    for slug, cost in rows:
+        lines.append(
+            f"{slug:{width}}  {cost['wall']:6.1f}  {cost['cpu']:6.1f}  {cost['peak']:7.0f}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,205 @@
+"""The run stage: executes the recipes that need it before Sphinx typesets the site.
+
+Problem: Sphinx-Gallery runs all examples of a site in one process, without a time
+limit, and knows only by the source's checksum whether a result is still right.
+Usage: list this extension before ``sphinx_gallery.gen_gallery``. Settings, all of them
+for the command line (``-D``): ``recipe_only`` (execute just this one, even if nothing
+changed), ``recipe_jobs`` (how many at once; default: the cores), ``recipe_cluster``
+(address of a Ray cluster), ``plot_gallery=0`` (execute nothing).
+Result: ``recipes/`` holds the pages, downloads and figures of all recipes, each made
+from an execution of what stands in the sources now; Sphinx-Gallery finds them current
+and only adds the indexes. A recipe that failed is listed when the build is done, which
+then ends with an error; its old page stays as it was.
+"""
+
+import difflib
+import os
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+from sphinx.util import logging
+
+from recipe_header import HeaderError
+from recipe_process import Failure, Task
+from recipe_progress import Progress, cost_table
+from recipe_store import Recipe, Store, write_json
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Build:
+    """What one build knows between its events."""
+
+    store: Store
+    lock: FileLock
+    failures: dict[str, Failure] = field(default_factory=dict)
+
+
+def prepare(app: Sphinx, config: Any) -> None:
+    """Have Sphinx-Gallery read the sources that were published, not those being edited."""
+    root = Path(app.srcdir)
+    store = Store(root, dict(config.sphinx_gallery_conf))
+    config.sphinx_gallery_conf = {
+        **config.sphinx_gallery_conf,
+        "examples_dirs": os.path.relpath(store.snapshot, root),
+    }
+    store.state.mkdir(parents=True, exist_ok=True)
+    app.recipe_build = Build(store, FileLock(store.state / "lock"))
+
+
+def run_stage(app: Sphinx) -> None:
+    """Bring the pages of all recipes up to date."""
+    build: Build = app.recipe_build
+    try:
+        build.lock.acquire(timeout=0)
+    except Timeout:
+        logger.info("another build is at work in this folder; waiting for it to end")
+        build.lock.acquire()
+    try:
+        recipes = read_recipes(build, app.config.recipe_only)
+        if app.config.plot_gallery in (False, "0", "False"):
+            for recipe in recipes:
+                publish(build, recipe)
+        else:
+            execute_recipes(build, recipes, app.config)
+        write_summary(build.store)
+    except OSError as error:
+        raise ExtensionError(
+            f"cannot write {error.filename or 'a file'}: {error.strerror}; what was "
+            "finished is kept, so make room and run the build again"
+        ) from error
+    app.config.plot_gallery = False  # whatever Sphinx-Gallery finds, it executes nothing
+
+
+def read_recipes(build: Build, only: str) -> list[Recipe]:
+    """All recipes with a valid header, those that must be executed with a reason."""
+    store = build.store
+    slugs = store.slugs()
+    if only and only not in slugs:
+        near = difflib.get_close_matches(only, slugs, n=3, cutoff=0.3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(slugs)}"
+        raise ExtensionError(f"no recipe is called {only!r}; {hint}")
+    store.tidy(slugs)
+    recipes = []
+    for slug in slugs:
+        try:
+            recipe = store.recipe(slug)
+        except (HeaderError, SyntaxError, UnicodeDecodeError, ValueError) as error:
+            build.failures[slug] = Failure(f"cannot be read: {error}")
+            continue
+        if only:  # this one in any case, the others as they stand
+            recipe.reason = "asked for" if slug == only else ""
+        recipes.append(recipe)
+    return recipes
+
+
+def publish(build: Build, recipe: Recipe) -> None:
+    """Typeset a recipe from its last execution if that is of the code at hand."""
+    run = build.store.run(recipe.slug)
+    run = run if run.get("key") == recipe.key else None
+    if not build.store.is_current(recipe, executed=bool(run)):
+        build.store.publish(recipe, run)
+
+
+def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
+    """Execute what has a reason to be, longest first, and publish each when done."""
+    todo = sorted((r for r in recipes if r.reason), key=lambda r: (-r.cost or -1e9, r.slug))
+    for recipe in recipes:
+        if not recipe.reason:
+            publish(build, recipe)
+    if not todo:
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    jobs = int(config.recipe_jobs) or cores
+    threads = max(1, cores // jobs)
+    if config.recipe_cluster:
+        from recipe_cluster import ClusterExecutor
+
+        executor = ClusterExecutor(config.recipe_cluster)
+        jobs = min(len(todo), 1000)
+    else:
+        from recipe_executors import LocalExecutor
+
+        executor = LocalExecutor(threads)
+    with Progress(todo, jobs) as progress, ThreadPoolExecutor(min(jobs, len(todo))) as pool:
+
+        def one(recipe: Recipe) -> Any:
+            progress.started(recipe)
+            task = Task(
+                slug=recipe.slug,
+                files={recipe.path.name: recipe.source, **recipe.modules},
+                gallery=build.store.gallery,
+                threads=max(threads, int(recipe.header.cpus)),
+                timeout=recipe.header.timeout,
+                memory=recipe.header.memory,
+                datasets=recipe.header.datasets,
+                data_dir=str(build.store.root / "data"),
+                cpus=recipe.header.cpus,
+                gpus=recipe.header.gpus,
+            )
+            return executor.run(task)
+
+        futures = {pool.submit(one, recipe): recipe for recipe in todo}
+        try:
+            for future in as_completed(futures):
+                recipe, run = futures[future], future.result()
+                progress.finished(recipe, run)
+                if run.failure:
+                    build.failures[recipe.slug] = run.failure
+                else:
+                    build.store.keep(recipe, run)
+                    build.store.publish(recipe, build.store.run(recipe.slug))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            executor.stop()
+            raise
+    print(cost_table(build.store, [r.slug for r in todo]))
+
+
+def write_summary(store: Store) -> None:
+    """One JSON file with the costs of all recipes, for the site and for other tools."""
+    costs = {}
+    for slug in store.slugs():
+        published = store.published(slug)
+        costs[slug] = {
+            k: published[k]
+            for k in ("wall", "cpu", "peak", "environment", "executed")
+            if k in published
+        }
+    write_json(store.state / "summary.json", costs)
+
+
+def report(app: Sphinx, exception: Exception | None) -> None:
+    """Release the folder, and end with an error if recipes failed."""
+    build: Build | None = getattr(app, "recipe_build", None)
+    if build is None:
+        return
+    build.lock.release()
+    if not build.failures:
+        return
+    parts = []
+    for slug, failure in sorted(build.failures.items()):
+        parts.append(f"\nrecipes_source/recipes/{slug}.py {failure.reason}")
+        parts.extend("    " + line for line in failure.details.splitlines())
+    count = len(build.failures)
+    text = f"{count} recipe{'s' if count > 1 else ''} failed:\n" + "\n".join(parts)
+    if exception is not None:
+        logger.error(text)
+    else:
+        raise ExtensionError(text)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.add_config_value("recipe_only", "", "")
+    app.add_config_value("recipe_jobs", "0", "")
+    app.add_config_value("recipe_cluster", "", "")
+    app.connect("config-inited", prepare, priority=5)  # before Sphinx-Gallery reads it
+    app.connect("builder-inited", run_stage, priority=400)  # before it looks for pages
+    app.connect("build-finished", report, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

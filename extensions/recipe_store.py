@@ -1,0 +1,245 @@
+"""What is kept of each recipe's last good execution, and what was published of it.
+
+Problem: a page must be made again when anything that it depends on has changed, never
+without reason, and a build that is killed at any moment must leave nothing false.
+Usage: one :class:`Store` per build; ``key`` says what a recipe depends on, ``run`` and
+``published`` what is there, ``publish`` replaces the files of a page.
+Result: below ``_build/recipe_runs`` two JSON files per recipe. ``<slug>.run.json`` holds
+an execution whole and is replaced in one step. ``<slug>.published.json`` is written
+after the page's files and holds their checksums, so a page that was half replaced is
+seen and typeset again from the execution.
+"""
+
+import ast
+import base64
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+
+import gallery_adapter
+import standin_data
+from recipe_header import Header, read_header
+from recipe_process import SUBDIR, Run
+
+PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "sphinx-gallery")
+
+
+def digest(data: bytes | str) -> str:
+    """A short checksum of content."""
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()[:16]
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace a file in one step, unless it already has this content."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        new.write_bytes(content)
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: dict) -> None:
+    """Replace a JSON file in one step; keys sorted, so that equal content is equal."""
+    write(path, json.dumps(value, indent=1, sort_keys=True).encode())
+
+
+def read_json(path: Path) -> dict:
+    """The content of a JSON file, empty if it is missing or damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+
+
+@dataclass
+class Recipe:
+    """One recipe as it stands in the sources, and why it would be executed."""
+
+    slug: str
+    path: Path
+    source: bytes
+    header: Header
+    key: dict[str, str]
+    modules: dict[str, bytes] = field(default_factory=dict)  # local imports
+    reason: str = ""  # to execute it; "" if its last execution is still right
+    cost: float = 0.0  # CPU seconds of its last execution
+
+
+class Store:
+    """The state of one project's recipes."""
+
+    def __init__(self, root: Path, gallery: dict) -> None:
+        self.root = root
+        self.sources = root / "recipes_source" / "recipes"
+        self.target = root / SUBDIR
+        self.state = root / "_build" / "recipe_runs"
+        self.snapshot = root / "_build" / "published_sources"
+        self.gallery = gallery
+        own = sorted(Path(__file__).parent.glob("*.py"))
+        self.own_code = digest(b"".join(p.read_bytes() for p in own))
+        shown = {k: v for k, v in gallery.items() if k not in ("examples_dirs", "gallery_dirs")}
+        self.common_key = {
+            **{package: version(package) for package in PACKAGES},
+            "Python": ".".join(platform.python_version_tuple()[:2]),
+            "gallery settings": digest(repr(sorted(shown.items()))),
+        }
+        runner = ("gallery_adapter.py", "recipe_process.py", "standin_data.py")
+        self.common_key["run stage"] = digest(
+            b"".join(p.read_bytes() for p in own if p.name in runner)
+        )
+
+    def slugs(self) -> list[str]:
+        """The names of all recipes, in alphabetical order."""
+        modules = {m for p in self.sources.glob("*.py") for m in self.local_imports(p)}
+        return sorted(p.stem for p in self.sources.glob("*.py") if p.name not in modules)
+
+    def local_imports(self, path: Path) -> dict[str, bytes]:
+        """The modules beside a recipe that it imports, theirs included."""
+        found: dict[str, bytes] = {}
+        todo = [path]
+        while todo:
+            text = todo.pop().read_bytes()
+            if b"import" not in text:
+                continue
+            try:
+                tree = ast.parse(text)
+            except SyntaxError:  # reported when the recipe is executed
+                continue
+            names = set()
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Import):
+                    names |= {alias.name.split(".")[0] for alias in node.names}
+                elif isinstance(node, ast.ImportFrom) and node.module:
+                    names.add(node.module.split(".")[0])
+            for name in sorted(names):
+                module = self.sources / f"{name}.py"
+                if module.is_file() and module.name not in found:
+                    found[module.name] = module.read_bytes()
+                    todo.append(module)
+        return found
+
+    def recipe(self, slug: str) -> Recipe:
+        """Read a recipe and find out whether it has to be executed, and why.
+
+        Raises:
+            HeaderError: if its header is wrong.
+        """
+        path = self.sources / f"{slug}.py"
+        source = path.read_bytes()
+        published, data_dir = self.published(slug), self.root / "data"
+        header = read_header(source.decode())
+        modules = self.local_imports(path)
+        if published.get("source") == digest(source):  # no need to parse it
+            code = published["key"]["code"]
+        else:
+            code = digest("\0".join(gallery_adapter.code_cells(path)))
+        key = {"code": code, **self.common_key}
+        key.update({f"import {name}": digest(data) for name, data in modules.items()})
+        for name in header.datasets:
+            key[f"data {name}"] = standin_data.identity(name, data_dir)
+        recipe = Recipe(slug, path, source, header, key, modules)
+        recipe.cost = published.get("cpu", 0.0)
+        if not published.get("executed") or published["key"] != key:
+            # The execution may be newer than what was published of it.
+            recipe.reason = why(self.run(slug).get("key", {}), key)
+        return recipe
+
+    def run(self, slug: str) -> dict:
+        """The last good execution of a recipe, empty if there is none."""
+        return read_json(self.state / f"{slug}.run.json")
+
+    def published(self, slug: str) -> dict:
+        """What stands in the site's sources for a recipe, empty if nothing does."""
+        return read_json(self.state / f"{slug}.published.json")
+
+    def keep(self, recipe: Recipe, run: Run) -> None:
+        """Keep an execution that went well."""
+        kept = asdict(run)
+        kept["images"] = {n: base64.b64encode(c).decode() for n, c in run.images.items()}
+        kept["key"] = recipe.key
+        write_json(self.state / f"{recipe.slug}.run.json", kept)
+
+    def is_current(self, recipe: Recipe, executed: bool) -> bool:
+        """Whether a recipe's page is there, whole, and made of what is there now."""
+        published = self.published(recipe.slug)
+        return published.get("made of") == self.made_of(recipe, executed) and all(
+            (self.root / name).is_file() and digest((self.root / name).read_bytes()) == sum_
+            for name, sum_ in published["files"].items()
+        )
+
+    def made_of(self, recipe: Recipe, executed: bool) -> str:
+        """A checksum over all that a page is typeset from."""
+        return digest(repr((recipe.source, recipe.key, executed, self.own_code)))
+
+    def publish(self, recipe: Recipe, run: dict | None) -> None:
+        """Typeset a recipe's page and put it in the place of the old one."""
+        record = {
+            "source": digest(recipe.source),
+            "key": recipe.key,
+            "made of": self.made_of(recipe, bool(run)),
+            "executed": bool(run),
+            **{k: run[k] for k in ("wall", "cpu", "peak", "environment") if run},
+        }
+        self.state.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=self.state, prefix="typeset-") as folder:
+            staged = Path(folder)
+            images = staged / SUBDIR / "images"
+            images.mkdir(parents=True)
+            for name, content in (run["images"] if run else {}).items():
+                (images / Path(name).name).write_bytes(base64.b64decode(content))
+            gallery_adapter.typeset(recipe.path, staged / SUBDIR, staged, self.gallery, run)
+            files = sorted(p.relative_to(staged) for p in staged.rglob("*") if p.is_file())
+            record["files"] = {
+                name.as_posix(): digest((staged / name).read_bytes()) for name in files
+            }
+            for name in files:
+                write(self.root / name, (staged / name).read_bytes())
+        copy = self.snapshot / "recipes" / recipe.path.name
+        write(copy, recipe.source)
+        record["files"][copy.relative_to(self.root).as_posix()] = digest(recipe.source)
+        stale = set(self.published(recipe.slug).get("files", ())) - set(record["files"])
+        write_json(self.state / f"{recipe.slug}.published.json", record)
+        for name in stale:
+            (self.root / name).unlink(missing_ok=True)
+
+    def tidy(self, slugs: list[str]) -> None:
+        """Remove what belongs to no recipe, and take over the galleries' headers."""
+        for path in self.state.glob("*.published.json"):
+            slug = path.name.removesuffix(".published.json")
+            if slug not in slugs:
+                for name in self.published(slug).get("files", ()):
+                    (self.root / name).unlink(missing_ok=True)
+                path.with_name(f"{slug}.run.json").unlink(missing_ok=True)
+                path.unlink()
+        for folder in self.state.glob("typeset-*"):  # of a build that was killed
+            shutil.rmtree(folder, ignore_errors=True)
+        source = self.sources.parent
+        headers = {p.relative_to(source) for p in source.rglob("*.rst")}
+        for name in headers:
+            write(self.snapshot / name, (source / name).read_bytes())
+        for copy in self.snapshot.rglob("*.rst"):
+            if copy.relative_to(self.snapshot) not in headers:
+                copy.unlink()
+
+
+def why(old: dict[str, str], new: dict[str, str]) -> str:
+    """The reason to execute, "" if there is none: what differs between two keys."""
+    if not old:
+        return "never run"
+    for name in sorted(set(old) | set(new)):
+        before, now = old.get(name), new.get(name)
+        if before != now:
+            if name in (*PACKAGES, "Python"):
+                return f"{name} {before} → {now}"
+            return f"{name} changed"
+    return ""

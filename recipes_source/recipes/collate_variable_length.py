@@ -1,0 +1,140 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Data"]
+# timeout = 60
+# ///
+"""
+Batch sequences of different lengths
+====================================
+
+Write a ``collate_fn`` that pads, and keep the padding out of the model's answer.
+
+Why it matters: sentences, recordings and box lists differ in length, and a batch is a
+rectangle. Padding fills it, but a model that reads the padding gives each sequence an
+answer that depends on which other sequences share its batch.
+"""
+
+# %%
+# Ragged data
+# -----------
+#
+# 64 sequences of token ids from 1 to 49, mostly short, a few long. A list of tensors
+# will do as a dataset. ``0`` is kept free: it will mean padding.
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.colors import ListedColormap
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_sequence
+from torch.utils.data import DataLoader
+
+torch.manual_seed(0)
+lengths = (3 + 37 * torch.rand(64) ** 2).long().tolist()
+data = [torch.randint(1, 50, (n,)) for n in lengths]
+print("lengths of the first eight:", lengths[:8], " longest:", max(lengths))
+
+try:
+    next(iter(DataLoader(data, batch_size=16)))
+except RuntimeError as error:
+    print("RuntimeError:", error)
+
+# %%
+# Padding alone
+# -------------
+#
+# The loader hands the list of samples to its ``collate_fn``, whose result is the batch.
+# The default one stacks, hence the error. :func:`torch.nn.utils.rnn.pad_sequence` fills
+# up to the longest, and the error is gone. But a GRU goes on reading: its last state is
+# the one after the padding. Compare it with each sequence read alone, unpadded.
+
+embed = nn.Embedding(50, 16, padding_idx=0)
+gru = nn.GRU(16, 32, batch_first=True)
+
+
+def pad(samples):
+    return pad_sequence(samples, batch_first=True)  # (batch, longest)
+
+
+with torch.no_grad():
+    alone = torch.cat([gru(embed(tokens[None]))[1][0] for tokens in data])
+    loader = DataLoader(data, batch_size=16, collate_fn=pad)
+    padded = torch.cat([gru(embed(inputs))[1][0] for inputs in loader])
+padded_error = (padded - alone).norm(dim=1) / alone.norm(dim=1)
+print(f"mean error {padded_error.mean():.0%}, largest {padded_error.max():.0%}")
+print("sequences off by more than 1%:", (padded_error > 0.01).sum().item(), "of 64")
+
+# %%
+# Return the lengths too
+# ----------------------
+#
+# Only the collate function still knows where each sequence ends, so let it return that
+# beside the batch. :func:`torch.nn.utils.rnn.pack_padded_sequence` then makes the GRU
+# stop there. ``enforce_sorted=False`` accepts the sequences in any order.
+
+
+def pad_with_lengths(samples):
+    lengths = torch.tensor([len(tokens) for tokens in samples])
+    return pad_sequence(samples, batch_first=True), lengths
+
+
+def last_state(inputs, lengths):
+    x = embed(inputs)
+    x = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    return gru(x)[1][0]
+
+
+loader = DataLoader(data, batch_size=16, collate_fn=pad_with_lengths)
+with torch.no_grad():
+    packed = torch.cat([last_state(*batch) for batch in loader])
+packed_error = (packed - alone).norm(dim=1) / alone.norm(dim=1)
+print(f"padded:            mean error {padded_error.mean():.0%}")
+print(f"padded and packed: mean error {packed_error.mean():.0%}")
+torch.testing.assert_close(packed, alone)
+
+# %%
+# A pitfall: padding is computed too
+# ----------------------------------
+#
+# One long sequence widens its whole batch. Batches of similar lengths waste less: give
+# the loader lists of indices as ``batch_sampler``. In training, shuffle these lists
+# anew for each epoch, or every epoch runs from the shortest to the longest.
+
+
+def cover(index_batches):
+    picture = torch.zeros(64, max(lengths))  # 0 outside the batch, 1 token, 2 padding
+    loader = DataLoader(data, batch_sampler=index_batches, collate_fn=pad)
+    for i, inputs in enumerate(loader):
+        picture[16 * i : 16 * i + 16, : inputs.shape[1]] = 1.0 + (inputs == 0)
+    return picture
+
+
+as_they_come = cover(torch.arange(64).view(4, 16).tolist())
+by_length = cover(torch.tensor(lengths).argsort(stable=True).view(4, 16).tolist())
+for name, picture in [("as they come", as_they_come), ("by length", by_length)]:
+    tokens, padding = (picture == 1).sum(), (picture == 2).sum()
+    print(f"{name:12}  {tokens} tokens, {padding} padding")
+    assert tokens == sum(lengths)
+
+# %%
+# Every row is a sequence; four batches of 16 lie one above the other.
+
+colours = ListedColormap(["white", "tab:blue", "moccasin"])
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
+panels = [("Batches as they come", as_they_come), ("Batches by length", by_length)]
+for ax, (title, picture) in zip(axes, panels, strict=True):
+    share = (picture == 2).sum() / (picture > 0).sum()
+    image = ax.imshow(picture.numpy(), cmap=colours, aspect="auto")
+    ax.set(title=f"{title}: {share:.0%} padding", xlabel="time step", ylabel="sequence")
+bar = fig.colorbar(image, ax=axes, ticks=[0.33, 1, 1.67], shrink=0.6)
+bar.ax.set_yticklabels(["outside", "token", "padding"])
+plt.show()
+
+# %%
+# Learn more
+# ----------
+#
+# - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
+# - :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
+# - :ref:`sphx_glr_recipes_recipes_custom_dataset_transforms_loader.py`

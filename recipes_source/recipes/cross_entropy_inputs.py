@@ -1,0 +1,140 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Training"]
+# timeout = 60
+# ///
+"""
+Pass logits and class indices to cross-entropy
+==============================================
+
+Give the cross-entropy loss the scores, targets and shapes it expects, and check them.
+
+Why it matters: :class:`torch.nn.CrossEntropyLoss` contains a softmax. A model that ends
+in a softmax of its own still runs, without an error or a warning, but its loss stays
+above a floor and it learns more slowly. Swapped dimensions can pass unnoticed as well.
+"""
+
+# %%
+# A small problem with a clean answer
+# -----------------------------------
+#
+# Ten clusters of points in eight dimensions, one cluster a class.
+
+import math
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+targets = torch.arange(600) % 10  # (600,) class indices, int64
+centres = 2 * torch.randn(10, 8)
+inputs = centres[targets] + torch.randn(600, 8)  # (600, 8)
+loss_fn = nn.CrossEntropyLoss()
+
+# %%
+# This function trains the same network from the same seed; only its last layer differs.
+
+
+def train(last_layer, steps=300):
+    torch.manual_seed(1)
+    model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 10), last_layer)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    losses, accuracies = [], []
+    for _ in range(steps):
+        outputs = model(inputs)  # (600, 10)
+        loss = loss_fn(outputs, targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        accuracies.append((outputs.argmax(dim=1) == targets).float().mean().item())
+    return losses, accuracies
+
+
+# %%
+# A softmax too many
+# ------------------
+#
+# The loss of perfect predictions should be 0. The best probabilities there are, 1 for
+# the right class and 0 for the other nine, do not reach it: the softmax inside the loss
+# turns that 1 into :math:`e / (e + 9)`, which leaves a floor of :math:`\log(1 + 9/e)`.
+
+soft_losses, soft_accuracies = train(nn.Softmax(dim=1))
+floor = math.log(1 + 9 / math.e)
+print(f"softmax, then loss: {soft_losses[-1]:.2f} after {len(soft_losses)} steps")
+best = loss_fn(nn.functional.one_hot(targets, 10).float(), targets).item()
+print(f"perfect probabilities: {best:.4f}, log(1 + 9/e): {floor:.4f}")
+assert math.isclose(best, floor, rel_tol=1e-5)
+
+# %%
+# Logits instead
+# --------------
+#
+# Drop the last softmax. The raw scores of the last :class:`~torch.nn.Linear` are called
+# logits, and they are what the loss expects. As a check, compare the loss with its
+# definition, computed in float64 from the logits: the logarithm of the summed
+# exponentials less the score of the right class.
+
+logit_losses, logit_accuracies = train(nn.Identity())
+print(f"softmax: loss {soft_losses[-1]:.2f}, accuracy {soft_accuracies[-1]:.2f}")
+print(f"logits:  loss {logit_losses[-1]:.2f}, accuracy {logit_accuracies[-1]:.2f}")
+logits = 5 * torch.randn(600, 10)
+exact = logits.double().logsumexp(dim=1) - logits.double()[torch.arange(600), targets]
+torch.testing.assert_close(loss_fn(logits, targets).double(), exact.mean())
+assert logit_losses[-1] < floor < soft_losses[-1]
+
+# %%
+# Both runs, side by side.
+
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
+axes[0].axhline(floor, color="0.3", linestyle=":", label="floor, log(1 + 9/e)")
+curves = [(soft_losses, logit_losses), (soft_accuracies, logit_accuracies)]
+for ax, (soft, logit) in zip(axes, curves, strict=True):
+    ax.plot(soft, "--", color="tab:orange", label="softmax, then loss")
+    ax.plot(logit, "-", color="tab:blue", label="logits")
+    ax.set_xlabel("step")
+    ax.legend()
+axes[0].set(title="An extra softmax keeps the loss above a floor", ylabel="loss (nats)")
+axes[1].set(title="It also slows learning", ylabel="accuracy (fraction)")
+plt.show()
+
+# %%
+# Targets: what the loss refuses
+# ------------------------------
+#
+# Targets are either class indices, int64 of shape ``(N,)``, or class probabilities,
+# floating point in the shape of the logits. Each of these three mixes the two. The last
+# one needs only a cast to floating point, and then gives the loss of the indices.
+
+logits, targets = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
+one_hot = nn.functional.one_hot(targets, 3)
+for wrong in (targets.float(), targets.unsqueeze(1), one_hot):
+    try:
+        loss_fn(logits, wrong)
+    except RuntimeError as error:
+        print(f"{wrong.dtype} {tuple(wrong.shape)}: {error}")
+torch.testing.assert_close(loss_fn(logits, one_hot.float()), loss_fn(logits, targets))
+
+# %%
+# Pitfall: the class dimension comes second
+# -----------------------------------------
+#
+# For sequences the loss wants ``(N, C, L)``, while a linear last layer returns
+# ``(N, L, C)``. The loss notices only when the sizes differ. Here the length equals the
+# number of classes, and correct, confident logits get a high loss without a complaint.
+
+targets = torch.tensor([[1, 2, 0], [2, 2, 1]])  # (N=2, L=3)
+logits = 10.0 * nn.functional.one_hot(targets, 3)  # (N=2, L=3, C=3), all correct
+print(f"(N, L, C): {loss_fn(logits, targets).item():.4f}")
+print(f"(N, C, L): {loss_fn(logits.transpose(1, 2), targets).item():.4f}")
+
+# %%
+# Learn more
+# ----------
+#
+# - Another silent mistake: :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`
+# - Follow the dimensions: :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
+# - API: :class:`torch.nn.CrossEntropyLoss`, :func:`torch.nn.functional.one_hot`

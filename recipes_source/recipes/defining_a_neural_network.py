@@ -1,0 +1,171 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Basics"]
+# timeout = 60
+# ///
+"""
+Defining a neural network in PyTorch
+====================================
+
+Write a model as a class, and prove that the optimizer will see every layer of it.
+
+A model is a Python object, and PyTorch finds its weights by looking at the object's
+attributes. A layer that is kept where PyTorch does not look still computes, but it is
+never trained, saved or moved to the GPU, and no error tells you.
+"""
+
+# %%
+# The two methods
+# ---------------
+#
+# Derive from :class:`torch.nn.Module`. ``__init__`` makes the layers and assigns them
+# to ``self``; ``forward`` says how a batch goes through them. Call the model itself,
+# not ``forward``: the call also runs hooks.
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()  # first: it prepares the registration
+        self.conv = nn.Conv2d(1, 8, kernel_size=3)
+        self.hidden = nn.Linear(8 * 13 * 13, 32)
+        self.output = nn.Linear(32, 10)
+
+    def forward(self, x):  # N, 1, 28, 28
+        x = F.max_pool2d(F.relu(self.conv(x)), 2)  # N, 8, 13, 13
+        x = F.relu(self.hidden(x.flatten(1)))  # N, 32
+        return self.output(x)  # N, 10
+
+
+model = Net()
+inputs = torch.randn(4, 1, 28, 28)
+print("inputs:", tuple(inputs.shape), "outputs:", tuple(model(inputs).shape))
+
+# %%
+# Assigning is registering
+# ------------------------
+#
+# ``self.conv = nn.Conv2d(...)`` did more than keep a reference: ``Module`` noticed that
+# the value is a layer and took its weights into its own list. That list is what
+# :meth:`~torch.nn.Module.parameters`, :meth:`~torch.nn.Module.state_dict` and
+# :meth:`~torch.nn.Module.to` go through. ReLU and pooling have no weights, so they may
+# stay functions.
+
+for name, parameter in model.named_parameters():
+    print(f"{name:14} {tuple(parameter.shape)!s:15} {parameter.numel():6}")
+total = sum(parameter.numel() for parameter in model.parameters())
+print(f"{'in all':30} {total:6}")
+assert total == 8 * (9 + 1) + 32 * (8 * 13 * 13 + 1) + 10 * (32 + 1)
+
+# %%
+# See the problem: layers in a plain list
+# ---------------------------------------
+#
+# Three equal layers ask for a loop, and a loop asks for a list. This model computes
+# without complaint:
+
+
+class Stack(nn.Module):
+    def __init__(self, container):
+        super().__init__()
+        torch.manual_seed(0)  # the same weights for every container
+        self.layers = container(nn.Linear(16, 16) for _ in range(3))
+        self.output = nn.Linear(16, 1)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = torch.tanh(layer(x))
+        return self.output(x)
+
+
+plain, registered = Stack(list), Stack(nn.ModuleList)
+inputs = torch.randn(64, 16)
+torch.testing.assert_close(plain(inputs), registered(inputs))  # same function
+for name, model in (("list", plain), ("ModuleList", registered)):
+    print(f"{name:10} holds {len(list(model.parameters()))} parameters")
+
+# %%
+# The list hid the weights and biases of three layers. :class:`torch.nn.ModuleList` is
+# a list that registers what is put into it; :class:`torch.nn.ModuleDict` does the same
+# for a dictionary.
+#
+# Proof by training
+# -----------------
+#
+# The two models start from the same weights. Train both alike, and measure how far the
+# first layer moves.
+
+targets = inputs.prod(dim=1, keepdim=True).sign()
+
+
+def train(model):
+    start = model.layers[0].weight.detach().clone()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    losses = []
+    for _ in range(300):
+        optimizer.zero_grad()
+        loss = F.mse_loss(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses, (model.layers[0].weight - start).norm().item()
+
+
+curves = {}
+for name, model in (("list", plain), ("ModuleList", registered)):
+    curves[name], moved = train(model)
+    learned = curves[name][-1] < 0.1
+    print(f"{name:10} first layer moved: {moved > 0!s:5}  learned: {learned}")
+    assert (moved > 0) == (name == "ModuleList")
+
+# %%
+# Only the last layer of the first model learns, and it has to make do with whatever
+# the untrained layers hand it.
+
+fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
+for (name, losses), style in zip(curves.items(), ("--", "-"), strict=True):
+    color = {"--": "tab:orange", "-": "tab:blue"}[style]
+    ax.plot(losses, style, color=color, label=f"layers in a {name}")
+ax.set(title="A list hides layers from the optimizer: only ModuleList trains them")
+ax.set(xlabel="step", ylabel="mean squared error")
+ax.legend()
+plt.show()
+
+# %%
+# One pitfall
+# -----------
+#
+# A tensor assigned to ``self`` is not a parameter. Wrap it in
+# :class:`torch.nn.Parameter` if it is to be trained. Pass it to
+# :meth:`~torch.nn.Module.register_buffer` if it is to be saved and moved, but not
+# trained.
+
+
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.plain = torch.ones(1)
+        self.trained = nn.Parameter(torch.ones(1))
+        self.register_buffer("kept", torch.ones(1))
+
+
+print("parameters:", [name for name, _ in Scale().named_parameters()])
+print("state_dict:", list(Scale().state_dict()))
+
+# %%
+# Learn more
+# ----------
+#
+# - :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`: what is saved of a model.
+# - :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`: where the 13 in
+#   ``8 * 13 * 13`` comes from, without arithmetic.
+# - :ref:`sphx_glr_recipes_recipes_zeroing_out_gradients.py` trains such a model;
+#   :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py` feeds it.

@@ -1,0 +1,140 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Saving and loading"]
+# timeout = 60
+# ///
+"""
+Saving and loading models for inference in PyTorch
+==================================================
+
+Save a trained model so that another program can load it and get the same predictions.
+
+Why it matters: a file holding the whole model object stops loading as soon as you
+rename the class, and can run any code on the machine that opens it. A model that did
+load, but was left in training mode, answers wrongly without a word.
+"""
+
+# %%
+# A trained model
+# ---------------
+#
+# Three clouds of points, far apart, and a small network with batch normalization: a
+# layer whose running mean and variance must be in the file, too.
+
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+
+class Net(nn.Sequential):
+    def __init__(self):
+        norm = nn.BatchNorm1d(16)
+        super().__init__(nn.Linear(2, 16), norm, nn.ReLU(), nn.Linear(16, 3))
+
+
+_ = torch.manual_seed(0)
+targets = torch.arange(3).repeat_interleave(100)
+centers = torch.tensor([[0.0, 4.0], [-4.0, -3.0], [4.0, -3.0]])
+inputs = centers[targets] + 0.6 * torch.randn(300, 2)
+
+# %%
+# Trained on all points, the model gets every one right.
+
+model, loss_fn = Net(), nn.CrossEntropyLoss()
+optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+for _step in range(100):
+    optimizer.zero_grad()
+    loss_fn(model(inputs), targets).backward()
+    optimizer.step()
+correct = (model.eval()(inputs).argmax(1) == targets).float().mean().item()
+print(f"trained model: {correct:.0%} of the answers right")
+
+# %%
+# Saving the whole model fails later
+# ----------------------------------
+#
+# :func:`torch.save` accepts the model itself. The file then holds the tensors and the
+# *names* of the classes to import. By default, :func:`torch.load` runs with
+# ``weights_only=True`` and refuses such names. Overruling it, which is safe only with a
+# file you trust, fails too once a class has moved or, as here, has a new name.
+
+folder = tempfile.TemporaryDirectory()
+whole, state_file = Path(folder.name, "whole.pt"), Path(folder.name, "state.pt")
+torch.save(model, whole)
+imports = torch.serialization.get_unsafe_globals_in_checkpoint
+print("whole model: imports", *sorted(name.split(".")[-1] for name in imports(whole)))
+Classifier = Net  # the new name of the class,
+del Net  # and the old one is gone
+for weights_only in (True, False):
+    try:
+        _ = torch.load(whole, weights_only=weights_only)
+    except Exception as error:
+        print(f"weights_only={weights_only}:", type(error).__name__)
+
+# %%
+# Save the state, rebuild the model from code
+# -------------------------------------------
+#
+# Save :meth:`model.state_dict() <torch.nn.Module.state_dict>` instead: tensors under
+# names, nothing to import. The loading side builds the model from code, fills it with
+# :meth:`~torch.nn.Module.load_state_dict` and calls :meth:`~torch.nn.Module.eval`. Here
+# one model gets that call and one does not; the points arrive one cloud at a time.
+
+torch.save(model.state_dict(), state_file)
+print(f"state: imports {len(imports(state_file))} classes")
+state = torch.load(state_file, weights_only=True)
+forgotten, loaded = Classifier(), Classifier().eval()
+for fresh in (forgotten, loaded):
+    fresh.load_state_dict(state)
+with torch.no_grad():
+    answers = {"eval() forgotten": torch.cat([forgotten(x) for x in inputs.split(100)])}
+    answers["After eval()"] = torch.cat([loaded(x) for x in inputs.split(100)])
+
+# %%
+# In training mode, batch normalization centers each batch on itself, so the network
+# cannot tell the clouds apart. Every tensor was loaded and nothing has warned.
+
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained", sharey=True)
+looks = [("o", "tab:blue"), ("^", "tab:orange"), ("s", "black")]
+for ax, (title, logits) in zip(axes, answers.items(), strict=True):
+    right = (logits.argmax(1) == targets).float().mean().item()
+    print(f"{title}: {right:.0%} of the answers right")
+    for c, (marker, color) in enumerate(looks):
+        x, y = inputs[logits.argmax(1) == c].T
+        ax.scatter(x, y, s=16, marker=marker, color=color, label=f"predicted {c}")
+    ax.set(title=f"{title}: {right:.0%} right", xlabel="feature 1", ylabel="feature 2")
+axes[1].legend(loc="upper right")
+plt.show()
+
+# %%
+# Proof and pitfall
+# -----------------
+#
+# The witness is the formula of evaluation mode, in float64, from the tensors in the
+# file. The pitfall: a forward pass in training mode also *writes* the running mean
+# and variance, so calling ``eval()`` later does not repair the model. Load it again.
+
+s = {name: value.double() for name, value in state.items()}
+hidden = inputs.double() @ s["0.weight"].T + s["0.bias"]
+centered = (hidden - s["1.running_mean"]) / (s["1.running_var"] + 1e-5).sqrt()
+hidden = (centered * s["1.weight"] + s["1.bias"]).clamp(min=0)
+oracle = hidden @ s["3.weight"].T + s["3.bias"]
+answers["eval() too late"] = forgotten.eval()(inputs).detach()
+folder.cleanup()
+for title, logits in answers.items():
+    gap = (logits - oracle).abs().max().item()
+    print(f"{title}: gap to the formula {gap:.0f}, below 1e-4: {gap < 1e-4}")
+    assert (gap < 1e-4) == (title == "After eval()"), "not what was saved"
+
+# %%
+# Learn more
+# ----------
+#
+# - :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
+# - :ref:`sphx_glr_recipes_recipes_save_load_across_devices.py`
+# - :ref:`sphx_glr_recipes_recipes_train_and_eval_modes.py`

@@ -1,0 +1,139 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Basics", "Saving and loading"]
+# timeout = 60
+# ///
+"""
+What is a state_dict in PyTorch
+===============================
+
+Read what a model and its optimizer remember, and take a snapshot that stays put.
+
+Why it matters: what a model has learned is saved and moved as its ``state_dict``. Put
+that dictionary aside without copying it, and your "best model" goes on training with
+the rest. Nothing warns you; the weights you reload are the last ones.
+"""
+
+# %%
+# What is inside
+# --------------
+#
+# :meth:`torch.nn.Module.state_dict` returns a dictionary from names to tensors. A name
+# is the layer's path, a dot, and the tensor's name in that layer. The tensors are the
+# *parameters*, which the optimizer trains, and the *buffers*, which a layer updates by
+# itself: here the running statistics of :class:`torch.nn.BatchNorm1d`.
+
+import copy
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+
+def make_model():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Linear(9, 9), nn.BatchNorm1d(9), nn.ReLU(), nn.Linear(9, 2))
+
+
+model = make_model()
+for name, layer in model.named_children():
+    print(f"{name} {type(layer).__name__}:", *layer.state_dict())
+print(len(list(model.parameters())), "parameters,", len(model.state_dict()), "entries")
+
+# %%
+# A task that needs a snapshot
+# ----------------------------
+#
+# ``train`` fits 50 noisy points, measures the loss on 1,000 others after every step,
+# and has ``snapshot`` taken whenever that loss is the lowest so far. The model it
+# returns is a fresh one, loaded with the last snapshot.
+
+inputs = torch.randn(1050, 9)
+targets = (inputs[:, :3].sum(dim=1) + 1.5 * torch.randn(1050) > 0).long()
+loss_fn = nn.CrossEntropyLoss()
+
+
+@torch.no_grad()
+def evaluate(model):
+    model.eval()
+    return loss_fn(model(inputs[50:]), targets[50:]).item()
+
+# %%
+
+def train(snapshot, steps=60):
+    model, curve = make_model(), []
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _ in range(steps):
+        model.train()
+        optimizer.zero_grad()
+        loss_fn(model(inputs[:50]), targets[:50]).backward()
+        optimizer.step()
+        curve.append(evaluate(model))
+        if curve[-1] == min(curve):
+            kept = snapshot(model)
+    fresh = make_model()
+    fresh.load_state_dict(kept)
+    return fresh, curve, optimizer
+
+# %%
+# See the problem: the snapshot moves
+# -----------------------------------
+#
+# ``model.state_dict()`` copies nothing. Its tensors share their memory with the
+# model's, so every later step writes into the snapshot as well.
+
+entry = model.state_dict()["0.weight"]
+print("same memory as the model:", entry.data_ptr() == model[0].weight.data_ptr())
+naive, curve, optimizer = train(lambda model: model.state_dict())
+print(f"held-out loss: {min(curve):.2f} when taken, {evaluate(naive):.2f} reloaded")
+print(f"at the last step: {curve[-1]:.2f}")
+
+# %%
+# The idea: copy the tensors too
+# ------------------------------
+#
+# The one change is ``copy.deepcopy``. The check is a third run that stops at the best
+# step: its nine tensors, never trained further, must equal the reloaded ones.
+
+best = curve.index(min(curve))
+copied, _, _ = train(lambda model: copy.deepcopy(model.state_dict()))
+stopped, _, _ = train(lambda model: model.state_dict(), steps=best + 1)
+print(f"held-out loss: {min(curve):.2f} when taken, {evaluate(copied):.2f} reloaded")
+truth = stopped.state_dict()
+same = [torch.equal(truth[name], entry) for name, entry in copied.state_dict().items()]
+print(sum(same), "of", len(same), "tensors equal those of the run that stopped")
+assert all(same)
+
+# %%
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+ax.plot(curve, "C0", label="during training")
+ax.plot([best, len(curve) - 1], [evaluate(naive)] * 2, "C1X:", ms=12, label="no copy")
+ax.plot(best, evaluate(copied), "ko", ms=9, label="deep copy")
+ax.set(xlabel="training step", ylabel="held-out cross-entropy")
+ax.set_title("Reloading the best step: without a copy you get the last step")
+ax.legend(loc="lower right")
+plt.show()
+
+# %%
+# Pitfall: names decide what loads
+# --------------------------------
+#
+# ``torch.compile(model)`` wraps the model and prefixes every name, so its dictionary
+# does not fit the plain model; :meth:`torch.nn.Module.compile` keeps the names. An
+# optimizer's dictionary knows its parameters by position only: keep their order.
+
+wrapped = torch.compile(model, backend="eager").state_dict()
+print("wrapped: ", *list(wrapped)[:2], len(wrapped.keys() & truth.keys()), "in common")
+model.compile(backend="eager")
+print("in place:", *list(model.state_dict())[:2])
+state = optimizer.state_dict()["state"]
+print("optimizer:", list(state), "each with", *state[0])
+
+# %%
+# Learn more
+# ----------
+#
+# - :ref:`sphx_glr_recipes_recipes_saving_and_loading_models_for_inference.py`
+# - :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
