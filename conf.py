@@ -26,7 +26,7 @@ extensions = [
 # -- Sources ---------------------------------------------------------------------------
 
 exclude_patterns = [
-    "_build", "data", "recipes_source", "tests", ".venv", ".git", "README.md",
+    "_build", "data", "docs/inventories", "recipes_source", "tests", ".venv", ".git", "README.md",
     "sg_execution_times.rst", "recipes/sg_execution_times.rst", "recipes/backreferences",
 ]  # fmt: skip
 nitpicky = True  # a name or label that leads nowhere is an error

@@ -2,7 +2,7 @@
 
 Problem: a recipe that crashes or hangs must end alone, and starting a Python with
 torch for each recipe costs seconds.
-Usage: ``LocalExecutor(threads).run(task)`` from as many threads as there are jobs.
+Usage: ``LocalExecutor(threads, packages).run(task)`` from as many threads as there are jobs.
 Result: a ``Run``, always; whatever ended the process is in its ``failure``. Where the
 platform has ``forkserver``, torch, matplotlib and Sphinx-Gallery are imported once and
 every recipe's process is a fork of that; elsewhere each is spawned.
@@ -22,14 +22,15 @@ from pebble.concurrent import process
 
 from recipe_process import Failure, Run, Task, execute, kill_group
 
-# Also what most recipes import at their first optimizer (1.7 s of CPU time).
-PRELOADED = ["sphinx_gallery.gen_gallery", "matplotlib.pyplot", "torchvision", "torch._dynamo"]
+# What to import once for all, by the packages that the recipes depend on. The first
+# optimizer that a recipe makes imports torch._dynamo (1.7 s of CPU time).
+PRELOADS = {"matplotlib": "matplotlib.pyplot", "torch": "torch._dynamo", "torchvision": "torchvision"}
 
 
 class LocalExecutor:
     """Runs each task in a process of its own on this machine."""
 
-    def __init__(self, threads: int) -> None:
+    def __init__(self, threads: int, packages: set[str]) -> None:
         methods = multiprocessing.get_all_start_methods()
         method = "forkserver" if "forkserver" in methods else "spawn"
         self.context = multiprocessing.get_context(method)
@@ -39,7 +40,9 @@ class LocalExecutor:
         os.environ["OMP_NUM_THREADS"] = str(threads)
         os.environ["MPLBACKEND"] = "agg"
         if method == "forkserver":
-            self.context.set_forkserver_preload(PRELOADED)
+            self.context.set_forkserver_preload(
+                ["sphinx_gallery.gen_gallery", *(m for p, m in PRELOADS.items() if p in packages)]
+            )
 
     def run(self, task: Task) -> Run:
         """Execute a task and wait for it; it cannot take this process with it."""
@@ -74,9 +77,17 @@ def end(scratch: Path) -> dict[str, str]:
     if pid := words.get("pid"):
         kill_group(int(pid))
     shutil.rmtree(scratch, ignore_errors=True)
-    lines = words["console"].strip().splitlines()
-    words["console"] = "\n".join(lines[-40:]).replace(str(scratch / "work"), "recipes_source")
+    words["console"] = own_lines(words["console"].replace(str(scratch / "work"), "recipes_source"))
     return words
+
+
+def own_lines(text: str) -> str:
+    """What a recipe left on its console, without the frames of what runs it."""
+    lines = text.replace("recipes_source/", "recipes_source/recipes/").strip().splitlines()
+    ours = (str(Path(__file__).parent), "/sphinx_gallery/", "/pebble/", "/multiprocessing/")
+    drop = (*ours, "/threading.py", 'File "<string>"', "Extension modules:", "Thread 0x")
+    kept = [line for line in lines if not any(word in line for word in drop)]
+    return "\n".join(line for line in kept if line.strip())[-4000:]
 
 
 def how_it_ended(exitcode: int) -> str:

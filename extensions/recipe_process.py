@@ -85,10 +85,9 @@ def execute(task: Task) -> Run:
     # Shortly before the time limit, so that a hanging recipe says where it hangs.
     faulthandler.dump_traceback_later(0.95 * task.timeout, file=console)
     watch(task, scratch)
-    os.environ["MPLBACKEND"] = "agg"
-    import torch
-
-    torch.set_num_threads(task.threads)
+    os.environ["OMP_NUM_THREADS"] = str(task.threads)
+    if torch := sys.modules.get("torch"):  # imported before it could see that
+        torch.set_num_threads(task.threads)
     sys.path.insert(0, os.path.dirname(__file__))
     from standin_data import install
 
@@ -142,15 +141,15 @@ def run_cells(task: Task, scratch: Path) -> Run:
 
 def environment() -> dict[str, str]:
     """What the results were made with."""
-    import torch
-
-    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    device = "cpu"
+    if torch := sys.modules.get("torch"):
+        device = str(torch.accelerator.current_accelerator(check_available=True) or "cpu")
     return {
-        "torch": torch.__version__,
+        "torch": version("torch"),
         "torchvision": version("torchvision"),
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "device": str(accelerator or "cpu"),
+        "device": device,
     }
 
 

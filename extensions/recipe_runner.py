@@ -21,7 +21,6 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 from sphinx.util import logging
 
 from recipe_header import HeaderError
@@ -70,9 +69,9 @@ def run_stage(app: Sphinx) -> None:
             execute_recipes(build, recipes, app.config)
         write_summary(build.store)
     except OSError as error:
-        raise ExtensionError(
+        raise SystemExit(
             f"cannot write {error.filename or 'a file'}: {error.strerror}; what was "
-            "finished is kept, so make room and run the build again"
+            "finished is kept, so mend that and run the build again"
         ) from error
     app.config.plot_gallery = False  # whatever Sphinx-Gallery finds, it executes nothing
 
@@ -84,7 +83,7 @@ def read_recipes(build: Build, only: str) -> list[Recipe]:
     if only and only not in slugs:
         near = difflib.get_close_matches(only, slugs, n=3, cutoff=0.3)
         hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(slugs)}"
-        raise ExtensionError(f"no recipe is called {only!r}; {hint}")
+        raise SystemExit(f"no recipe is called {only!r}; {hint}")
     store.tidy(slugs)
     recipes = []
     for slug in slugs:
@@ -126,7 +125,8 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
     else:
         from recipe_executors import LocalExecutor
 
-        executor = LocalExecutor(threads)
+        packages = {name for recipe in todo for name in recipe.header.dependencies}
+        executor = LocalExecutor(threads, packages)
     with Progress(todo, jobs) as progress, ThreadPoolExecutor(min(jobs, len(todo))) as pool:
 
         def one(recipe: Recipe) -> Any:
@@ -192,7 +192,7 @@ def report(app: Sphinx, exception: Exception | None) -> None:
     if exception is not None:
         logger.error(text)
     else:
-        raise ExtensionError(text)
+        raise SystemExit(text)  # Sphinx would add a page of its own to an exception
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

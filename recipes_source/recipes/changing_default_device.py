@@ -29,9 +29,8 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-device = torch.device("meta")
-if torch.accelerator.is_available():
-    device = torch.accelerator.current_accelerator()
+found = torch.accelerator.is_available()
+device = torch.accelerator.current_accelerator() if found else torch.device("meta")
 
 
 class Careless(nn.Module):
@@ -124,10 +123,8 @@ print(sum(follows.values()), "of", len(follows), "calls follow the default")
 
 # %%
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
-for follow, marker, color in ((True, "o", "tab:blue"), (False, "X", "tab:orange")):
-    names = [name for name in calls if follows[name] == follow]
-    places = ["target device" if follow else "CPU"] * len(names)
-    ax.plot(places, names, marker, color=color, ms=12)
+for name, on in follows.items():
+    ax.plot("target device" if on else "CPU", name, "C0o" if on else "C1X", ms=12)
 ax.set(xlabel="where the result lands", ylabel="call inside the with block")
 ax.set_title("Calls that follow the default device, and calls that do not")
 ax.margins(x=0.4)

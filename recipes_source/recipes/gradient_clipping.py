@@ -20,9 +20,8 @@ when it is too late.
 # Setting
 # -------
 #
-# A small network learns a sine wave. One single record is wrong: in batch 150, a target
-# of 1000 where all others lie between -1 and 1. ``max_norm=inf`` clips nothing, but
-# still returns the norm.
+# A small network learns a sine wave in 300 batches of 32. In a second copy of the
+# targets one record is wrong: 1000 where all others lie between -1 and 1.
 
 import math
 
@@ -30,28 +29,112 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
+generator = torch.Generator().manual_seed(1)
+inputs = 2 * torch.rand(300, 32, 1, generator=generator) - 1
+targets = torch.sin(3 * inputs)
+spoilt = targets.clone()
+spoilt[150, 0] = 1000.0  # one record of batch 150
 loss_fn = nn.MSELoss()
 grid = torch.linspace(-1, 1, 200).unsqueeze(1)
-bad_step = 150
+sine = torch.sin(3 * grid)  # clean points to measure the loss on
 
 # %%
-# The call belongs between ``backward()`` and ``step()``.
+# The call that clips belongs between ``backward()`` and ``step()``. It returns the norm
+# from before the clipping.
 
 
-def train(max_norm, bad_target=1000.0):
-    generator = torch.manual_seed(0)
+def train(targets, max_norm):
+    torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     norms, losses = [], []
-    for step in range(300):
-        inputs = 2 * torch.rand(32, 1, generator=generator) - 1
-        targets = torch.sin(3 * inputs)
-        if step == bad_step and bad_target is not None:
-            targets[0] = bad_target
+    for x, y in zip(inputs, targets, strict=True):
         optimizer.zero_grad()
-        loss_fn(model(inputs), targets).backward()
+        loss_fn(model(x), y).backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm)
         optimizer.step()
         norms.append(norm.item())
-        losses.append(loss_fn(model(grid), torch.sin(3 * grid)).item())
-    return norms, losses
+        losses.append(loss_fn(model(grid), sine).item())
+    units_on = (model[:2](grid) > 0).any(dim=0).sum().item()  # for any input at all
+    return norms, losses, units_on
+
+
+# %%
+# One wrong record, no clipping
+# -----------------------------
+#
+# A ``max_norm`` of infinity changes nothing and still measures. Half of the training is
+# left after the bad batch, and yet the model ends no better than a constant: that step
+# pushed most ReLU units to where they are off, and a unit that is off learns no more.
+
+free_norms, free_losses, free_units = train(spoilt, max_norm=math.inf)
+usual = sorted(free_norms[:150])[75]
+print(f"gradient norm: usually {usual:.2f}, in batch 150 {free_norms[150]:.0f}")
+print(f"loss: before {free_losses[149]:.2f}, after {free_losses[150]:.0e}")
+print(f"last loss: {free_losses[-1]:.2f}, best constant: {sine.var().item():.2f}")
+
+# %%
+# The same run, clipped
+# ---------------------
+#
+# ``max_norm`` sits above the usual norm, so most steps stay as they are. The run to
+# compare with is a third one, without clipping and without the wrong record.
+
+norms, losses, units = train(spoilt, max_norm=1.0)
+_, clean_losses, clean_units = train(targets, max_norm=math.inf)
+print(f"spoilt, unclipped: last loss {free_losses[-1]:.3f}, units on {free_units}")
+print(f"spoilt, clipped:   last loss {losses[-1]:.3f}, units on {units}")
+print(f"clean, unclipped:  last loss {clean_losses[-1]:.3f}, units on {clean_units}")
+print(f"steps that were clipped: {sum(n > 1 for n in norms)} of {len(norms)}")
+assert losses[-1] < 1.1 * clean_losses[-1] < free_losses[-1] / 10
+
+# %%
+# Log the norm of a few epochs first: it tells you where to put ``max_norm``.
+
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
+pairs = [(free_norms, norms), (free_losses, losses)]
+for ax, (free, clipped) in zip(axes, pairs, strict=True):
+    ax.plot(free, "--", color="tab:orange", label="no clipping")
+    ax.plot(clipped, "-", color="tab:blue", label="max_norm=1")
+    ax.set(yscale="log", xlabel="step")
+    ax.legend()
+axes[0].set(title="Gradient norm before clipping", ylabel="norm (log scale)")
+axes[1].set(title="One bad batch wrecks the unclipped run", ylabel="loss (log scale)")
+plt.show()
+
+# %%
+# What clipping does
+# ------------------
+#
+# A gradient of (3, 4) has norm 5, so a limit of 1 divides it by 5 and keeps its
+# direction. :func:`~torch.nn.utils.clip_grad_value_` limits each entry by itself and
+# turns it.
+
+weight = nn.Parameter(torch.zeros(2))
+for clip in (nn.utils.clip_grad_value_, nn.utils.clip_grad_norm_):
+    weight.grad = torch.tensor([3.0, 4.0])
+    clip([weight], 1.0)
+    print(f"{clip.__name__:16} {weight.grad.numpy().round(4)}")
+torch.testing.assert_close(weight.grad, torch.tensor([0.6, 0.8]))
+
+# %%
+# Pitfall: clipping does not stop NaN
+# -----------------------------------
+#
+# One NaN makes the norm NaN, which spreads to every entry. Ask for an error instead.
+
+weight.grad = torch.tensor([3.0, math.nan])
+nn.utils.clip_grad_norm_([weight], 1.0)
+print(f"after clipping (3, nan): {weight.grad.numpy()}")
+try:
+    nn.utils.clip_grad_norm_([weight], 1.0, error_if_nonfinite=True)
+except RuntimeError as error:
+    print(str(error).split(",")[0])
+
+# %%
+# Learn more
+# ----------
+#
+# - Clip once per step: :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`
+# - A gentler start: :ref:`sphx_glr_recipes_recipes_lr_schedulers.py`
+# - API: :func:`torch.nn.utils.clip_grad_norm_`

@@ -72,9 +72,8 @@ uninterrupted = train(reference, 0, epochs)
 #
 # A second run stops after 12 epochs and saves a dictionary: the ``state_dict()`` of
 # model, optimizer and scheduler, the random number generator's state and how far it
-# got. The rename at the end is for runs that die while saving: they leave the previous
-# file whole. ``resume`` starts as a new process would, restores what is not left out,
-# and trains to the end.
+# got. The rename is for runs that die while saving: the previous file stays whole.
+# ``resume`` starts as a new process would and restores what is not left out.
 
 folder = tempfile.TemporaryDirectory()
 path = Path(folder.name, "checkpoint.pt")
@@ -139,4 +138,3 @@ folder.cleanup()
 #
 # - :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
 # - :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`
-# - :ref:`sphx_glr_recipes_recipes_saving_multiple_models_in_one_file.py`

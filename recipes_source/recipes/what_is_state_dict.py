@@ -137,3 +137,4 @@ print("optimizer:", list(state), "each with", *state[0])
 #
 # - :ref:`sphx_glr_recipes_recipes_saving_and_loading_models_for_inference.py`
 # - :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
+# - :ref:`sphx_glr_recipes_recipes_module_load_state_dict_tips.py`

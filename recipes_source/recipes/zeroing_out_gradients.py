@@ -139,7 +139,7 @@ guessing = math.log(10)
 def make_model():
     torch.manual_seed(0)
     model = Net().to(device)
-    return model, optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
+    return model, optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
 
 
 model, optimizer = make_model()
@@ -213,8 +213,8 @@ for name, (losses, norms) in runs.items():
     left.semilogy(range(10, len(losses) + 1), smooth, style, color=color, label=name)
     right.semilogy(norms, style, color=color, label=name)
 left.axhline(guessing, color="black", linestyle=":", label="guessing")
-left.set(title="Training loss", xlabel="step", ylabel="cross-entropy, mean of 10 steps")
-right.set(title="Length of .grad", xlabel="step", ylabel="norm over all parameters")
+left.set(title="The loss falls only with zeroing", xlabel="step", ylabel="cross-entropy, mean of 10 steps")
+right.set(title="Never zeroed, .grad only adds up", xlabel="step", ylabel="norm over all parameters")
 left.legend()
 right.legend()
 plt.show()
@@ -252,7 +252,7 @@ print(f"never zeroed: still swings between {min(never):.1f} and {max(never):.1f}
 # the optimizer holds the whole model. They differ when you train a part of it:
 
 model, _ = make_model()
-head_only = optim.SGD(model.fc3.parameters(), lr=0.01)
+head_only = optim.SGD(model.fc3.parameters(), lr=0.02)
 for clear in (head_only.zero_grad, model.zero_grad):
     loss_fn(model(inputs.to(device)), targets.to(device)).backward()
     clear()

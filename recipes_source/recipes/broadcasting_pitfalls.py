@@ -1,0 +1,140 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Training"]
+# timeout = 60
+# ///
+"""
+Avoid broadcasting pitfalls in the loss
+=======================================
+
+Spot the shape mistake that raises no error and teaches the model the mean of the data.
+
+Why it matters: a layer returns outputs of shape ``(n, 1)``, a data set holds targets of
+shape ``(n,)``. Subtract them, and broadcasting turns n errors into an n by n table. The
+loss is a single number either way, and it falls during training either way.
+"""
+
+# %%
+# Setting: a line to fit
+# ----------------------
+#
+# Sixteen noisy points, a linear model, and a squared error written by hand. Targets
+# without a second dimension are what a column of a table gives you.
+
+import warnings
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+inputs = torch.linspace(-1, 1, 16).unsqueeze(1)
+targets = 2 * inputs[:, 0] + 1 + 0.3 * torch.randn(16)
+print("inputs", tuple(inputs.shape), "targets", tuple(targets.shape))
+
+
+def loss_fn(outputs, targets):
+    return ((outputs - targets) ** 2).mean()
+
+# %%
+# See the problem: it trains, and learns the mean
+# -----------------------------------------------
+#
+# The loss falls, as it should. But the slope that generated the data is 2,
+# and the fitted one is 0: the model answers every input with the mean of the targets.
+
+def train(targets):
+    torch.manual_seed(0)
+    model = nn.Linear(1, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    for step in range(500):
+        optimizer.zero_grad()
+        loss = loss_fn(model(inputs), targets)
+        loss.backward()
+        optimizer.step()
+        if step in (0, 499):
+            print(f"step {step:3}: loss {loss:.2f}")
+    slope, intercept = model.weight.item(), model.bias.item()
+    print(f"slope {slope:z.2f}, intercept {intercept:.2f}")  # z: no minus before 0.00
+    return model
+
+naive = train(targets)
+
+# %%
+# The cause is one shape. Broadcasting aligns shapes from the right: ``(16, 1)`` with
+# ``(16,)`` becomes ``(16, 16)``, every output minus every target. Only the diagonal of
+# that table was meant.
+
+print(f"mean of the targets: {targets.mean():.2f}")
+print("shape of outputs - targets:", tuple((naive(inputs) - targets).shape))
+
+# %%
+# The idea: give both the same shape
+# ----------------------------------
+#
+# ``targets.unsqueeze(1)`` is the one change. The oracle is :func:`torch.linalg.lstsq`,
+# which solves for slope and intercept directly.
+
+column = targets.unsqueeze(1)
+fixed = train(column)
+design = torch.cat([inputs, torch.ones_like(inputs)], dim=1)
+slope, intercept = torch.linalg.lstsq(design, column).solution.flatten().tolist()
+print(f"least squares: slope {slope:.2f}, intercept {intercept:.2f}")
+assert abs(fixed.weight.item() - slope) < 1e-3
+assert abs(fixed.bias.item() - intercept) < 1e-3
+
+# %%
+outputs = fixed(inputs).detach()
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
+image = axes[0].imshow((outputs - targets).numpy() ** 2, cmap="cividis")
+axes[0].plot(range(16), range(16), "wo", mfc="none")
+axes[0].set(xlabel="number of the target", ylabel="number of the output")
+axes[0].set_title(f"{len(targets) ** 2} errors, only the circles meant")
+fig.colorbar(image, ax=axes[0], label="squared error")
+axes[1].plot(inputs, targets, "k.", label="data")
+axes[1].plot(inputs, naive(inputs).detach(), "C1--", label="(16, 1) with (16,)")
+axes[1].plot(inputs, outputs, "C0-", label="(16, 1) with (16, 1)")
+axes[1].set(xlabel="input", ylabel="output", title="Broadcast, the fit is flat")
+axes[1].legend()
+plt.show()
+
+# %%
+# Why the mean
+# ------------
+#
+# Averaged over the table, the loss is the mean squared error *plus* twice the
+# covariance of outputs and targets. Outputs that follow the targets are punished.
+
+wrong, right = loss_fn(outputs, targets), loss_fn(outputs, column)
+covariance = ((outputs - outputs.mean()) * (column - column.mean())).mean()
+print(f"broadcast {wrong:.3f} = error {right:.3f} + 2 * covariance {covariance:.3f}")
+assert torch.allclose(wrong, right + 2 * covariance)
+
+# %%
+# Pitfall: who tells you
+# ----------------------
+#
+# Of the built-in losses, some raise and some only warn. A comparison does neither: here
+# perfect predictions for two balanced classes score one half. Check the shapes
+# yourself, with an ``assert``, wherever you write the formula.
+
+labels = torch.arange(16) % 2
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    nn.MSELoss()(outputs, targets)
+print("MSELoss:", caught[0].category.__name__)
+try:
+    nn.BCEWithLogitsLoss()(outputs, labels.float())
+except ValueError as error:
+    print("BCEWithLogitsLoss:", type(error).__name__)
+predictions = labels.unsqueeze(1)
+print("accuracy:", (predictions == labels).float().mean().item())
+
+# %%
+# Learn more
+# ----------
+#
+# - :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
+# - :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`

@@ -1,0 +1,140 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Basics"]
+# timeout = 60
+# ///
+"""
+Evaluate with no_grad and inference_mode
+========================================
+
+Evaluate without the memory that gradients need, and pick the mode your tensors allow.
+
+Why it matters: every forward pass prepares for a backward pass by keeping the layers'
+inputs. An evaluation never goes back, so that memory is wasted, and it grows with every
+batch as long as something, a sum of losses for instance, refers to it.
+"""
+
+# %%
+# Setting: see what is kept
+# -------------------------
+#
+# :class:`torch.autograd.graph.saved_tensors_hooks` shows each tensor that autograd
+# keeps. ``evaluate`` adds up their bytes after every batch. It counts shared memory
+# once and leaves out the weights.
+
+import contextlib
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+model = nn.Sequential(
+    nn.Linear(64, 512), nn.ReLU(), nn.Linear(512, 512), nn.ReLU(), nn.Linear(512, 1)
+)
+loss_fn = nn.MSELoss()
+batches = [(torch.randn(128, 64), torch.randn(128, 1)) for _ in range(20)]
+
+# %%
+
+def evaluate(mode):
+    kept, curve, total = {}, [], 0.0
+    weights = {parameter.data_ptr() for parameter in model.parameters()}
+
+    def note(tensor):
+        memory = tensor.untyped_storage()
+        if memory.data_ptr() not in weights:
+            kept[memory.data_ptr()] = memory.nbytes()
+        return tensor
+
+    with mode, torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        for inputs, targets in batches:
+            total += loss_fn(model(inputs), targets)
+            curve.append(sum(kept.values()))
+    return total, curve
+
+# %%
+# See the problem: the sum holds every batch
+# ------------------------------------------
+#
+# ``total`` is a tensor computed from all the losses, so it holds on to what each of
+# them needs for its gradient: the 64, 512 and 512 features that enter the linear
+# layers, and the output and target that enter the loss, 4 bytes each.
+# :meth:`torch.nn.Module.eval` is no help: it changes what layers do, not what is kept.
+
+model.eval()
+total, curve = evaluate(contextlib.nullcontext())
+print(f"after  1 batch:   {curve[0] / 2**20:5.2f} MiB kept")
+print(f"after 20 batches: {curve[-1] / 2**20:5.2f} MiB kept")
+expected = 20 * 128 * (64 + 512 + 512 + 1 + 1) * 4
+print(f"by the formula:   {expected / 2**20:5.2f} MiB")
+assert curve[-1] == expected
+
+# %%
+# The idea: say that nothing goes back
+# ------------------------------------
+#
+# Under :class:`torch.no_grad` or :class:`~torch.autograd.grad_mode.inference_mode`,
+# results do not know how they were computed, and nothing is kept. The losses must come
+# out the same.
+
+curves = {"default": curve}
+print(f"default: {curve[-1]} bytes kept, loss {total / 20:.3f}")
+for mode in (torch.no_grad, torch.inference_mode):
+    mode_total, mode_curve = evaluate(mode())
+    curves[mode.__name__] = mode_curve
+    print(f"{mode.__name__}: {mode_curve[-1]} bytes kept, loss {mode_total / 20:.3f}")
+    assert mode_curve[-1] == 0 and torch.equal(mode_total, total)
+
+# %%
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+styles = {"default": "C1-o", "no_grad": "C0-s", "inference_mode": "kx"}
+for name, style in styles.items():
+    mebibytes = [size / 2**20 for size in curves[name]]
+    ax.plot(range(1, 21), mebibytes, style, label=name)
+ax.set(xlabel="batches", xticks=range(0, 21, 4), ylabel="kept for gradients (MiB)")
+ax.set_title("Summing losses keeps every batch, unless a mode says not to")
+ax.legend()
+plt.show()
+
+# %%
+# Pitfall: an inference tensor cannot come back
+# ---------------------------------------------
+#
+# ``inference_mode`` drops more bookkeeping than ``no_grad`` does, and what it makes can
+# no longer take part in training. Try it on features computed once by the first layers,
+# from which the last layer is to learn.
+
+inputs, targets = batches[0]
+head = model[-1]
+for mode in (torch.no_grad, torch.inference_mode):
+    with mode():
+        features = model[:-1](inputs)
+    try:
+        loss_fn(head(features), targets).backward()
+        print(f"{mode.__name__}: gradient for the last layer")
+    except RuntimeError as error:
+        print(f"{mode.__name__}: {str(error).split('.')[0]}")
+
+# %%
+# So take ``inference_mode`` where results are final, and ``no_grad`` where they return
+# to training. A clone made outside the mode is an ordinary tensor again: the gradient
+# that the last layer gets from it must match the formula for the mean squared error.
+
+head.zero_grad()
+features = features.clone()
+loss_fn(head(features), targets).backward()
+with torch.no_grad():
+    formula = 2 / len(inputs) * (head(features) - targets).T @ features
+agrees = torch.allclose(head.weight.grad, formula, atol=1e-6)
+print("clone: gradient for the last layer, agrees with the formula:", agrees)
+assert agrees
+
+# %%
+# Learn more
+# ----------
+#
+# - :ref:`sphx_glr_recipes_recipes_train_and_eval_modes.py`
+# - :ref:`sphx_glr_recipes_recipes_freezing_layers.py`

@@ -1,0 +1,140 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Saving and loading"]
+# timeout = 60
+# ///
+"""
+Saving and loading multiple models in one file using PyTorch
+============================================================
+
+Keep models that belong together in one file, and get every one of them back.
+
+Why it matters: encoder and decoder, generator and discriminator, the members of an
+ensemble: one without the others is useless, so they belong in one file. But their
+tensors often have the same names, and one model then silently replaces the rest.
+"""
+
+# %%
+# An ensemble of three
+# --------------------
+#
+# Three networks from three seeds learn 40 points with a gap in the middle. How much
+# their answers spread in the gap (standard deviation) says how little to trust them.
+
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+
+def build(seed):
+    torch.manual_seed(seed)
+    hidden = [nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU()]
+    return nn.Sequential(*hidden, nn.Linear(32, 1))
+
+
+inputs = torch.cat([torch.linspace(-2, -1, 20), torch.linspace(1, 2, 20)])[:, None]
+targets, loss_fn = torch.sin(3 * inputs), nn.MSELoss()
+grid = torch.linspace(-2, 2, 201)[:, None]
+gap = grid.squeeze().abs() < 1
+
+# %%
+# ``curves`` holds the answers of all members along x, here and after each loading.
+
+
+def curves(models):
+    return torch.stack([model(grid).detach().squeeze() for model in models])
+
+
+trained = [build(seed) for seed in range(3)]
+for model in trained:
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    for _step in range(300):
+        optimizer.zero_grad()
+        loss_fn(model(inputs), targets).backward()
+        optimizer.step()
+print(f"spread in the gap: {curves(trained).std(dim=0)[gap].mean():.1f}")
+
+# %%
+# Merging the dictionaries loses models
+# -------------------------------------
+#
+# A ``state_dict`` is a dictionary, so merging three looks natural. Their tensors have
+# the same names, and the last one wins. Every model finds all names, so none complains.
+
+folder, merged_state = tempfile.TemporaryDirectory(), {}
+path = Path(folder.name, "ensemble.pt")
+for model in trained:
+    merged_state |= model.state_dict()
+torch.save(merged_state, path)
+merged = [build(seed) for seed in (10, 11, 12)]
+for model in merged:
+    print(model.load_state_dict(torch.load(path, weights_only=True)))
+print(f"tensors: {len(merged_state)} in the file, {len(model.state_dict())} in a model")
+print(f"spread in the gap: {curves(merged).std(dim=0)[gap].mean():.1f}")
+
+# %%
+# One entry for each model
+# ------------------------
+#
+# Put each ``state_dict`` under a name of its own. Optimizers get entries in the same
+# way, and a program that needs one model takes one entry. Now three curves come back.
+
+torch.save({f"member {i}": model.state_dict() for i, model in enumerate(trained)}, path)
+loaded = [build(seed) for seed in (10, 11, 12)]
+states = torch.load(path, weights_only=True)
+for i, model in enumerate(loaded):
+    model.load_state_dict(states[f"member {i}"])
+print(f"{len(states)} entries, spread: {curves(loaded).std(dim=0)[gap].mean():.1f}")
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained", sharey=True)
+panels = {"Merged: one model, three times": merged, "One entry each: all three": loaded}
+for ax, (title, models) in zip(axes, panels.items(), strict=True):
+    for i, style in enumerate(["-", "--", ":"]):
+        ax.plot(grid, curves(models)[i], style, lw=6 - 2 * i, label=f"member {i}")
+    ax.plot(inputs, targets, "s", color="black", markersize=3, label="points")
+    ax.set(title=title, xlabel="x", ylabel="prediction")
+axes[1].legend()
+plt.show()
+
+# %%
+# Proof
+# -----
+#
+# The oracle is one file for each model: the predictions must agree bit for bit.
+
+separate = [build(seed) for seed in (20, 21, 22)]
+for model, alone in zip(trained, separate, strict=True):
+    torch.save(model.state_dict(), path)
+    alone.load_state_dict(torch.load(path, weights_only=True))
+for name, models in {"merged": merged, "one entry each": loaded}.items():
+    same = sum(map(torch.equal, curves(models), curves(separate)))
+    print(f"{name}: {same} of 3 members as from separate files")
+assert same == 3, "a member is not the one that was saved"
+
+# %%
+# Pitfall: models that share a layer
+# ----------------------------------
+#
+# The file keeps shared tensors shared. :meth:`~torch.nn.Module.load_state_dict` copies
+# *values*: models built apart stay apart, and training one leaves the other behind.
+# Share the layer again in the code that builds them.
+
+trained[1][0] = trained[0][0]  # two members share their first layer
+torch.save([model.state_dict() for model in trained], path)
+states = torch.load(path, weights_only=True)
+for model, state in zip(loaded, states, strict=True):
+    model.load_state_dict(state)
+print("shared in the file:", states[0]["0.weight"].is_set_to(states[1]["0.weight"]))
+print("shared in the loaded models:", loaded[0][0].weight is loaded[1][0].weight)
+folder.cleanup()
+
+# %%
+# Learn more
+# ----------
+#
+# - :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
+# - :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`

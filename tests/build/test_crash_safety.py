@@ -1,0 +1,73 @@
+"""Whatever ends a build, and whenever, the next build is right."""
+
+import os
+import random
+import resource
+import signal
+import subprocess
+import time
+
+import pytest
+
+pytestmark = pytest.mark.build
+MOMENTS = 20
+
+
+def stable(files: dict[str, bytes]) -> dict[str, bytes]:
+    """The files that must be equal whenever a recipe was executed: without its times."""
+    skip = (".cost.json", "searchindex.js", ".zip")
+    lines = {}
+    for name, content in files.items():
+        if not name.endswith(skip):
+            lines[name] = b"\n".join(
+                line for line in content.splitlines() if b"Total running time" not in line
+            )
+    return lines
+
+
+def test_killed_at_any_moment(make_site):
+    """kill -9 of the whole build at 20 random moments, a build after each."""
+    site = make_site()
+    site.add("draws", "import matplotlib.pyplot as plt\n\n_ = plt.plot([1, 2])\nprint('drawn')")
+    started = time.monotonic()
+    assert site.build("-W").returncode == 0
+    duration = time.monotonic() - started
+    expected = stable(site.generated())
+    recipe = site.sources / "draws.py"
+    text = recipe.read_text()
+    rng = random.Random(0)
+    for moment in range(MOMENTS):
+        # Each round has something to execute and something to typeset.
+        recipe.write_text(text.replace("[1, 2]", f"[1, {moment + 3}]"))
+        build = subprocess.Popen(
+            site.command(), cwd=site.root, env=site.environ(), start_new_session=True,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        time.sleep(rng.uniform(0, duration))
+        os.killpg(build.pid, signal.SIGKILL)
+        build.wait()
+        recipe.write_text(text)
+        result = site.build("-W")
+        assert result.returncode == 0, f"after kill {moment}: {result.stdout}"
+        assert stable(site.generated()) == expected, f"after kill {moment}"
+
+
+def test_full_disk_is_one_sentence_and_loses_nothing(site):
+    """Here a limit on the size of files stands for the disk."""
+    assert site.build("-W").returncode == 0
+    before = stable(site.generated())
+    site.add("large", "print('x' * 90 + '\\n', end='')\n" * 3000)
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+
+    result = subprocess.run(
+        site.command("-q"), cwd=site.root, env=site.environ(), text=True, preexec_fn=limit,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert result.returncode != 0
+    assert "cannot write" in result.stdout and "run the build again" in result.stdout
+    assert {k: v for k, v in stable(site.generated()).items() if k in before} == before
+    result = site.build("-W")
+    assert result.returncode == 0 and site.page("large").is_file()

@@ -1,0 +1,120 @@
+"""Recipes that crash, hang, exit or litter end alone; all others are built."""
+
+import re
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+pytestmark = pytest.mark.build
+
+# What the build's last words must say about each file in tests/sites/faults.
+REPORTS = {
+    "raises": (r"raised ValueError: the value is wrong", r"raises\.py\", line 22"),
+    "exits_zero": (r"called sys\.exit\(0\)", r"exits_zero\.py\", line 24"),
+    "exits_one": (r"called sys\.exit\(1\)", r"exits_one\.py\", line 24"),
+    "exits_hard": (r"ended its process with exit code 3", r""),
+    "segfaults": (r"was ended by the signal SIGSEGV", r"segfaults\.py\", line 24"),
+    "hangs": (r"was still running after its time limit of 3 s", r"hangs\.py\", line 24"),
+    "eats_memory": (r"used more than its limit of 0\.7 GiB of memory", r""),
+    "prints_endlessly": (r"printed more than 1,000,000 characters, from \['on and on'", r""),
+    "prints_no_unicode": (r"printed text that is not valid UTF-8", r""),
+    "leaves_a_process": (r"left 1 process\(es\) running", r""),
+    "deletes_its_folder": (r"deleted the folder that it runs in", r""),
+    "syntax_error": (r"raised SyntaxError: invalid syntax", r"syntax_error\.py\", line 22"),
+    "opens_a_window": (r"raised _tkinter\.TclError|raised ModuleNotFoundError", r""),
+}
+
+
+@pytest.fixture(scope="module")
+def built(make_site):
+    """One build of all faults beside recipes that do no harm."""
+    site = make_site()
+    names = sorted(p.stem for p in (Path(__file__).parents[1] / "sites" / "faults").glob("*.py"))
+    assert names == sorted(REPORTS), "each fault declares what must be said of it"
+    for name in names:
+        site.add_fault(name)
+    started = time.time()
+    result = site.build()
+    return site, result, started
+
+
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_fault_is_reported(built, name):
+    """The report names the file, what happened and, where it can be known, the line."""
+    _, result, _ = built
+    report = result.stdout[result.stdout.index("recipes failed:") :]
+    parts = re.split(r"^recipes_source/recipes/(?=\w+\.py )", report, flags=re.M)
+    (mine,) = [part for part in parts if part.startswith(f"{name}.py ")]
+    reason, line = REPORTS[name]
+    assert re.search(reason, mine), mine
+    assert re.search(line, mine), mine
+
+
+@pytest.mark.parametrize("name", sorted(REPORTS))
+def test_fault_has_no_page(built, name):
+    """Not even a half page, a download or a figure of it."""
+    site, _, _ = built
+    assert not [path for path in site.generated() if Path(path).name.startswith(f"{name}.")]
+
+
+def test_build_fails_and_the_others_are_built(built):
+    """The exit code says so, and what can be built is."""
+    site, result, _ = built
+    assert result.returncode != 0
+    assert f"{len(REPORTS)} recipes failed:" in result.stdout
+    for slug in ("writes_a_file", "changes_settings", "zz_sees_nothing"):
+        assert site.page(slug).is_file()
+
+
+def test_nothing_leaks_between_recipes(built):
+    """Each recipe starts in an empty folder, with a fresh environment and settings."""
+    site, _, _ = built
+    text = (site.root / "recipes/recipes/zz_sees_nothing.rst").read_text("utf-8")
+    assert "files: []" in text and "LEAK: None" in text and "dpi: 100" in text
+    assert not (site.sources / "left.txt").exists()
+
+
+def test_no_process_is_left(built):
+    """Also those that a recipe started are gone."""
+    _, _, started = built
+    left = []
+    for process in psutil.process_iter(["cmdline", "create_time"]):
+        command = " ".join(process.info["cmdline"] or ())
+        if process.info["create_time"] > started and "time.sleep(600)" in command:
+            left.append(command)
+    assert not left
+
+
+def test_old_page_stays_when_a_recipe_breaks(site):
+    """A page is replaced by a good one or not at all, and comes back in step."""
+    site.add("breaks", 'print("good")')
+    assert site.build().returncode == 0
+    good = site.page("breaks").read_bytes()
+    products = {k: v for k, v in site.generated().items() if "breaks" in k}
+    site.add("breaks", 'raise OSError("bad")')
+    result = site.build()
+    assert result.returncode != 0 and "raised OSError: bad" in result.stdout
+    assert site.page("breaks").read_bytes() == good
+    assert {k: v for k, v in site.generated().items() if "breaks" in k} == products
+    site.add("breaks", 'print("better")')
+    assert site.build().returncode == 0
+    assert b"better" in site.page("breaks").read_bytes()
+
+
+def test_wrong_header_is_named(site):
+    """A mistake in the header is one sentence, and costs only that recipe."""
+    path = site.add("typo", "print(1)")
+    path.write_text(path.read_text().replace("# ///\n\"", "# [tool.recipe]\n# tiemout = 3\n# ///\n\""))
+    result = site.build()
+    assert result.returncode != 0
+    assert "typo.py cannot be read: unknown key 'tiemout' in [tool.recipe]" in result.stdout
+    assert site.page("zz_sees_nothing").is_file()
+
+
+def test_unknown_recipe_lists_the_nearest(site):
+    """``RECIPE=`` with a wrong name helps and fails."""
+    result = site.build("-D", "recipe_only=writes_file")
+    assert result.returncode != 0
+    assert "no recipe is called 'writes_file'; did you mean writes_a_file" in result.stdout
