@@ -8,6 +8,7 @@ Result: a :class:`Run`: what each cell printed and drew, as Sphinx-Gallery's rst
 files, with its costs; or a :class:`Failure` in ``Run.failure``.
 """
 
+import base64
 import faulthandler
 import multiprocessing
 import os
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from importlib.metadata import version
 from pathlib import Path
 
@@ -42,6 +43,7 @@ class Task:
     memory: float  # GiB
     datasets: tuple[str, ...]
     data_dir: str
+    real_data: bool = False  # whether the build has the real data sets
     cpus: float = 1
     gpus: float = 0
     scratch: str = ""  # a folder for this run alone; made where it is executed if empty
@@ -68,6 +70,20 @@ class Run:
     environment: dict[str, str] = field(default_factory=dict)
     failure: Failure | None = None
 
+    def to_dict(self) -> dict:
+        """As values that JSON can hold."""
+        images = {name: base64.b64encode(data).decode() for name, data in self.images.items()}
+        return {**asdict(self), "images": images}
+
+    @classmethod
+    def from_dict(cls, values: dict) -> "Run":
+        """The inverse of ``to_dict``; other keys are ignored."""
+        known = {f.name: values[f.name] for f in fields(cls)}
+        known["images"] = {n: base64.b64decode(data) for n, data in known["images"].items()}
+        if known["failure"]:
+            known["failure"] = Failure(**known["failure"])
+        return cls(**known)
+
 
 def execute(task: Task) -> Run:
     """Run the recipe cell by cell, in a scratch folder that is removed afterwards."""
@@ -83,17 +99,25 @@ def execute(task: Task) -> Run:
     os.dup2(console.fileno(), 2)
     faulthandler.enable(console)
     # Shortly before the time limit, so that a hanging recipe says where it hangs.
-    faulthandler.dump_traceback_later(0.95 * task.timeout, file=console)
+    faulthandler.dump_traceback_later(0.8 * task.timeout, file=console)
     watch(task, scratch)
     os.environ["OMP_NUM_THREADS"] = str(task.threads)
     if torch := sys.modules.get("torch"):  # imported before it could see that
         torch.set_num_threads(task.threads)
     sys.path.insert(0, os.path.dirname(__file__))
-    from standin_data import install
+    from standin_data import has_real_data, install
 
-    install(Path(task.data_dir), task.datasets)
+    # A node of a cluster may have its data elsewhere.
+    data_dir = Path(os.environ.get("RECIPE_DATA", task.data_dir))
+    install(data_dir, task.datasets)
     try:
-        run = run_cells(task, scratch)
+        if not enough_gpus(task):
+            run = Run(failure=Failure(f"needs {task.gpus:g} GPU(s); this machine has fewer"))
+        elif task.datasets and has_real_data(data_dir) != task.real_data:
+            kind = "real data" if task.real_data else "drawn stand-in"
+            run = Run(failure=Failure(f"needs the {kind} of this build, unlike {data_dir}"))
+        else:
+            run = run_cells(task, scratch)
     except SystemExit as error:
         reason = f"called sys.exit({error.code!r}), which would end the page here"
         run = Run(failure=Failure(reason, where(error, scratch, task.slug)))
@@ -137,6 +161,15 @@ def run_cells(task: Task, scratch: Path) -> Run:
         run.images[image.name] = image.read_bytes()
     run.environment = environment()
     return run
+
+
+def enough_gpus(task: Task) -> bool:
+    """Whether this machine has the accelerators that the recipe asks for."""
+    if not task.gpus:
+        return True
+    import torch
+
+    return torch.accelerator.device_count() >= task.gpus
 
 
 def environment() -> dict[str, str]:

@@ -26,9 +26,11 @@ from sphinx.util import logging
 from recipe_header import HeaderError
 from recipe_process import Failure, Task
 from recipe_progress import Progress, cost_table
-from recipe_store import Recipe, Store, write_json
+from recipe_store import PACKAGES, Recipe, Store, write_json
+from standin_data import has_real_data
 
 logger = logging.getLogger(__name__)
+MOST_ON_CLUSTER = 64  # recipes that wait for a cluster at once
 
 
 @dataclass
@@ -117,15 +119,16 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     jobs = int(config.recipe_jobs) or cores
     threads = max(1, cores // jobs)
+    packages = {name for recipe in todo for name in recipe.header.dependencies}
     if config.recipe_cluster:
         from recipe_cluster import ClusterExecutor
 
-        executor = ClusterExecutor(config.recipe_cluster)
-        jobs = min(len(todo), 1000)
+        versions = {k: build.store.common_key[k] for k in (*PACKAGES, "Python")}
+        executor = ClusterExecutor(config.recipe_cluster, versions, packages)
+        jobs = MOST_ON_CLUSTER
     else:
         from recipe_executors import LocalExecutor
 
-        packages = {name for recipe in todo for name in recipe.header.dependencies}
         executor = LocalExecutor(threads, packages)
     with Progress(todo, jobs) as progress, ThreadPoolExecutor(min(jobs, len(todo))) as pool:
 
@@ -139,7 +142,8 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
                 timeout=recipe.header.timeout,
                 memory=recipe.header.memory,
                 datasets=recipe.header.datasets,
-                data_dir=str(build.store.root / "data"),
+                data_dir=str(build.store.data_dir),
+                real_data=has_real_data(build.store.data_dir),
                 cpus=recipe.header.cpus,
                 gpus=recipe.header.gpus,
             )
@@ -149,11 +153,15 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
         try:
             for future in as_completed(futures):
                 recipe, run = futures[future], future.result()
+                if not run.failure:
+                    try:
+                        build.store.keep(recipe, run)
+                    except ValueError as error:
+                        run.failure = Failure(str(error))
                 progress.finished(recipe, run)
                 if run.failure:
                     build.failures[recipe.slug] = run.failure
                 else:
-                    build.store.keep(recipe, run)
                     build.store.publish(recipe, build.store.run(recipe.slug))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

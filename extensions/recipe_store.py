@@ -16,9 +16,10 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -84,6 +85,7 @@ class Store:
         self.target = root / SUBDIR
         self.state = root / "_build" / "recipe_runs"
         self.snapshot = root / "_build" / "published_sources"
+        self.data_dir = root / "data"
         self.gallery = gallery
         own = sorted(Path(__file__).parent.glob("*.py"))
         self.own_code = digest(b"".join(p.read_bytes() for p in own))
@@ -136,7 +138,7 @@ class Store:
         """
         path = self.sources / f"{slug}.py"
         source = path.read_bytes()
-        published, data_dir = self.published(slug), self.root / "data"
+        published = self.published(slug)
         header = read_header(source.decode())
         modules = self.local_imports(path)
         if published.get("source") == digest(source):  # no need to parse it
@@ -146,7 +148,7 @@ class Store:
         key = {"code": code, **self.common_key}
         key.update({f"import {name}": digest(data) for name, data in modules.items()})
         for name in header.datasets:
-            key[f"data {name}"] = standin_data.identity(name, data_dir)
+            key[f"data {name}"] = standin_data.identity(name, self.data_dir)
         recipe = Recipe(slug, path, source, header, key, modules)
         recipe.cost = published.get("cpu", 0.0)
         if not published.get("executed") or published["key"] != key:
@@ -164,10 +166,10 @@ class Store:
 
     def keep(self, recipe: Recipe, run: Run) -> None:
         """Keep an execution that went well."""
-        kept = asdict(run)
-        kept["images"] = {n: base64.b64encode(c).decode() for n, c in run.images.items()}
-        kept["key"] = recipe.key
-        write_json(self.state / f"{recipe.slug}.run.json", kept)
+        own = re.compile(rf"sphx_glr_{re.escape(recipe.slug)}_\d{{3}}(_2_00x)?\.(png|svg|gif)")
+        if strange := [name for name in run.images if not own.fullmatch(name)]:
+            raise ValueError(f"came back with a file that is not its own: {strange[0]!r}")
+        write_json(self.state / f"{recipe.slug}.run.json", {**run.to_dict(), "key": recipe.key})
 
     def is_current(self, recipe: Recipe, executed: bool) -> bool:
         """Whether a recipe's page is there, whole, and made of what is there now."""
@@ -196,7 +198,7 @@ class Store:
             images = staged / SUBDIR / "images"
             images.mkdir(parents=True)
             for name, content in (run["images"] if run else {}).items():
-                (images / Path(name).name).write_bytes(base64.b64decode(content))
+                (images / name).write_bytes(base64.b64decode(content))
             gallery_adapter.typeset(recipe.path, staged / SUBDIR, staged, self.gallery, run)
             files = sorted(p.relative_to(staged) for p in staged.rglob("*") if p.is_file())
             record["files"] = {

@@ -98,6 +98,11 @@ def taken(taken_slug: str) -> Page:
 
 
 @pytest.fixture(scope="session")
+def taken_slugs() -> list[str]:
+    return lead_and_its_steps()
+
+
+@pytest.fixture(scope="session")
 def lead() -> Page:
     return Page(LEAD)
 

@@ -6,8 +6,8 @@
 # timeout = 60
 # ///
 """
-Clip gradients so that one bad batch does no harm
-=================================================
+Clip gradients so that one bad batch does little harm
+=====================================================
 
 Bound the norm of the gradient before each step, and log the norm it had before.
 

@@ -106,14 +106,13 @@ runs = [
     ("shuffle", shuffled, plain, "o-", ""),
     ("sampler", weighted, even, "s--", "//"),
 ]
-for i, (name, loader, recall, line, hatch) in enumerate(runs):
+for i, (name, loader, found, line, hatch) in enumerate(runs):
     share = [100 * targets.float().mean().item() for _, targets in loader]
     left.plot(share, line, markersize=4, label=name)
-    x = [0.4 * i - 0.2, 0.4 * i + 0.8]
-    right.bar(x, 100 * recall.numpy(), 0.4, hatch=hatch, edgecolor="white", label=name)
+    right.bar([0.4 * i, 1 + 0.4 * i], 100 * found.numpy(), 0.4, hatch=hatch, label=name)
 left.set(title="Rare class in each batch", xlabel="batch", ylabel="share (%)")
 right.set(title="Recall on the test set", xlabel="class", ylabel="recall (%)")
-right.set(xticks=[0, 1], xticklabels=["common", "rare"], ylim=(0, 119))
+right.set(xticks=[0.2, 1.2], xticklabels=["common", "rare"], ylim=(0, 119))
 left.legend()
 right.legend(loc="upper right")
 plt.show()

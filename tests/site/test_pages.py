@@ -273,7 +273,9 @@ NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?")
 
 def section(page, title: str) -> Tag:
     """The section with a heading of this text."""
-    found = [tag.parent for tag in page.main.find_all(re.compile("h[1-6]")) if heading(tag) == title]
+    found = [
+        tag.parent for tag in page.main.find_all(re.compile("h[1-6]")) if heading(tag) == title
+    ]
     assert len(found) == 1, f"{len(found)} sections {title!r}"
     return found[0]
 

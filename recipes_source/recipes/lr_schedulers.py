@@ -1,0 +1,140 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Training"]
+# timeout = 60
+# ///
+"""
+Schedule the learning rate: warm-up and cosine
+==============================================
+
+Warm the learning rate up, let it fall along a cosine, and step the scheduler in order.
+
+Why it matters: a rate that suits the middle of training can be too high for the first
+steps, where the loss jumps, and for the last ones, where it keeps rattling. A scheduler
+stepped in the wrong place follows another curve than the one you asked for.
+"""
+
+# %%
+# Setting
+# -------
+#
+# A small network learns a function of two variables from noisy samples, in 300 batches.
+
+import math
+import warnings
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.optim import lr_scheduler
+
+steps, warmup, peak = 300, 30, 0.03
+generator = torch.Generator().manual_seed(7)
+inputs = 2 * torch.rand(steps, 32, 2, generator=generator) - 1
+clean = torch.sin(3 * inputs[..., :1]) * inputs[..., 1:]  # (steps, 32, 1)
+targets = clean + 0.1 * torch.randn(clean.shape, generator=generator)
+loss_fn = nn.MSELoss()
+
+# %%
+# ``scheduler.step()`` sets the rate of the *next* step, so it follows
+# ``optimizer.step()``. The loss that is noted is the one on the clean targets.
+
+
+def train(make_scheduler):
+    torch.manual_seed(0)
+    hidden = [nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()]
+    model = nn.Sequential(*hidden, nn.Linear(64, 1))
+    optimizer = torch.optim.Adam(model.parameters(), lr=peak)
+    scheduler, lrs, losses = make_scheduler(optimizer), [], []
+    for x, y in zip(inputs, targets, strict=True):
+        optimizer.zero_grad()
+        loss_fn(model(x), y).backward()
+        lrs.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        scheduler.step()
+        losses.append(loss_fn(model(inputs), clean).item())
+    return lrs, losses
+
+
+# %%
+# One rate for everything
+# -----------------------
+#
+# :class:`~torch.optim.lr_scheduler.ConstantLR` with a factor of 1 changes nothing. The
+# first steps make the model worse than one that always answers 0.
+
+runs = {"constant": train(lambda o: lr_scheduler.ConstantLR(o, factor=1.0))}
+worst, guess = max(runs["constant"][1]), clean.square().mean().item()
+print(f"worst loss: {worst:.2f}, loss of always answering 0: {guess:.2f}")
+
+# %%
+# Two schedulers in a row
+# -----------------------
+#
+# :class:`~torch.optim.lr_scheduler.SequentialLR` changes from the warm-up to the cosine
+# at the milestone. ``total_iters`` and ``T_max`` count calls of ``scheduler.step()``,
+# here one a batch; the cosine gets those that the warm-up leaves. A cosine alone mends
+# the end of training, and the warm-up mends its beginning as well.
+
+
+def warmup_cosine(optimizer):
+    up = lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=warmup)
+    down = lr_scheduler.CosineAnnealingLR(optimizer, T_max=steps - warmup)
+    return lr_scheduler.SequentialLR(optimizer, [up, down], milestones=[warmup])
+
+
+runs["cosine"] = train(lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=steps))
+runs["warm-up, cosine"] = train(warmup_cosine)
+late = {name: sum(losses[-50:]) / 50 for name, (_, losses) in runs.items()}
+for name, (_, losses) in runs.items():
+    print(f"{name:15} worst {max(losses):.2f}, mean of the last 50 {late[name]:.4f}")
+assert max(runs["warm-up, cosine"][1]) < worst / 2
+assert late["warm-up, cosine"] < late["constant"] / 2
+
+# %%
+# Is it the curve that you asked for? Compare with the closed form, then look at it.
+
+expected = [peak * (0.01 + 0.99 * t / warmup) for t in range(warmup)]
+angles = [math.pi * t / (steps - warmup) for t in range(steps - warmup)]
+expected += [peak * (1 + math.cos(angle)) / 2 for angle in angles]
+lrs = runs["warm-up, cosine"][0]
+torch.testing.assert_close(torch.tensor(lrs), torch.tensor(expected))
+
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
+for i, ax in enumerate(axes):
+    ax.plot(runs["constant"][i], "--", color="tab:orange", label="constant")
+    ax.plot(runs["warm-up, cosine"][i], color="tab:blue", label="warm-up, cosine")
+    ax.set_xlabel("step")
+    ax.legend()
+axes[0].set(title="Learning rate of each step", ylabel="learning rate")
+axes[1].set(title="Loss: no jump, lower end", ylabel="loss (log scale)", yscale="log")
+plt.show()
+
+# %%
+# Pitfall: the wrong order
+# ------------------------
+#
+# With the scheduler first, the whole curve moves by one step: the first rate is never
+# used and the last step gets a rate of 0. PyTorch warns once, and the training goes on.
+
+optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=peak)
+scheduler, wrong = warmup_cosine(optimizer), []
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    for _ in range(steps):
+        scheduler.step()  # too early
+        wrong.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+print(f"{len(caught)} warning: {str(caught[0].message).split('. ')[0]}")
+print(f"first rate: {lrs[0]:.5f} right, {wrong[0]:.5f} wrong order")
+print(f"last rate:  {lrs[-1]:.1e} right, {wrong[-1]:.1e} wrong order")
+assert wrong[:-1] == lrs[1:]
+
+# %%
+# Learn more
+# ----------
+#
+# - Large gradients: :ref:`sphx_glr_recipes_recipes_gradient_clipping.py`
+# - Resume: :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
