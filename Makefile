@@ -6,7 +6,7 @@ SPHINX = $(PYTHON) -m sphinx $(SPHINXOPTS) -q -d _build/doctrees -D recipe_jobs=
 MARK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help html html-noplot data test lint lock clean
+.PHONY: help html html-noplot data test lint lock bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,3 +35,6 @@ lock:  ## write constraints.txt anew from the requirements files
 
 clean:  ## remove everything that was generated (not data/ and .venv/)
 	rm -rf _build recipes
+
+bench:  ## time this build beside others, on a machine that does nothing else
+	@$(PYTHON) benchmarks/bench.py

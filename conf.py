@@ -26,8 +26,8 @@ extensions = [
 # -- Sources ---------------------------------------------------------------------------
 
 exclude_patterns = [
-    "_build", "data", "docs/inventories", "recipes_source", "tests", ".venv", ".git", "README.md",
-    "sg_execution_times.rst", "recipes/sg_execution_times.rst", "recipes/backreferences",
+    "_build", "data", "recipes_source", "tests", ".venv", ".git", "README.md",
+    "docs/inventories", "docs/benchmark_results.rst", "recipes/backreferences",
 ]  # fmt: skip
 nitpicky = True  # a name or label that leads nowhere is an error
 smartquotes = False

@@ -8,6 +8,7 @@ only when it is whole; an interrupted download starts again the next time.
 
 import shutil
 import sys
+from http.client import HTTPException
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -40,10 +41,11 @@ if __name__ == "__main__":
     folder = Path("data")
     try:
         print(fetch(folder))
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, HTTPException) as error:
+        what = " ".join(str(error).split())
         archive = folder / "partial" / CIFAR10.filename
         sys.exit(
-            f"cannot fetch {CIFAR10.filename} from {urlparse(CIFAR10.url).hostname} ({error}): "
+            f"cannot fetch {CIFAR10.filename} from {urlparse(CIFAR10.url).hostname} ({what}): "
             f"try again later, or put the file into {archive.parent} yourself and run "
             "'make data' again; until then, recipes run on drawn images"
         )

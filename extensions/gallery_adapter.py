@@ -74,9 +74,7 @@ def execute_blocks(
     return shown, names, traceback
 
 
-def typeset(
-    source: Path, target: Path, root: Path, gallery: dict, run: dict | None
-) -> None:
+def typeset(source: Path, target: Path, root: Path, gallery: dict, run: dict | None) -> None:
     """Write a recipe's page, downloads and thumbnail into ``target``, below ``root``.
 
     ``run`` holds ``outputs``, ``names``, ``wall`` and ``peak`` of its execution; its
@@ -90,8 +88,12 @@ def typeset(
     wall, peak = (run["wall"], run["peak"]) if run else (0.0, 0.0)
     names = used_names(blocks, conf, None, node)
     if run:  # what the variables were is known from the execution, the prose is new
-        explicit = {k: v for k, v in names.items() if any(o["is_explicit"] for o in v)}
-        names = {**run["names"], **explicit}
+        names = {
+            name: [o for o in run["names"].get(name, ()) if not o["is_explicit"]]
+            + [o for o in names.get(name, ()) if o["is_explicit"]]
+            for name in {**run["names"], **names}
+        }
+        names = {name: found for name, found in names.items() if found}
 
     script = target / source.name
     script.write_bytes(source.read_bytes())
@@ -99,9 +101,7 @@ def typeset(
     rst = gen_rst.rst_blocks(blocks, outputs, file_conf, conf, language=language)
     if not run:
         rst += "\n.. warning::\n\n   This page was typeset without running its code.\n\n"
-    gen_rst.save_rst_example(
-        rst, script, wall, peak, conf, language=language, file_conf=file_conf
-    )
+    gen_rst.save_rst_example(rst, script, wall, peak, conf, language=language, file_conf=file_conf)
     images = sorted((target / "images").glob("sphx_glr_*.*"))
     script_vars = {"image_path_iterator": images}
     template = target / "images" / f"sphx_glr_{source.stem}_{{0:03}}.png"

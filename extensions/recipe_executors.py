@@ -24,7 +24,11 @@ from recipe_process import Failure, Run, Task, execute, kill_group
 
 # What to import once for all, by the packages that the recipes depend on. The first
 # optimizer that a recipe makes imports torch._dynamo (1.7 s of CPU time).
-PRELOADS = {"matplotlib": "matplotlib.pyplot", "torch": "torch._dynamo", "torchvision": "torchvision"}
+PRELOADS = {
+    "matplotlib": "matplotlib.pyplot",
+    "torch": "torch._dynamo",
+    "torchvision": "torchvision",
+}
 
 
 class LocalExecutor:

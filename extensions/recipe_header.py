@@ -10,13 +10,12 @@ The block's syntax is that of https://peps.python.org/pep-0723/ (regular express
 from its reference implementation).
 """
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass, field, fields
 
-BLOCK = re.compile(
-    r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$"
-)
+BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
 class HeaderError(ValueError):
@@ -43,6 +42,7 @@ def read_header(source: str) -> Header:
     Raises:
         HeaderError: with one sentence that says what is wrong.
     """
+    source = source.replace("\r\n", "\n")
     blocks = [m for m in BLOCK.finditer(source) if m["type"] == "script"]
     if len(blocks) != 1:
         raise HeaderError(
@@ -53,7 +53,10 @@ def read_header(source: str) -> Header:
         table = tomllib.loads("\n".join(line[2:] for line in lines))
     except tomllib.TOMLDecodeError as error:
         raise HeaderError(f"the '# /// script' block is not valid TOML: {error}") from None
-    values = dict(table.get("tool", {}).get("recipe", {}))
+    tool = table.get("tool", {})
+    values = tool.get("recipe", {}) if isinstance(tool, dict) else tool
+    if not isinstance(values, dict):
+        raise HeaderError("[tool.recipe] must be a table")
     known = {f.name for f in fields(Header)} - {"requires_python", "dependencies"}
     if unknown := sorted(set(values) - known):
         raise HeaderError(
@@ -61,14 +64,20 @@ def read_header(source: str) -> Header:
         )
     for key in ("timeout", "memory", "cpus", "gpus"):
         number = values.get(key, 1)
-        if isinstance(number, bool) or not isinstance(number, int | float) or number < 0:
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise HeaderError(f"{key} must be a number")
+        if not 0 <= number < math.inf:
             raise HeaderError(f"{key} must be a number that is not negative")
-    for key in ("tags", "datasets"):
-        values[key] = tuple(values.get(key, ()))
-        if not all(isinstance(item, str) for item in values[key]):
-            raise HeaderError(f"{key} must be a list of strings")
     return Header(
-        requires_python=table.get("requires-python", ""),
-        dependencies=tuple(table.get("dependencies", ())),
-        **values,
+        requires_python=str(table.get("requires-python", "")),
+        dependencies=strings(table, "dependencies"),
+        **{**values, "tags": strings(values, "tags"), "datasets": strings(values, "datasets")},
     )
+
+
+def strings(table: dict, key: str) -> tuple[str, ...]:
+    """A list of strings in a table, empty if it is not there."""
+    items = table.get(key, [])
+    if not isinstance(items, list) or not all(isinstance(item, str) for item in items):
+        raise HeaderError(f"{key} must be a list of strings")
+    return tuple(items)

@@ -146,14 +146,14 @@ def run_cells(task: Task, scratch: Path) -> Run:
         (workdir / name).write_bytes(content)
     source = workdir / f"{task.slug}.py"
     start = time.perf_counter()
-    outputs, names, traceback = execute_blocks(
-        source, scratch / SUBDIR, scratch, task.gallery
-    )
+    outputs, names, traceback = execute_blocks(source, scratch / SUBDIR, scratch, task.gallery)
     run = Run(outputs, names, wall=time.perf_counter() - start)
     try:
         "".join(outputs).encode()
     except UnicodeEncodeError as error:
-        run.failure = Failure(f"printed text that is not valid UTF-8: {error.object[error.start]!r}")
+        run.failure = Failure(
+            f"printed text that is not valid UTF-8: {error.object[error.start]!r}"
+        )
     if traceback:
         last = traceback.strip().splitlines()[-1]
         run.failure = Failure(f"raised {last}", readable(traceback, scratch, task.slug))

@@ -49,10 +49,7 @@ class Progress:
         seconds = time.monotonic() - self.running.pop(recipe.slug)
         self.left.pop(recipe.slug)
         self.done += 1
-        if run.failure:
-            text = f"FAILED, it {run.failure.reason}"
-        else:
-            text = f"{seconds:.1f} s"
+        text = f"FAILED, it {run.failure.reason}" if run.failure else f"{seconds:.1f} s"
         line = f"recipe {recipe.slug}: {text} ({self.done}/{self.total})"
         if self.live:
             line += f" [{recipe.reason}]"

@@ -2,7 +2,7 @@
 
 Problem: downloaded scripts and notebooks are checked offline, as they are.
 Usage: run them with ``PYTHONPATH=extensions RECIPE_DATA=<the data folder>``.
-Result: Python imports this file at its start; nothing is loaded until the process
+Result: Python imports this file at its start; torch is not loaded until the process
 itself imports torchvision.
 """
 

@@ -52,7 +52,16 @@ class Site:
 
     def command(self, *options: str) -> list[str]:
         """The command line of a build."""
-        return [sys.executable, "-m", "sphinx", "-d", "_build/doctrees", *options, ".", "_build/html"]
+        return [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-d",
+            "_build/doctrees",
+            *options,
+            ".",
+            "_build/html",
+        ]
 
     def environ(self) -> dict[str, str]:
         """The environment of a build: without this project's own settings."""

@@ -100,8 +100,8 @@ def test_faults_end_alone_there_too(nodes, site):
 def test_what_no_node_has_is_said(nodes, site):
     """A recipe that needs a GPU fails at once, the others run."""
     path = site.add("wants_a_gpu", "print(1)")
-    header = "# [tool.recipe]\n# gpus = 1\n# ///\n\""
-    path.write_text(path.read_text().replace("# ///\n\"", header))
+    header = '# [tool.recipe]\n# gpus = 1\n# ///\n"'
+    path.write_text(path.read_text().replace('# ///\n"', header))
     result = site.build("-D", f"recipe_cluster={nodes.address}")
     assert "wants_a_gpu.py needs 1 CPU and 1 GPU on one node" in result.stdout
     assert site.page("zz_sees_nothing").is_file()

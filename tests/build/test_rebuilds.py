@@ -90,9 +90,7 @@ def test_new_version_executes_all(site, monkeypatch):
         "runpy.run_module('sphinx', run_name='__main__')\n"
     )
     run = [sys.executable, "-c", code]
-    result = subprocess.run(
-        run, cwd=site.root, env=site.environ(), text=True, capture_output=True
-    )
+    result = subprocess.run(run, cwd=site.root, env=site.environ(), text=True, capture_output=True)
     started = site.executed(result)
     assert len(started) == len(ALL) and all("→ 9.9.9)" in line for line in started)
     assert len(site.executed(site.build())) == len(ALL)

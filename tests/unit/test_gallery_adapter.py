@@ -168,7 +168,6 @@ def test_the_same_names(ours, theirs) -> None:
     assert names(ours) == names(theirs)
 
 
-@pytest.mark.xfail(strict=True, reason="what the execution found is lost for such a name")
 def test_the_same_names_in_code_and_prose(tmp_path) -> None:
     """A function that the code calls and the prose names, too."""
     text = SAMPLE.replace("math.floor", "math.sqrt")

@@ -1,0 +1,251 @@
+"""Times this build beside others that execute documentation, on this project's recipes.
+
+Problem: "fast" means nothing without the same work done by others on the same machine.
+Usage: ``make bench`` (or ``python benchmarks/bench.py --runs 3 --scale 10 100 1000``), on a
+machine that does nothing else. It makes a scratch environment for what the others need.
+Result: two tables, printed and written to docs/benchmark_results.rst: medians of whole
+commands and their ratio to this build; and cost per recipe against the number of recipes.
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "benchmark_results.rst"
+GALLERY = """
+import sys
+sys.path.insert(0, {extensions!r})
+extensions = [{first}"sphinx_gallery.gen_gallery"]
+exclude_patterns = ["_build", "recipes_source"]
+sphinx_gallery_conf = dict(
+    examples_dirs="recipes_source", gallery_dirs="recipes", filename_pattern=r"\\.py$",
+    capture_repr=(), download_all_examples=False, write_computation_times=False,
+    only_warn_on_example_error=True{more},
+)
+"""
+MYST = """
+extensions = ["myst_nb"]
+exclude_patterns = ["_build"]
+nb_execution_mode = "cache"
+nb_execution_timeout = 600
+"""
+CONTESTANTS = {
+    "this build": GALLERY.format(
+        extensions=str(ROOT / "extensions"), first='"recipe_runner", ', more=""
+    ),
+    "Sphinx-Gallery, serial": GALLERY.format(extensions="", first="", more=""),
+    "Sphinx-Gallery, parallel=2": GALLERY.format(extensions="", first="", more=", parallel=2"),
+    "MyST-NB, jupyter-cache": MYST,
+}
+SMALL = '''\
+# /// script
+# requires-python = ">=3.11"
+# dependencies = []
+# ///
+"""
+Recipe {number}
+==============
+
+A recipe of a tenth of a second.
+"""
+
+# %%
+# Some work.
+
+import time
+
+end = time.process_time() + 0.1
+while time.process_time() < end:
+    pass
+print("done", {number})
+'''
+
+
+def scratch_python(folder: Path) -> Path:
+    """A virtual environment with what the others need and all that we have."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    python = folder / "bin" / "python"
+    site = subprocess.check_output(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+    ).strip()
+    Path(site, "ours.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    needed = str(Path(__file__).with_name("requirements.txt"))
+    pins = str(ROOT / "constraints.txt")
+    pip = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-r", needed, "-c", pins], check=True)
+    return python
+
+
+def make_site(folder: Path, conf: str, recipes: dict[str, str]) -> Path:
+    """Write a site of these recipes for one contestant."""
+    shutil.rmtree(folder, ignore_errors=True)
+    sources = folder / "recipes_source" / "recipes"
+    sources.mkdir(parents=True)
+    (folder / "conf.py").write_text(conf)
+    toctree = "Site\n====\n\n.. toctree::\n   :glob:\n\n   {}\n"
+    myst = "myst_nb" in conf
+    (folder / "index.rst").write_text(toctree.format("pages/*" if myst else "recipes/index"))
+    for header in (sources, sources.parent):
+        (header / "GALLERY_HEADER.rst").write_text("Recipes\n=======\n")
+    (folder / "pages").mkdir()
+    for slug, text in recipes.items():
+        write_recipe(folder, slug, text)
+    return folder
+
+
+def write_recipe(folder: Path, slug: str, text: str) -> None:
+    """Write one recipe, for MyST-NB as the notebook that jupytext makes of it."""
+    if "myst_nb" not in (folder / "conf.py").read_text():
+        (folder / "recipes_source" / "recipes" / f"{slug}.py").write_text(text)
+        return
+    import jupytext
+
+    text = text.replace('"""\n', '# %% [markdown]\n# """\n', 1)
+    notebook = jupytext.reads(text, "py:percent")
+    name = {"display_name": "Python 3", "language": "python", "name": "python3"}
+    notebook.metadata["kernelspec"] = name
+    notebook.cells.insert(0, {"cell_type": "markdown", "metadata": {}, "source": f"# {slug}"})
+    (folder / "pages" / f"{slug}.ipynb").write_text(jupytext.writes(notebook, "ipynb"))
+
+
+def build(python: Path, folder: Path) -> tuple[float, float]:
+    """Build a site; seconds, and the peak of the memory of all its processes in MB."""
+    environ = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT / "extensions"),
+        "RECIPE_DATA": str(ROOT / "data"),
+        "MPLBACKEND": "agg",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [python, "-m", "sphinx", "-q", "-d", "_build/doctrees", ".", "_build/html"]
+    with open(folder / "log", "w") as log:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log)
+        peak, over = [0.0], threading.Event()
+        sampler = threading.Thread(target=sample, args=(process.pid, peak, over))
+        sampler.start()
+        process.wait()
+        seconds = time.perf_counter() - start
+        over.set()
+        sampler.join()
+    return seconds, peak[0]
+
+
+def sample(pid: int, peak: list[float], over: threading.Event) -> None:
+    """Note the largest memory of a process and its descendants; shared pages count once."""
+    while not over.wait(0.5):
+        total = 0
+        try:
+            parent = psutil.Process(pid)
+            for process in (parent, *parent.children(recursive=True)):
+                total += process.memory_full_info().pss
+        except psutil.Error:
+            continue
+        peak[0] = max(peak[0], total / 2**20)
+
+
+def project_recipes() -> dict[str, str]:
+    """The recipes of this project."""
+    folder = ROOT / "recipes_source" / "recipes"
+    return {path.stem: path.read_text("utf-8") for path in sorted(folder.glob("*.py"))}
+
+
+def compare(python: Path, work: Path, runs: int) -> list[tuple[str, ...]]:
+    """One row per contestant: medians of five measures, with ratios to this build."""
+    recipes = project_recipes()
+    slug = sorted(recipes)[0]
+    code = recipes[slug] + "\n# %%\n\nprint('edited', {})\n"
+    seen: dict[str, dict[str, list[float]]] = {}
+    for run in range(runs):
+        for name, conf in CONTESTANTS.items():  # in turn, so that drift hits all alike
+            folder = make_site(work / "site", conf, recipes)
+            measures = seen.setdefault(name, {})
+            seconds, peak = build(python, folder)
+            measures.setdefault("peak MB", []).append(peak)
+            measures.setdefault("clean", []).append(seconds)
+            measures.setdefault("no-op", []).append(build(python, folder)[0])
+            write_recipe(folder, slug, code.format(run))
+            measures.setdefault("code edited", []).append(build(python, folder)[0])
+            write_recipe(folder, slug, code.format(run).replace(" the ", " that ", 1))
+            measures.setdefault("prose edited", []).append(build(python, folder)[0])
+            if name == "this build":
+                costs = json.loads((folder / "_build/recipe_runs/summary.json").read_text())
+                total = sum(cost["cpu"] for cost in costs.values())
+                floor = seen.setdefault("floor", {})
+                floor.setdefault("clean", []).append(total / (os.cpu_count() or 1))
+                floor.setdefault("peak MB", []).append(max(c["peak"] for c in costs.values()))
+            print(run, name, {k: round(v[-1], 1) for k, v in measures.items()}, flush=True)
+    ours = {k: statistics.median(v) for k, v in seen["this build"].items()}
+    columns = ("clean", "no-op", "code edited", "prose edited", "peak MB")
+    rows = [("", *(c if c == "peak MB" else f"{c}, s" for c in columns))]
+    for name in (*CONTESTANTS, "floor"):
+        row = [name]
+        for column in columns:
+            if column not in seen[name]:
+                row.append("")
+                continue
+            value = statistics.median(seen[name][column])
+            row.append(f"{value:.{0 if column == 'peak MB' else 1}f}")
+            if name != "this build":
+                row[-1] += f" ({value / ours[column]:.2f} ×)"
+        rows.append(tuple(row))
+    return rows
+
+
+def scale(python: Path, work: Path, counts: list[int]) -> list[tuple[str, ...]]:
+    """Seconds per recipe, and of a no-op build, for generated recipes."""
+    rows = [("recipes", "clean, s", "per recipe, s", "no-op, s")]
+    for count in counts:
+        recipes = {f"recipe_{n:04}": SMALL.format(number=n) for n in range(count)}
+        folder = make_site(work / "site", CONTESTANTS["this build"], recipes)
+        clean, _ = build(python, folder)
+        rows.append(
+            (str(count), f"{clean:.1f}", f"{clean / count:.2f}", f"{build(python, folder)[0]:.1f}")
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def table(rows: list[tuple[str, ...]]) -> str:
+    """An rst table."""
+    lines = [".. list-table::", "   :header-rows: 1", ""]
+    for row in rows:
+        lines += [("   * - " if i == 0 else "     - ") + cell for i, cell in enumerate(row)]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--scale", type=int, nargs="*", default=[10, 100, 1000])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-") as scratch:
+        work = Path(scratch)
+        python = scratch_python(work / "venv")
+        compared = compare(python, work, options.runs)
+        scaled = scale(python, work, options.scale)
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    RESULTS.write_text(
+        f".. Written by make bench; do not edit.\n\n"
+        f"{len(project_recipes())} recipes, {machine}, Python {platform.python_version()}; "
+        f"medians of {options.runs} runs, in brackets the ratio to this build.\n\n"
+        f"{table(compared)}\n{table(scaled)}"
+    )
+    print(RESULTS.read_text())
+
+
+if __name__ == "__main__":
+    main()
