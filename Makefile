@@ -6,7 +6,7 @@ SPHINX = $(PYTHON) -m sphinx $(SPHINXOPTS) -q -d _build/doctrees -D recipe_jobs=
 MARK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help html html-noplot data test lint lock bench clean
+.PHONY: help html html-noplot data verify test lint lock bench clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,10 @@ html-noplot:  ## typeset the site without executing anything
 
 data:  ## fetch the real data sets into data/, once; without them recipes use drawn ones
 	@$(PYTHON) extensions/fetch_data.py
+
+verify:  ## run what readers download and compare it with the pages (RECIPE, JOBS, DEVICE=cuda)
+	@$(PYTHON) extensions/verify_downloads.py --jobs=$(JOBS) --recipe=$(RECIPE) --device=$(DEVICE)
+	@$(SPHINX) . _build/html
 
 test:  ## run all tests (MARK=expression: those whose markers match)
 	@$(PYTHON) -m pytest $(if $(MARK),-m "$(MARK)")

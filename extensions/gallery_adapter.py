@@ -11,9 +11,10 @@ when Sphinx-Gallery's version is not the one named here.
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
-from sphinx_gallery import backreferences, gen_gallery, gen_rst, notebook, scrapers, utils
+from sphinx_gallery import backreferences, gen_gallery, gen_rst, scrapers, utils
 
 TESTED_VERSION = "0.22.1"
 EPOCH = 315532800  # 1980-01-01, the earliest time that a zip file can hold
@@ -30,6 +31,16 @@ def split(source: Path, conf: dict) -> tuple:
     """``(file_conf, blocks, syntax tree)`` of a recipe."""
     parser, _ = gen_rst._get_parser(source.name, conf)
     return parser.split_code_and_text_blocks(str(source), return_node=True)
+
+
+def provenance(made: dict[str, str]) -> str:
+    """One sentence on what a page's results were made with."""
+    data = f", data: {made['data']}" if made["data"] else ""
+    return (
+        f"Executed on {made['date']} with torch {made['torch']}, torchvision "
+        f"{made['torchvision']}, Python {made['python']} on {made['platform']}, device: "
+        f"{made['device']}{data}, commit {made['commit']}."
+    )
 
 
 def code_cells(source: Path) -> list[str]:
@@ -74,11 +85,19 @@ def execute_blocks(
     return shown, names, traceback
 
 
-def typeset(source: Path, target: Path, root: Path, gallery: dict, run: dict | None) -> None:
+def typeset(
+    source: Path,
+    target: Path,
+    root: Path,
+    gallery: dict,
+    run: dict | None,
+    make_notebook: Callable[[list], bytes],
+) -> None:
     """Write a recipe's page, downloads and thumbnail into ``target``, below ``root``.
 
-    ``run`` holds ``outputs``, ``names``, ``wall`` and ``peak`` of its execution; its
-    images are in ``target/images``. None typesets a page that says it was not run.
+    ``run`` holds ``outputs``, ``names``, ``wall``, ``peak`` and ``environment`` of its
+    execution; its images are in ``target/images``. None typesets a page that says it was not
+    run. ``make_notebook`` turns the blocks of the page into the bytes of its notebook.
     """
     conf = full_conf(gallery, root)
     file_conf, blocks, node = split(source, conf)
@@ -99,15 +118,16 @@ def typeset(source: Path, target: Path, root: Path, gallery: dict, run: dict | N
     script.write_bytes(source.read_bytes())
     blocks, outputs = gen_rst._clean_script_blocks(conf, parser, blocks, outputs)
     rst = gen_rst.rst_blocks(blocks, outputs, file_conf, conf, language=language)
-    if not run:
+    if run:
+        rst += f"\n.. rst-class:: recipe-provenance\n\n   {provenance(run['environment'])}\n\n"
+    else:
         rst += "\n.. warning::\n\n   This page was typeset without running its code.\n\n"
     gen_rst.save_rst_example(rst, script, wall, peak, conf, language=language, file_conf=file_conf)
     images = sorted((target / "images").glob("sphx_glr_*.*"))
     script_vars = {"image_path_iterator": images}
     template = target / "images" / f"sphx_glr_{source.stem}_{{0:03}}.png"
     gen_rst.save_thumbnail(template, source, script_vars, file_conf, conf)
-    cells = notebook.jupyter_notebook(blocks, conf, target)
-    notebook.save_notebook(cells, script.with_suffix(".ipynb"))
+    script.with_suffix(".ipynb").write_bytes(make_notebook(blocks))
     downloads = [script, script.with_suffix(".ipynb")]
     for file in downloads:
         os.utime(file, (EPOCH, EPOCH))  # zip files hold times

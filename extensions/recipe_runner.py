@@ -5,7 +5,8 @@ limit, and knows only by the source's checksum whether a result is still right.
 Usage: list this extension before ``sphinx_gallery.gen_gallery``. Settings, all of them
 for the command line (``-D``): ``recipe_only`` (execute just this one, even if nothing
 changed), ``recipe_jobs`` (how many at once; default: the cores), ``recipe_cluster``
-(address of a Ray cluster), ``plot_gallery=0`` (execute nothing).
+(address of a Ray cluster), ``recipe_costs`` (a summary.json of an earlier build whose times
+the pages show, for builds that must be equal), ``plot_gallery=0`` (execute nothing).
 Result: ``recipes/`` holds the pages, downloads and figures of all recipes, each made
 from an execution of what stands in the sources now; Sphinx-Gallery finds them current
 and only adds the indexes. A recipe that failed is listed when the build is done, which
@@ -14,11 +15,14 @@ then ends with an error; its old page stays as it was.
 
 import difflib
 import os
+import subprocess
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from executed_notebooks import api_links
 from filelock import FileLock, Timeout
 from sphinx.application import Sphinx
 from sphinx.util import logging
@@ -26,7 +30,7 @@ from sphinx.util import logging
 from recipe_header import HeaderError
 from recipe_process import Failure, Task
 from recipe_progress import Progress, cost_table
-from recipe_store import PACKAGES, Recipe, Store, write_json
+from recipe_store import PACKAGES, Recipe, Store, read_json, write_json
 from standin_data import has_real_data
 
 logger = logging.getLogger(__name__)
@@ -45,7 +49,8 @@ class Build:
 def prepare(app: Sphinx, config: Any) -> None:
     """Have Sphinx-Gallery read the sources that were published, not those being edited."""
     root = Path(app.srcdir)
-    store = Store(root, dict(config.sphinx_gallery_conf))
+    links = api_links(getattr(config, "intersphinx_mapping", {}), root)
+    store = Store(root, dict(config.sphinx_gallery_conf), links, config.html_baseurl)
     config.sphinx_gallery_conf = {
         **config.sphinx_gallery_conf,
         "examples_dirs": os.path.relpath(store.snapshot, root),
@@ -102,10 +107,11 @@ def read_recipes(build: Build, only: str) -> list[Recipe]:
 
 def publish(build: Build, recipe: Recipe) -> None:
     """Typeset a recipe from its last execution if that is of the code at hand."""
-    run = build.store.run(recipe.slug)
-    run = run if run.get("key") == recipe.key else None
-    if not build.store.is_current(recipe, executed=bool(run)):
-        build.store.publish(recipe, run)
+    if not build.store.is_current(recipe):
+        run = build.store.run(recipe.slug)
+        # With RECIPE= and without execution, outputs of this code are better than none.
+        same = run and run["key"]["code"] == recipe.key["code"]
+        build.store.publish(recipe, run if same else None)
 
 
 def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
@@ -149,11 +155,16 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
             )
             return executor.run(task)
 
+        here = origin(build.store.root)
+        recorded = read_json(Path(config.recipe_costs)) if config.recipe_costs else {}
         futures = {pool.submit(one, recipe): recipe for recipe in todo}
         try:
             for future in as_completed(futures):
                 recipe, run = futures[future], future.result()
                 if not run.failure:
+                    run.environment.update(here, data=data_used(recipe))
+                    for cost in ("wall", "cpu", "peak"):
+                        setattr(run, cost, recorded.get(recipe.slug, vars(run))[cost])
                     try:
                         build.store.keep(recipe, run)
                     except ValueError as error:
@@ -168,6 +179,26 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
             executor.stop()
             raise
     print(cost_table(build.store, [r.slug for r in todo]))
+
+
+def origin(root: Path) -> dict[str, str]:
+    """The date of this build (that of the commit if SOURCE_DATE_EPOCH says so), the commit."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    day = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
+    describe = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
+    try:
+        git = subprocess.run(describe, cwd=root, capture_output=True, text=True)
+        commit = git.stdout.strip()
+    except OSError:  # there is no git
+        commit = ""
+    return {"date": day.date().isoformat(), "commit": commit or "unknown"}
+
+
+def data_used(recipe: Recipe) -> str:
+    """The data sets of a recipe, and whether they were real; "" if it uses none."""
+    real = [recipe.key[f"data {name}"].startswith("real") for name in recipe.header.datasets]
+    kinds = ["real" if is_real else "drawn stand-in" for is_real in real]
+    return ", ".join(f"{n} ({k})" for n, k in zip(recipe.header.datasets, kinds, strict=True))
 
 
 def write_summary(store: Store) -> None:
@@ -207,6 +238,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("recipe_only", "", "")
     app.add_config_value("recipe_jobs", "0", "")
     app.add_config_value("recipe_cluster", "", "")
+    app.add_config_value("recipe_costs", "", "")
     app.connect("config-inited", prepare, priority=5)  # before Sphinx-Gallery reads it
     app.connect("builder-inited", run_stage, priority=400)  # before it looks for pages
     app.connect("build-finished", report, priority=900)

@@ -20,11 +20,15 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
+from executed_notebooks import LABEL, make_notebook
+
 import gallery_adapter
 import standin_data
+from recipe_cards import title_and_outcome
 from recipe_header import Header, read_header
 from recipe_process import SUBDIR, Run
 
@@ -79,7 +83,10 @@ class Recipe:
 class Store:
     """The state of one project's recipes."""
 
-    def __init__(self, root: Path, gallery: dict) -> None:
+    def __init__(
+        self, root: Path, gallery: dict, links: dict | None = None, base: str = ""
+    ) -> None:
+        self.links, self.base = links or {}, base  # for notebooks, see there
         self.root = root
         self.sources = root / "recipes_source" / "recipes"
         self.target = root / SUBDIR
@@ -171,24 +178,44 @@ class Store:
             raise ValueError(f"came back with a file that is not its own: {strange[0]!r}")
         write_json(self.state / f"{recipe.slug}.run.json", {**run.to_dict(), "key": recipe.key})
 
-    def is_current(self, recipe: Recipe, executed: bool) -> bool:
+    def is_current(self, recipe: Recipe) -> bool:
         """Whether a recipe's page is there, whole, and made of what is there now."""
         published = self.published(recipe.slug)
-        return published.get("made of") == self.made_of(recipe, executed) and all(
+        return published.get("made of") == self.made_of(recipe) and all(
             (self.root / name).is_file() and digest((self.root / name).read_bytes()) == sum_
             for name, sum_ in published["files"].items()
         )
 
-    def made_of(self, recipe: Recipe, executed: bool) -> str:
+    def made_of(self, recipe: Recipe) -> str:
         """A checksum over all that a page is typeset from."""
-        return digest(repr((recipe.source, recipe.key, executed, self.own_code)))
+        run = self.state / f"{recipe.slug}.run.json"
+        result = digest(run.read_bytes()) if run.is_file() else ""
+        linked = {slug: self.titles.get(slug) for slug in LABEL.findall(recipe.source.decode())}
+        return digest(repr((recipe.source, recipe.key, result, linked, self.site)))
+
+    @cached_property
+    def site(self) -> str:
+        """A checksum over what all pages are typeset from."""
+        return digest(repr((self.own_code, self.base, sorted(self.links.items()))))
+
+    @cached_property
+    def titles(self) -> dict[str, str]:
+        """The titles of all recipes, for links between notebooks."""
+        titles = {}
+        for slug in self.slugs():
+            try:
+                source = (self.sources / f"{slug}.py").read_text("utf-8")
+                titles[slug] = title_and_outcome(source)[0]
+            except (SyntaxError, UnicodeDecodeError):  # reported when it is read
+                continue
+        return titles
 
     def publish(self, recipe: Recipe, run: dict | None) -> None:
         """Typeset a recipe's page and put it in the place of the old one."""
         record = {
             "source": digest(recipe.source),
-            "key": recipe.key,
-            "made of": self.made_of(recipe, bool(run)),
+            "key": run["key"] if run else recipe.key,
+            "made of": self.made_of(recipe),
             "executed": bool(run),
             **{k: run[k] for k in ("wall", "cpu", "peak", "environment") if run},
         }
@@ -199,7 +226,18 @@ class Store:
             images.mkdir(parents=True)
             for name, content in (run["images"] if run else {}).items():
                 (images / name).write_bytes(base64.b64decode(content))
-            gallery_adapter.typeset(recipe.path, staged / SUBDIR, staged, self.gallery, run)
+            notebook = partial(
+                make_notebook,
+                recipe.slug,
+                run=run,
+                dependencies=recipe.header.dependencies,
+                titles=self.titles,
+                links=self.links,
+                base=self.base,
+            )
+            gallery_adapter.typeset(
+                recipe.path, staged / SUBDIR, staged, self.gallery, run, notebook
+            )
             files = sorted(p.relative_to(staged) for p in staged.rglob("*") if p.is_file())
             record["files"] = {
                 name.as_posix(): digest((staged / name).read_bytes()) for name in files

@@ -54,12 +54,12 @@ import torch
 
 
 def two_epochs(name):
+    sys.path.insert(0, folder.name)
     dataset = importlib.import_module(name).Noise()
     loader = torch.utils.data.DataLoader(dataset, batch_size=2)
     return [torch.cat(list(loader)).tolist() for _ in range(2)]
 
 
-sys.path.insert(0, folder.name)
 alone = two_epochs("noise")
 print("own generator, 0 workers:", *alone, sep="\n")
 

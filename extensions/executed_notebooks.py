@@ -1,0 +1,141 @@
+"""The notebook of a recipe, with the outputs that its page shows.
+
+Problem: galleries offer notebooks without outputs, in half-converted rst, so nobody sees
+what to expect before running them.
+Usage: ``make_notebook(...)`` where a recipe is typeset; ``api_links(...)`` once per build.
+Result: nbformat 4.5 as stable bytes: prose as Markdown (by pandoc), code with the text and
+figures captured at the one execution, links to the API and to other recipes, a first cell
+that installs what is missing, and where the outputs come from in the metadata.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+import nbformat
+import pypandoc
+from nbformat import v4
+
+ROLE = re.compile(
+    r":(?P<role>[a-z:+]+):`(?:(?P<text>[^`<]+?)\s*<(?P<target>[^`>]+)>|(?P<name>[^`]+))`"
+)
+LABEL = re.compile(r"sphx_glr_recipes_recipes_(\w+)\.py")
+SCRIPT_OUT = ".. rst-class:: sphx-glr-script-out\n\n .. code-block:: none\n\n"
+BREAK = "cell-break-7f3a"  # a paragraph of its own, between the blocks of a recipe
+ALERT = re.compile(r"^> \[!(\w+)\]$", re.M)
+INSTALL = """\
+# Installs what is missing; does nothing where all is there.
+import subprocess
+import sys
+from importlib.util import find_spec
+
+missing = [name for name in {names} if find_spec(name) is None]
+if missing:
+    subprocess.check_call([sys.executable, "-m", "pip", "install", *missing])"""
+
+
+def printed(output: str) -> str:
+    """The text that a cell printed, from its output as Sphinx-Gallery's rst."""
+    _, found, text = output.partition(SCRIPT_OUT)
+    if not found:
+        return ""
+    return re.sub(r"^ {4}", "", text.removesuffix("\n\n\n").removesuffix("\n"), flags=re.M)
+
+
+def figures(output: str) -> list[tuple[str, str]]:
+    """File name and alternative text of each figure that a cell drew."""
+    found = re.findall(r"image-sg:: \S*/(\S+)\n\s+:alt: ?(.*)", output)
+    return [(name, alt.strip()) for name, alt in found]
+
+
+def api_links(mapping: dict, root: Path) -> dict[str, str]:
+    """Addresses of API names, from the local text inventories of intersphinx."""
+    links = {}
+    for base, inventory in mapping.values():
+        path = root / inventory
+        for line in path.read_text("utf-8").splitlines()[3:] if path.is_file() else ():
+            name, _, page = line.split()
+            links[name] = f"{base}{page}#{name}"
+    return links
+
+
+def plain_rst(text: str, titles: dict[str, str], links: dict[str, str], base: str) -> str:
+    """Replace the roles that only Sphinx knows by ordinary links."""
+
+    def link(match: re.Match) -> str:
+        target = match["target"] or match["name"]
+        label = match["text"] or match["name"]
+        if recipe := LABEL.fullmatch(target):
+            slug = recipe[1]
+            url = f"{base}recipes/recipes/{slug}.html" if base else f"{slug}.ipynb"
+            return f"`{match['text'] or titles.get(slug, slug)} <{url}>`__"
+        if match["role"] in ("math", "sub", "sup"):
+            return match[0]
+        if match["role"] == "pep":
+            return f"`PEP {target} <https://peps.python.org/pep-{target.zfill(4)}/>`__"
+        if target.startswith("~"):
+            label = label[1:].rsplit(".", 1)[-1] if not match["text"] else label
+            target = target[1:]
+        if match["role"].endswith(("meth", "func")) and not match["text"]:
+            label += "()"
+        url = links.get(target)
+        return f"`{label} <{url}>`__" if url else f"``{label}``"
+
+    return ROLE.sub(link, text)
+
+
+def to_markdown(texts: list[str]) -> list[str]:
+    """Convert rst texts to Markdown together, so that their headings have one hierarchy."""
+    joined = f"\n\n{BREAK}\n\n".join(texts)
+    options = ["--wrap=none", "--markdown-headings=atx"]
+    markdown = pypandoc.convert_text(joined, "gfm", format="rst", extra_args=options)
+    markdown = ALERT.sub(lambda match: f"> **{match[1].capitalize()}:**", markdown)
+    return [part.strip() for part in markdown.split(BREAK)]
+
+
+def make_notebook(
+    slug: str,
+    blocks: list,
+    run: dict | None,
+    dependencies: tuple[str, ...],
+    titles: dict[str, str],
+    links: dict[str, str],
+    base: str,
+) -> bytes:
+    """The notebook of a recipe.
+
+    ``blocks`` are Sphinx-Gallery's blocks of the source; ``run`` holds ``outputs`` (rst, per
+    code cell), ``images`` (base64, by file name) and ``environment``; ``titles`` are those of
+    all recipes; ``base`` is the site's address, "" if it is not known.
+    """
+    prose = [plain_rst(b.content, titles, links, base) for b in blocks if b.type == "text"]
+    prose = iter(to_markdown(prose))
+    outputs = iter(run["outputs"] if run else ())
+    names = tuple(re.split(r"[^\w.-]", dependency)[0] for dependency in dependencies)
+    cells = [v4.new_code_cell(INSTALL.format(names=names))] if names else []
+    for block in blocks:
+        if block.type == "text":
+            cells.append(v4.new_markdown_cell(next(prose)))
+            continue
+        cell = v4.new_code_cell(block.content.strip())
+        output = next(outputs, "")
+        if text := printed(output):
+            cell.outputs.append(v4.new_output("stream", name="stdout", text=text))
+        for name, alt in figures(output):
+            data = {"image/png": run["images"][name], "text/plain": alt}
+            cell.outputs.append(v4.new_output("display_data", data))
+        cell.execution_count = len([c for c in cells if c.cell_type == "code"]) + 1
+        cells.append(cell)
+    # The install cell comes second: a notebook's first cell is its title.
+    if names and len(cells) > 1:
+        cells[0], cells[1] = cells[1], cells[0]
+    notebook = v4.new_notebook(cells=cells)
+    for number, cell in enumerate(notebook.cells):
+        cell.id = hashlib.sha256(f"{slug}-{number}".encode()).hexdigest()[:12]
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+        "recipe": {"slug": slug, **(run["environment"] if run else {})},
+    }
+    nbformat.validate(notebook)
+    return (nbformat.writes(notebook, indent=1, sort_keys=True) + "\n").encode()

@@ -1,0 +1,170 @@
+"""The house rules of recipes, as far as they can be seen without running one.
+
+Problem: rules that only a person checks are forgotten, one recipe at a time.
+Usage: ``python extensions/house_rules.py``, or ``problems(path)`` for one recipe.
+Result: a line per problem, ``recipes_source/recipes/x.py:12: what is wrong: what to do``,
+and exit status 1 if there are any. ``tests/lint`` asks the same, and what needs a run.
+"""
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import gallery_adapter
+from recipe_cards import title_and_outcome
+from recipe_header import BLOCK, HeaderError, read_header
+from recipe_store import Store
+
+TAGS = ["Basics", "Data", "Training", "Saving and loading", "Inspection", "Performance"]
+TAGS += ["Compile and export", "Distributed", "Deployment"]
+LIMITS = {"title": 70, "outcome": 110, "line": 88, "cell": 15, "least": 150, "words": 600}
+EXCEPTIONS = {  # recipes with other limits, and why
+    "zeroing_out_gradients": {"cell": 20, "words": 900},  # its sections are fixed
+}
+DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}  # by import
+NO_DATA = {"DatasetFolder", "FakeData", "ImageFolder", "VisionDataset"}  # nothing to load
+ONLY_IN_SCRIPTS = {"__file__", "sys.argv", "sys.exit", "inspect.getsource"}
+LINK = re.compile(r":ref:`[^`]*\bsphx_glr_recipes_recipes_(\w+)\.py>?`")
+Found = Iterator[tuple[int, str]]  # line and message
+
+
+class Recipe:
+    """A recipe's text, and what several rules ask of it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.store = path, Store(path.parents[2], {})
+        self.text = path.read_text("utf-8")
+        self.tree = ast.parse(self.text)
+        self.header = read_header(self.text)
+        self.blocks = gallery_adapter.split(path, {"filetype_parsers": {}})[1]
+        self.limit = LIMITS | EXCEPTIONS.get(path.stem, {})
+        full = {}  # imported names; below, every name in full: nn.Linear is torch.nn.Linear
+        for node in self.nodes(ast.Import, ast.ImportFrom):
+            module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            full |= {a.asname or a.name: module + a.name for a in node.names}
+        self.names: dict[ast.AST, str] = {}
+        for node in self.nodes(ast.Name, ast.Attribute):
+            first, *rest = ast.unparse(node).split(".")
+            self.names[node] = ".".join([full.get(first, first), *rest])
+
+    def nodes(self, *kinds: type) -> list:
+        return [node for node in ast.walk(self.tree) if isinstance(node, kinds)]
+
+    def line(self, text: str) -> int:  # at which it first stands
+        return self.text.count("\n", 0, max(0, self.text.find(text))) + 1
+
+
+def header_is_complete(recipe: Recipe) -> Found:
+    if not recipe.text.startswith("# /// script"):
+        yield recipe.line("# /// script"), "the header is not at the top: move it there"
+    if recipe.header.requires_python != ">=3.11":
+        yield recipe.line("# requires-python"), "other requires-python: write '>=3.11'"
+    if not re.search(r"(?m)^# timeout *=", BLOCK.search(recipe.text)[0]):
+        yield recipe.line("# [tool.recipe]"), "no timeout: give it in seconds"
+    if not recipe.header.tags or set(recipe.header.tags) - set(TAGS):
+        yield recipe.line("# tags"), f"no tag or an unknown one: choose from {', '.join(TAGS)}"
+
+
+def dependencies_are_the_imports(recipe: Recipe) -> Found:
+    local, names = recipe.store.local_imports(recipe.path), set()
+    for node in ast.walk(ast.parse(b"\n".join([recipe.text.encode(), *local.values()]))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(getattr(node, "module", "") or a.name).split(".")[0] for a in node.names}
+    names = {name for name in names - sys.stdlib_module_names if f"{name}.py" not in local}
+    needed = {DISTRIBUTIONS.get(name, name) for name in names}
+    if {re.match(r"[\w.-]*", text)[0] for text in recipe.header.dependencies} != needed:
+        yield recipe.line("# dependencies"), f"other imports: declare {', '.join(sorted(needed))}"
+
+
+def datasets_are_declared(recipe: Recipe) -> Found:
+    classes = re.findall(r"torchvision\.datasets\.([A-Z]\w*)", " ".join(recipe.names.values()))
+    if (used := set(classes) - NO_DATA) != set(recipe.header.datasets):
+        yield recipe.line("# [tool.recipe]"), f"other data sets: declare {sorted(used)}"
+
+
+def title_and_outcome_are_short(recipe: Recipe) -> Found:
+    line, limit, (title, outcome) = recipe.line('"""'), recipe.limit, title_and_outcome(recipe.text)
+    if not re.search(r"\w", title) or len(title) > limit["title"]:
+        yield line + 1, f"no title or a long one: write {limit['title']} characters at most"
+    if not re.fullmatch(r"(?!.*[.!?] +[A-Z]).+\.", outcome) or len(outcome) > limit["outcome"]:
+        yield line + 4, f"no outcome: write one sentence, {limit['outcome']} characters at most"
+
+
+def lines_are_short_and_final(recipe: Recipe) -> Found:
+    for number, line in enumerate(recipe.text.splitlines(), 1):
+        if len(line) > recipe.limit["line"]:
+            yield number, f"{len(line)} characters: break it at {recipe.limit['line']}"
+        if word := re.search(r"\b(TBD|FIXME|XXX|TODO)\b", line):
+            yield number, f"{word[0]}: do it or remove it"
+
+
+def cells_and_prose_are_short(recipe: Recipe) -> Found:
+    limit, words = recipe.limit, 0
+    for block in recipe.blocks:
+        words += len(re.findall(r"\S*\w\S*", block.content)) * (block.type == "text")
+        length = len(re.findall(r"(?m)^.*\S", block.content)) * (block.type == "code")
+        if length > limit["cell"]:
+            yield block.lineno, f"{length} lines in a cell: split it at {limit['cell']}"
+    if not limit["least"] <= words <= limit["words"]:
+        yield 1, f"{words} words of prose: write {limit['least']} to {limit['words']}"
+
+
+def evidence_is_printed_and_asserted(recipe: Recipe) -> Found:
+    calls = {call: recipe.names.get(call.func, "") for call in recipe.nodes(ast.Call)}
+    if "print" not in calls.values():
+        yield 1, "nothing is printed: print the evidence"
+    tests = [call for call in calls if re.match(r"(torch|numpy)\.testing\.assert_", calls[call])]
+    for test in [*tests, *(node.test for node in recipe.nodes(ast.Assert))]:
+        names = [recipe.names[n] for n in ast.iter_child_nodes(test) if n in recipe.names]
+        if len(set(names)) == len(names) and recipe.names.keys() & set(ast.walk(test)):
+            return  # it compares no name with itself, and is no constant
+    yield 1, "no assertion that could fail: check the lesson against something else"
+
+
+def links_lead_to_siblings_and_back(recipe: Recipe) -> Found:
+    slug, linked = recipe.path.stem, set(LINK.findall(recipe.text))
+    others = {s: recipe.path.with_name(f"{s}.py") for s in recipe.store.slugs() if s != slug}
+    for wrong in linked - {slug, *others}:
+        yield recipe.line(f"recipes_{wrong}.py"), f"no recipe {wrong}: link to another"
+    if len(linked & set(others)) < 2:
+        yield 1, "fewer than two links to other recipes: say what to read next"
+    if not any(slug in LINK.findall(path.read_text("utf-8")) for path in others.values()):
+        yield 1, "no other recipe links here: add a link where it helps"
+
+
+def runs_everywhere(recipe: Recipe) -> Found:
+    for node in (n for n in recipe.names if recipe.names[n] in ONLY_IN_SCRIPTS):
+        yield node.lineno, f"{recipe.names[node]} does not work in a notebook: do without"
+    later = recipe.nodes(ast.FunctionDef, ast.ClassDef, ast.Lambda)
+    later += [node for node in recipe.nodes(ast.If) if "__name__" in ast.unparse(node.test)]
+    hidden = {inner for node in later for inner in ast.walk(node)}
+    for node in set(recipe.nodes(ast.keyword)) - hidden:
+        if node.arg == "num_workers" and ast.unparse(node.value) != "0":
+            yield node.value.lineno, "num_workers at module level: guard it, or use 0"
+
+
+RULES = [
+    header_is_complete, dependencies_are_the_imports, datasets_are_declared,
+    title_and_outcome_are_short, lines_are_short_and_final, cells_and_prose_are_short,
+    evidence_is_printed_and_asserted, links_lead_to_siblings_and_back, runs_everywhere,
+]  # fmt: skip
+
+
+def problems(path: Path) -> list[str]:
+    """What is wrong with the recipe in this file, a line each; empty if nothing is."""
+    try:
+        recipe = Recipe(path)
+        found = [problem for rule in RULES for problem in rule(recipe)]
+    except (HeaderError, SyntaxError) as error:
+        found = [(getattr(error, "lineno", 1), str(error))]
+    name = path.relative_to(path.parents[2]).as_posix()
+    return [f"{name}:{line}: {what}" for line, what in sorted(found)]
+
+
+if __name__ == "__main__":
+    store = Store(Path(__file__).resolve().parents[1], {})
+    found = [line for slug in store.slugs() for line in problems(store.sources / f"{slug}.py")]
+    print("\n".join(found) or "no problems")
+    sys.exit(bool(found))

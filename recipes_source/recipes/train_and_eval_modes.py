@@ -1,0 +1,127 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Training"]
+# timeout = 60
+# ///
+"""
+Switch between train and eval modes
+===================================
+
+Get one answer per input, by telling a model whether it is being trained or used.
+
+Why it matters: in training mode, dropout draws lots and batch normalization looks at
+the other samples of the batch. A model tested or deployed that way gives answers that
+change from call to call, and worse ones.
+"""
+
+# %%
+# A model with dropout and batch normalization
+# --------------------------------------------
+#
+# Points of five classes in 20 dimensions, 1000 to train on and 2000 for the test. A new
+# module is in training mode, and remains so.
+
+import copy
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+targets = torch.randint(5, (3000,))
+inputs = torch.randn(5, 20)[targets] + 1.5 * torch.randn(3000, 20)
+test_inputs, test_targets = inputs[1000:], targets[1000:]
+first, norm, last = nn.Linear(20, 64, bias=False), nn.BatchNorm1d(64), nn.Linear(64, 5)
+model = nn.Sequential(first, norm, nn.ReLU(), nn.Dropout(0.5), last)
+optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+for rows in torch.arange(1000).repeat(5).split(50):
+    optimizer.zero_grad()
+    nn.functional.cross_entropy(model(inputs[rows]), targets[rows]).backward()
+    optimizer.step()
+
+# %%
+# Tested in training mode
+# -----------------------
+#
+# Score one test sample in five batches, each time with three other samples, and then
+# the whole test set in batches of 4. :func:`torch.no_grad` is on, and rightly so, but
+# it only stops gradients: the layers go on as in training. The running averages of
+# :class:`torch.nn.BatchNorm1d` even learn from the test data.
+
+
+@torch.no_grad()
+def scores(model):
+    others = torch.randint(1, 2000, (5, 3)).tolist()
+    logits = torch.stack([model(test_inputs[[0, *three]])[0] for three in others])
+    return [round(p, 2) for p in logits.softmax(1)[:, test_targets[0]].tolist()]
+
+
+@torch.no_grad()
+def accuracy(model, batch_size):
+    logits = torch.cat([model(batch) for batch in test_inputs.split(batch_size)])
+    return (logits.argmax(1) == test_targets).float().mean().item()
+
+
+used = copy.deepcopy(model)
+train_scores, train_accuracy = scores(used), accuracy(used, 4)
+print("one sample's score:", train_scores, f" test accuracy {train_accuracy:.2f}")
+print("averages unchanged:", torch.equal(used[1].running_mean, model[1].running_mean))
+
+# %%
+# Tested in evaluation mode
+# -------------------------
+#
+# :meth:`torch.nn.Module.eval` sets ``training`` to ``False`` in the model and in all
+# modules within. Dropout then passes everything on and batch normalization uses its
+# running averages, so that the model is a fixed formula, which the assert writes out.
+# Go back with :meth:`torch.nn.Module.train` before you train on.
+
+_ = model.eval()
+print("train mode:", train_scores, f" test accuracy {train_accuracy:.2f}")
+print("eval mode: ", scores(model), f" test accuracy {accuracy(model, 4):.2f}")
+
+hidden = (first(test_inputs) - norm.running_mean) / (norm.running_var + norm.eps).sqrt()
+by_hand = last((hidden * norm.weight + norm.bias).relu())
+in_fours = torch.cat([model(batch) for batch in test_inputs.split(4)])
+torch.testing.assert_close(in_fours, by_hand, atol=1e-4, rtol=1e-4)
+
+# %%
+# In training mode, the batch size changes the result of a test: the mean and variance
+# of two samples say little about the data, those of 256 say more.
+
+sizes = [2, 4, 8, 16, 32, 64, 128, 256]
+train_mode = [100 * accuracy(copy.deepcopy(model).train(), n) for n in sizes]
+eval_mode = [100 * accuracy(model, n) for n in sizes]
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+ax.semilogx(sizes, eval_mode, "o-", base=2, color="tab:blue", label="model.eval()")
+ax.semilogx(sizes, train_mode, "s--", base=2, color="tab:orange", label="model.train()")
+ax.set(xlabel="test batch size (samples)", ylabel="test accuracy (%)")
+ax.set_title("One model: in training mode, small test batches ruin the accuracy")
+ax.set_xticks(sizes, sizes)
+ax.legend()
+plt.show()
+
+# %%
+# A pitfall: functions do not know the mode
+# -----------------------------------------
+#
+# :func:`torch.nn.functional.dropout` drops by default, whatever the mode of the module
+# that calls it. Use :class:`torch.nn.Dropout`, or pass ``training=self.training`` in
+# your ``forward``.
+
+ones = torch.ones(10000)
+dropped = nn.functional.dropout(ones)
+passed = nn.functional.dropout(ones, training=model.training)
+print("model.training:", model.training)
+print(f"dropout(x):                          {(dropped == 0).float().mean():.0%} zeros")
+print(f"dropout(x, training=model.training): {(passed == 0).float().mean():.0%} zeros")
+
+# %%
+# Learn more
+# ----------
+#
+# - :ref:`sphx_glr_recipes_recipes_no_grad_and_inference_mode.py`
+# - :ref:`sphx_glr_recipes_recipes_freezing_layers.py`
+# - :ref:`sphx_glr_recipes_recipes_saving_and_loading_models_for_inference.py`
