@@ -3,6 +3,8 @@ PYTHON ?= $(firstword $(wildcard .venv/bin/python .venv/Scripts/python.exe) pyth
 SPHINXOPTS ?= -W --keep-going
 JOBS ?= 0
 SPHINX = $(PYTHON) -m sphinx $(SPHINXOPTS) -q -d _build/doctrees -D recipe_jobs=$(JOBS)
+# Sphinx warns about a page only when it reads it: after an error, have it read them all again.
+AGAIN = || { rm -rf _build/doctrees; exit 1; }
 MARK ?=
 
 .DEFAULT_GOAL := help
@@ -12,18 +14,18 @@ help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 html:  ## build the site (RECIPE=slug: execute just that one; JOBS=n; CLUSTER=address)
-	@$(SPHINX) -D recipe_only=$(RECIPE) -D recipe_cluster=$(CLUSTER) . _build/html
+	@$(SPHINX) -D recipe_only=$(RECIPE) -D recipe_cluster=$(CLUSTER) . _build/html $(AGAIN)
 	@echo "the site: _build/html/index.html"
 
 html-noplot:  ## typeset the site without executing anything
-	@$(SPHINX) -D plot_gallery=0 . _build/html
+	@$(SPHINX) -D plot_gallery=0 . _build/html $(AGAIN)
 
 data:  ## fetch the real data sets into data/, once; without them recipes use drawn ones
 	@$(PYTHON) extensions/fetch_data.py
 
 verify:  ## run what readers download and compare it with the pages (RECIPE, JOBS, DEVICE=cuda)
 	@$(PYTHON) extensions/verify_downloads.py --jobs=$(JOBS) --recipe=$(RECIPE) --device=$(DEVICE)
-	@$(SPHINX) . _build/html
+	@$(SPHINX) . _build/html $(AGAIN)
 
 test:  ## run all tests (MARK=expression: those whose markers match)
 	@$(PYTHON) -m pytest $(if $(MARK),-m "$(MARK)")

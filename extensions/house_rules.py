@@ -101,13 +101,12 @@ def lines_are_short_and_final(recipe: Recipe) -> Found:
 
 
 def cells_and_prose_are_short(recipe: Recipe) -> Found:
-    limit, words = recipe.limit, 0
-    for block in recipe.blocks:
-        words += len(re.findall(r"\S*\w\S*", block.content)) * (block.type == "text")
-        length = len(re.findall(r"(?m)^.*\S", block.content)) * (block.type == "code")
-        if length > limit["cell"]:
+    limit = recipe.limit
+    for block in (block for block in recipe.blocks if block.type == "code"):
+        if (length := len(re.findall(r"(?m)^.*\S", block.content))) > limit["cell"]:
             yield block.lineno, f"{length} lines in a cell: split it at {limit['cell']}"
-    if not limit["least"] <= words <= limit["words"]:
+    prose = " ".join(block.content for block in recipe.blocks if block.type == "text")
+    if not limit["least"] <= (words := len(re.findall(r"\S*\w\S*", prose))) <= limit["words"]:
         yield 1, f"{words} words of prose: write {limit['least']} to {limit['words']}"
 
 

@@ -208,7 +208,7 @@ def write_summary(store: Store) -> None:
         published = store.published(slug)
         costs[slug] = {
             k: published[k]
-            for k in ("wall", "cpu", "peak", "environment", "executed")
+            for k in ("wall", "cpu", "peak", "environment", "executed", "made of")
             if k in published
         }
     write_json(store.state / "summary.json", costs)

@@ -128,6 +128,7 @@ unguarded = run(spawn.replace('__name__ == "__main__"', "True"))
 guarded = run(spawn)
 print("unguarded: exit status", unguarded.returncode)
 print("guarded:   exit status", guarded.returncode)
+assert guarded.returncode == 0
 assert "An attempt has been made to start a new process" in unguarded.stderr
 folder.cleanup()
 

@@ -46,7 +46,7 @@ for rows in torch.arange(1000).repeat(5).split(50):
 # -----------------------
 #
 # Score one test sample in five batches, each time with three other samples, and then
-# the whole test set in batches of 4. :func:`torch.no_grad` is on, and rightly so, but
+# the whole test set in batches of 4. :class:`torch.no_grad` is on, and rightly so, but
 # it only stops gradients: the layers go on as in training. The running averages of
 # :class:`torch.nn.BatchNorm1d` even learn from the test data.
 

@@ -139,7 +139,7 @@ guessing = math.log(10)
 def make_model():
     torch.manual_seed(0)
     model = Net().to(device)
-    return model, optim.SGD(model.parameters(), lr=0.02, momentum=0.9)
+    return model, optim.SGD(model.parameters(), lr=0.015, momentum=0.9)
 
 
 model, optimizer = make_model()
@@ -254,7 +254,7 @@ print(f"never zeroed: still swings between {min(never):.1f} and {max(never):.1f}
 # the optimizer holds the whole model. They differ when you train a part of it:
 
 model, _ = make_model()
-head_only = optim.SGD(model.fc3.parameters(), lr=0.02)
+head_only = optim.SGD(model.fc3.parameters(), lr=0.015)
 for clear in (head_only.zero_grad, model.zero_grad):
     loss_fn(model(inputs.to(device)), targets.to(device)).backward()
     clear()
