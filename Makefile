@@ -34,6 +34,7 @@ lint:  ## check the style of code and the spelling of text
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m codespell_lib
+	@$(PYTHON) extensions/house_rules.py
 
 lock:  ## write constraints.txt anew from the requirements files
 	@$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate \

@@ -22,11 +22,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from executed_notebooks import api_links
 from filelock import FileLock, Timeout
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+from executed_notebooks import api_links
 from recipe_header import HeaderError
 from recipe_process import Failure, Task
 from recipe_progress import Progress, cost_table

@@ -24,10 +24,9 @@ from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
-from executed_notebooks import LABEL, make_notebook
-
 import gallery_adapter
 import standin_data
+from executed_notebooks import LABEL, make_notebook
 from recipe_cards import title_and_outcome
 from recipe_header import Header, read_header
 from recipe_process import SUBDIR, Run
@@ -95,7 +94,8 @@ class Store:
         self.data_dir = root / "data"
         self.gallery = gallery
         own = sorted(Path(__file__).parent.glob("*.py"))
-        self.own_code = digest(b"".join(p.read_bytes() for p in own))
+        typeset = ("executed_notebooks.py", "gallery_adapter.py", "recipe_store.py")
+        self.own_code = digest(b"".join(p.read_bytes() for p in own if p.name in typeset))
         shown = {k: v for k, v in gallery.items() if k not in ("examples_dirs", "gallery_dirs")}
         self.common_key = {
             **{package: version(package) for package in PACKAGES},

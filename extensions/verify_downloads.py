@@ -25,10 +25,10 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-from executed_notebooks import figures, printed
 from PIL import Image
 from rich.progress import Progress
 
+from executed_notebooks import figures, printed
 from recipe_store import read_json, write_json
 
 ROOT = Path(__file__).parents[1]

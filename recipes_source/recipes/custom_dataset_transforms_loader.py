@@ -138,3 +138,4 @@ print("batch of boxes:", type(targets).__name__, tuple(targets.shape))
 #
 # - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
 # - :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
+# - :ref:`sphx_glr_recipes_recipes_weighted_random_sampler.py`

@@ -137,3 +137,4 @@ for name in ["stale gradient", "zeroed gradient"]:
 # - :ref:`sphx_glr_recipes_recipes_train_and_eval_modes.py`
 # - :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
 # - :ref:`sphx_glr_recipes_recipes_zeroing_out_gradients.py`
+# - :ref:`sphx_glr_recipes_recipes_warmstarting_model_using_parameters_from_a_different_model.py`

@@ -138,3 +138,4 @@ folder.cleanup()
 #
 # - :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
 # - :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`
+# - :ref:`sphx_glr_recipes_recipes_saving_multiple_models_in_one_file.py`

@@ -107,11 +107,11 @@ def test_wrong_header_is_named(site):
     """A mistake in the header is one sentence, and costs only that recipe."""
     path = site.add("typo", "print(1)")
     path.write_text(
-        path.read_text().replace('# ///\n"', '# [tool.recipe]\n# tiemout = 3\n# ///\n"')
+        path.read_text().replace('# ///\n"', '# [tool.recipe]\n# wait = 3\n# ///\n"')
     )
     result = site.build()
     assert result.returncode != 0
-    assert "typo.py cannot be read: unknown key 'tiemout' in [tool.recipe]" in result.stdout
+    assert "typo.py cannot be read: unknown key 'wait' in [tool.recipe]" in result.stdout
     assert site.page("zz_sees_nothing").is_file()
 
 

@@ -10,10 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import house_rules
 import pytest
 
 import gallery_adapter
+import house_rules
 from recipe_store import Store
 
 pytestmark = pytest.mark.lint
