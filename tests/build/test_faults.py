@@ -106,9 +106,7 @@ def test_old_page_stays_when_a_recipe_breaks(site):
 def test_wrong_header_is_named(site):
     """A mistake in the header is one sentence, and costs only that recipe."""
     path = site.add("typo", "print(1)")
-    path.write_text(
-        path.read_text().replace('# ///\n"', '# [tool.recipe]\n# wait = 3\n# ///\n"')
-    )
+    path.write_text(path.read_text().replace('# ///\n"', '# [tool.recipe]\n# wait = 3\n# ///\n"'))
     result = site.build()
     assert result.returncode != 0
     assert "typo.py cannot be read: unknown key 'wait' in [tool.recipe]" in result.stdout
