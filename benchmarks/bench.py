@@ -21,9 +21,13 @@ import threading
 import time
 from pathlib import Path
 
+import nbformat
 import psutil
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "extensions"))
+import gallery_adapter  # noqa: E402
+
 RESULTS = ROOT / "docs" / "benchmark_results.rst"
 GALLERY = """
 import sys
@@ -107,18 +111,22 @@ def make_site(folder: Path, conf: str, recipes: dict[str, str]) -> Path:
 
 
 def write_recipe(folder: Path, slug: str, text: str) -> None:
-    """Write one recipe, for MyST-NB as the notebook that jupytext makes of it."""
+    """Write one recipe, for MyST-NB as a notebook of the same cells."""
     if "myst_nb" not in (folder / "conf.py").read_text():
         (folder / "recipes_source" / "recipes" / f"{slug}.py").write_text(text)
         return
-    import jupytext
-
-    text = text.replace('"""\n', '# %% [markdown]\n# """\n', 1)
-    notebook = jupytext.reads(text, "py:percent")
-    name = {"display_name": "Python 3", "language": "python", "name": "python3"}
-    notebook.metadata["kernelspec"] = name
-    notebook.cells.insert(0, {"cell_type": "markdown", "metadata": {}, "source": f"# {slug}"})
-    (folder / "pages" / f"{slug}.ipynb").write_text(jupytext.writes(notebook, "ipynb"))
+    source = folder / "source.py"
+    source.write_text(text)
+    _, blocks, _ = gallery_adapter.split(source, {"filetype_parsers": {}})
+    cells = [nbformat.v4.new_markdown_cell(f"# {slug}")]
+    for block in blocks:
+        if block.type == "code":
+            cells.append(nbformat.v4.new_code_cell(block.content.strip()))
+        else:
+            cells.append(nbformat.v4.new_markdown_cell(f"```\n{block.content}\n```"))
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "name": "python3"}
+    nbformat.write(notebook, folder / "pages" / f"{slug}.ipynb")
 
 
 def build(python: Path, folder: Path) -> tuple[float, float]:
@@ -167,7 +175,7 @@ def compare(python: Path, work: Path, runs: int) -> list[tuple[str, ...]]:
     """One row per contestant: medians of five measures, with ratios to this build."""
     recipes = project_recipes()
     slug = sorted(recipes)[0]
-    code = recipes[slug] + "\n# %%\n\nprint('edited', {})\n"
+    code = recipes[slug] + "\n# %%\n\nprint('edited', RUN)\n"
     seen: dict[str, dict[str, list[float]]] = {}
     for run in range(runs):
         for name, conf in CONTESTANTS.items():  # in turn, so that drift hits all alike
@@ -177,9 +185,10 @@ def compare(python: Path, work: Path, runs: int) -> list[tuple[str, ...]]:
             measures.setdefault("peak MB", []).append(peak)
             measures.setdefault("clean", []).append(seconds)
             measures.setdefault("no-op", []).append(build(python, folder)[0])
-            write_recipe(folder, slug, code.format(run))
+            edited = code.replace("RUN", str(run))
+            write_recipe(folder, slug, edited)
             measures.setdefault("code edited", []).append(build(python, folder)[0])
-            write_recipe(folder, slug, code.format(run).replace(" the ", " that ", 1))
+            write_recipe(folder, slug, edited.replace(" the ", " that ", 1))
             measures.setdefault("prose edited", []).append(build(python, folder)[0])
             if name == "this build":
                 costs = json.loads((folder / "_build/recipe_runs/summary.json").read_text())

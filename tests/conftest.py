@@ -1,5 +1,6 @@
 """What several test files share: where things are, and a recipe's page as it was built."""
 
+import json
 import os
 import pickle
 import re
@@ -11,9 +12,11 @@ from bs4 import BeautifulSoup, Tag
 from docutils import nodes
 
 import gallery_adapter
+from recipe_header import Header, read_header
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
+STATE = ROOT / "_build" / "recipe_runs"
 SOURCES = ROOT / "recipes_source" / "recipes"
 LEAD = "zeroing_out_gradients"
 LABEL = re.compile(r"\bsphx_glr_recipes_recipes_(\w+)\.py")
@@ -62,6 +65,16 @@ class Page:
     def code(self) -> list[str]:
         """The code cells of the source."""
         return gallery_adapter.code_cells(self.source)
+
+    @cached_property
+    def header(self) -> Header:
+        """What the recipe says of itself to tools."""
+        return read_header(self.source.read_text("utf-8"))
+
+    @cached_property
+    def run(self) -> dict:
+        """The execution that the page shows."""
+        return json.loads((STATE / f"{self.slug}.run.json").read_bytes())
 
     def cells(self) -> list[dict]:
         """Per code cell of the HTML its ``code``, ``outputs`` (text) and ``figures``."""

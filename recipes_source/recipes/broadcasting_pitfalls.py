@@ -74,8 +74,8 @@ print("shape of outputs - targets:", tuple((naive(inputs) - targets).shape))
 # The idea: give both the same shape
 # ----------------------------------
 #
-# ``targets.unsqueeze(1)`` is the one change. The oracle is :func:`torch.linalg.lstsq`,
-# which solves for slope and intercept directly.
+# ``targets.unsqueeze(1)`` is the one change. The answer to compare with comes from
+# :func:`torch.linalg.lstsq`, which solves for slope and intercept directly.
 
 column = targets.unsqueeze(1)
 fixed = train(column)

@@ -9,7 +9,7 @@
 Changing default device
 =======================
 
-Create models and tensors on the device you want at once, and leave no setting behind.
+Create models and tensors right on the device you want, and leave no setting behind.
 
 Why it matters: new tensors go to the CPU unless the call says otherwise. Forget that in
 one call, and the code fails where there is an accelerator. Change the default for the
@@ -86,8 +86,9 @@ torch.set_default_device(None)
 #
 # :class:`torch.device` is also a context manager. The default ends with the ``with``
 # block, even when an exception ends the block. Whatever makes tensors, here the
-# forward pass too, has to run inside. As a check, the model's devices must equal that
-# of a layer made with an explicit ``device=``.
+# forward pass too, has to run inside: after the block it raises again, as the last two
+# lines show. As a check, the model's devices must equal that of a layer made with an
+# explicit ``device=``.
 
 try:
     with device:
@@ -105,8 +106,10 @@ assert torch.zeros(2).device == torch.get_default_device() == torch.device("cpu"
 # Pitfall: not every call follows
 # -------------------------------
 #
-# Calls that take their device from a tensor, or share the memory of an array, ignore
-# the default. The figure shows where each result lands.
+# Calls that take their device from a tensor ignore the default. So does
+# :func:`torch.from_numpy`, which always shares the memory of its array;
+# :func:`torch.as_tensor` copies where it has to. The figure shows where each result
+# lands.
 
 old = torch.zeros(2)
 calls = {

@@ -46,8 +46,10 @@ except RuntimeError as error:
 #
 # The loader hands the list of samples to its ``collate_fn``, whose result is the batch.
 # The default one stacks, hence the error. :func:`torch.nn.utils.rnn.pad_sequence` fills
-# up to the longest, and the error is gone. But a GRU goes on reading: its last state is
-# the one after the padding. Compare it with each sequence read alone, unpadded.
+# up to the longest, and the error is gone. But a :class:`torch.nn.GRU` reads token by
+# token, padding too, even where ``padding_idx`` makes it zeros: its last state,
+# ``gru(x)[1][0]``, is the one after the padding. Compare it with that of each sequence
+# read alone, unpadded; the error is relative to the latter.
 
 embed = nn.Embedding(50, 16, padding_idx=0)
 gru = nn.GRU(16, 32, batch_first=True)
@@ -94,8 +96,8 @@ print(f"padded and packed: mean error {packed_error.mean():.0%}")
 torch.testing.assert_close(packed, alone)
 
 # %%
-# A pitfall: padding is computed too
-# ----------------------------------
+# A pitfall: most of a batch can be padding
+# -----------------------------------------
 #
 # One long sequence widens its whole batch. Batches of similar lengths waste less: give
 # the loader lists of indices as ``batch_sampler``. In training, shuffle these lists

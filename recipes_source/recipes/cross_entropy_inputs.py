@@ -11,16 +11,17 @@ Pass logits and class indices to cross-entropy
 
 Give the cross-entropy loss the scores, targets and shapes it expects, and check them.
 
-Why it matters: :class:`torch.nn.CrossEntropyLoss` contains a softmax. A model that ends
-in a softmax of its own still runs, without an error or a warning, but its loss stays
-above a floor and it learns more slowly. Swapped dimensions can pass unnoticed as well.
+Why it matters: :class:`torch.nn.CrossEntropyLoss` contains a softmax, which turns
+scores into probabilities. A model that ends in a softmax of its own still runs, without
+an error or a warning, but its loss stays above a floor and it learns more slowly.
+Swapped dimensions can pass unnoticed as well.
 """
 
 # %%
 # A small problem with a clean answer
 # -----------------------------------
 #
-# Ten clusters of points in eight dimensions, one cluster a class.
+# Ten clusters of points in eight dimensions, one cluster per class.
 
 import math
 
@@ -97,17 +98,18 @@ for ax, (soft, logit) in zip(axes, curves, strict=True):
     ax.plot(logit, "-", color="tab:blue", label="logits")
     ax.set_xlabel("step")
     ax.legend()
-axes[0].set(title="An extra softmax keeps the loss above a floor", ylabel="loss (nats)")
-axes[1].set(title="It also slows learning", ylabel="accuracy (fraction)")
+axes[0].set(title="An extra softmax: loss above a floor", ylabel="cross-entropy loss")
+axes[1].set(title="An extra softmax: slower learning", ylabel="accuracy (fraction)")
 plt.show()
 
 # %%
 # Targets: what the loss refuses
 # ------------------------------
 #
-# Targets are either class indices, int64 of shape ``(N,)``, or class probabilities,
-# floating point in the shape of the logits. Each of these three mixes the two. The last
-# one needs only a cast to floating point, and then gives the loss of the indices.
+# For a batch of N, targets are either class indices, int64 of shape ``(N,)``, or class
+# probabilities, floating point in the shape of the logits. Each of these three mixes
+# the two. The last one needs only a cast to floating point, and then gives the loss of
+# the indices.
 
 logits, targets = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
 one_hot = nn.functional.one_hot(targets, 3)
@@ -122,9 +124,10 @@ torch.testing.assert_close(loss_fn(logits, one_hot.float()), loss_fn(logits, tar
 # Pitfall: the class dimension comes second
 # -----------------------------------------
 #
-# For sequences the loss wants ``(N, C, L)``, while a linear last layer returns
-# ``(N, L, C)``. The loss notices only when the sizes differ. Here the length equals the
-# number of classes, and correct, confident logits get a high loss without a complaint.
+# For N sequences of length L and C classes the loss wants ``(N, C, L)``, while a linear
+# last layer returns ``(N, L, C)``. The loss notices only when the sizes differ. Here
+# the length equals the number of classes, and correct, confident logits get a high loss
+# without a complaint.
 
 targets = torch.tensor([[1, 2, 0], [2, 2, 1]])  # (N=2, L=3)
 logits = 10.0 * nn.functional.one_hot(targets, 3)  # (N=2, L=3, C=3), all correct

@@ -36,7 +36,8 @@ def read(index):
     image = torch.randint(0, 100, (3, 64, 64), dtype=torch.uint8, generator=g)
     x, y = torch.randint(16, 32, (2,), generator=g).tolist()
     size = torch.randint(8, 17, (), generator=g).item()
-    image[:, y : y + size, x : x + size][:, torch.ones(size, size).tril() > 0] = 255
+    triangle = torch.ones(size, size).tril() > 0
+    image[:, y : y + size, x : x + size][:, triangle] = 255
     return image, torch.tensor([[x, y, x + size, y + size]])
 
 
@@ -88,9 +89,10 @@ for name, transform in [("no augmentation", as_float), ("flip and crop", augment
 # Say that it is a box
 # --------------------
 #
-# A plain tensor next to an image passes through untouched: four integers could mean
-# anything. Wrap it in :class:`torchvision.tv_tensors.BoundingBoxes`, with its format
-# and its image's size, and the flip and the crop move it too.
+# The first plain tensor is taken for the image, any other passes through untouched:
+# four integers could mean anything. Wrap the box in
+# :class:`torchvision.tv_tensors.BoundingBoxes`, with its format and its image's size,
+# and the flip and the crop move it too.
 
 
 def read_boxed(index):
@@ -124,7 +126,8 @@ plt.show()
 # ----------------------
 #
 # :class:`torch.utils.data.DataLoader` shuffles and stacks samples. Transform before it
-# stacks: the batch of boxes is a plain tensor again, and would be left behind.
+# stacks, in ``__getitem__``: a batch of boxes is a plain tensor again, and a transform
+# would leave it behind.
 
 g = torch.Generator().manual_seed(0)
 loader = DataLoader(data, batch_size=16, shuffle=True, generator=g)

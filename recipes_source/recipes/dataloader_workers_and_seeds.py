@@ -12,8 +12,9 @@ Use DataLoader workers without repeating random numbers
 Load data in worker processes that start on any platform and draw numbers of their own.
 
 Why it matters: every worker gets a copy of your dataset, and of a generator in it, so
-all workers augment alike. And where processes are not forked (macOS, Windows, Linux
-since Python 3.14), a script without a guard cannot start workers at all.
+all workers augment alike. And where a new process is not forked, a copy of yours
+(macOS, Windows, Linux since Python 3.14), a script without a guard cannot start
+workers at all.
 """
 
 # %%
@@ -69,7 +70,7 @@ print("own generator, 0 workers:", *alone, sep="\n")
 #
 # The same in a script that a second Python runs. The workers take turns, batch by
 # batch. Both start from the same copy of the generator, and again in the next epoch,
-# which has new workers. (The last section shows what the ``if`` is for.)
+# which has new workers. ("The guard", below, shows what the ``if`` is for.)
 
 SCRIPT = """
 import torch
@@ -96,8 +97,8 @@ print("own generator, 2 workers:", *copied, sep="\n")
 #
 # In each epoch :class:`torch.utils.data.DataLoader` draws a base seed from
 # ``generator=`` and seeds PyTorch in every worker with it, plus the worker's number. So
-# let PyTorch draw. The assert predicts every worker's numbers in this process. One
-# pitfall remains: ``num_workers`` changes the numbers. Keep it, to repeat a run.
+# let PyTorch draw. The last loop predicts every worker's numbers in this process. One
+# pitfall remains: ``num_workers`` changes the numbers. To repeat a run, keep it.
 
 FIXED = NOISE.replace("self.rng.randrange(1000)", "torch.randint(1000, ()).item()")
 _ = Path(folder.name, "fixed.py").write_text(FIXED)
@@ -109,7 +110,7 @@ print(f"2 workers: {seeded[0]}\n0 workers: {two_epochs('fixed')[0]}")
 g = torch.Generator().manual_seed(1)
 for epoch in seeded:
     base_seed = torch.empty((), dtype=torch.int64).random_(generator=g).item()
-    for worker in range(2):
+    for worker in range(2):  # it loads every other batch
         torch.manual_seed(base_seed + worker)
         draws = [torch.randint(1000, ()).item() for _ in range(4)]
         assert torch.tensor(epoch).view(4, 2)[worker::2].flatten().tolist() == draws
@@ -120,7 +121,7 @@ for epoch in seeded:
 #
 # A spawned worker begins by running your script again. Without the ``if``, it would
 # start workers in turn; Python stops it. Ask for ``"spawn"``, the strictest way to
-# start a process, to find out on any platform.
+# start a process, to find out on any platform whether the guard is there.
 
 option = 'num_workers=1, multiprocessing_context="spawn"'
 spawn = SCRIPT.replace("num_workers=2", option).replace("range(2)", "range(1)")

@@ -11,9 +11,9 @@ Freeze layers, batch normalization included
 
 Train a new head on a frozen backbone that stays, bit for bit, what it was.
 
-Why it matters: ``requires_grad = False`` holds parameters still, not buffers. Batch
-normalization goes on averaging what it sees, and the features you meant to keep change
-without a single weight moving.
+Why it matters: ``requires_grad = False`` holds parameters still, not buffers, the other
+tensors of a module. Batch normalization goes on averaging what it sees, and the
+features you meant to keep change without a single weight moving.
 """
 
 # %%
@@ -21,8 +21,9 @@ without a single weight moving.
 # ------------------------------
 #
 # The old task has points of ten classes, the new one points of two. The new points lie
-# farther apart and off centre. Each task has a head of its own; they share a backbone,
-# which the new task should use and not change.
+# farther apart and off centre. A *backbone* turns points into features, a *head* turns
+# features into classes. Each task has its own head; the backbone is shared, and the new
+# task should use it and not change it.
 
 import copy
 
@@ -89,7 +90,8 @@ print(f"old task, after: accuracy {old_accuracy(leaky):.2f}")
 # The running mean and variance of :class:`torch.nn.BatchNorm1d` are buffers. In
 # training mode every forward pass updates them, with or without gradients. Call
 # ``eval()`` on the frozen part, after each ``model.train()``, which would undo it. As a
-# check, compute the features once, beforehand: a head trained on them comes out equal.
+# check, compute the features once, beforehand: a head trained on them comes out equal,
+# but for rounding.
 
 frozen, head = copy.deepcopy(backbone).requires_grad_(False), copy.deepcopy(new_head)
 fit(nn.Sequential(frozen, head), new_inputs, new_targets, keep=[frozen])
@@ -106,7 +108,7 @@ torch.testing.assert_close(head.weight, expected.weight, atol=1e-3, rtol=0)
 # Every feature of 100 old points, before and after. On the dashed line nothing changed.
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.7), layout="constrained")
-panels = [("Gradients off: features drift", leaky), ("And eval(): they stay", frozen)]
+panels = [("Gradients off: features drift", leaky), ("With eval(): they stay", frozen)]
 for ax, (title, after) in zip(axes, panels, strict=True):
     x, y = (f(old_inputs[:100]).detach().flatten().numpy() for f in (backbone, after))
     ax.plot(x, y, ".", markersize=3)

@@ -37,8 +37,8 @@ loss_fn = nn.CrossEntropyLoss()  # the mean over the batch
 # -------------
 #
 # The forward pass keeps tensors for the backward pass, and they grow with the batch.
-# :class:`torch.autograd.graph.saved_tensors_hooks` sees each one as it is kept. The
-# weights are left out of the count: they exist anyway.
+# :class:`torch.autograd.graph.saved_tensors_hooks` calls ``note``, below, with each one
+# as it is kept. The weights are left out of the count: they exist anyway.
 
 
 def saved_bytes(size):
@@ -107,10 +107,10 @@ fig, axes = plt.subplots(
 colors = ["tab:blue" if value < 1e-12 else "tab:orange" for value in errors.values()]
 hatches = ["" if value < 1e-12 else "//" for value in errors.values()]
 axes[0].bar(["64", "16"], memory, color="tab:gray")
-axes[0].set(title="Kept for backward", xlabel="examples", ylabel="memory (KiB)")
+axes[0].set(title="Pieces keep less", xlabel="examples", ylabel="kept (KiB)")
 axes[1].barh(list(errors), errors.values(), color=colors, hatch=hatches)
-axes[1].set(xscale="log", xlim=(1e-17, 20), xlabel="relative error", ylim=(4.6, -0.6))
-axes[1].set(title="Error of the accumulated gradient", ylabel="pieces and weight")
+axes[1].set(xscale="log", xlim=(1e-17, 20), xlabel="gradient error", ylim=(4.6, -0.6))
+axes[1].set(title="Only two weightings are exact", ylabel="pieces and weight")
 plt.show()
 
 # %%
@@ -118,7 +118,8 @@ plt.show()
 # ------------------------
 #
 # Eight pieces, a step after every third: the last two are left in ``.grad``, and with
-# the weight 1/3 where 1/2 was due. Step once more after the loop, at the right weight.
+# the weight 1/3 where 1/2 was due. Give the pieces of the last window the weight 1/2,
+# and step once more after the loop.
 
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
 optimizer.zero_grad()

@@ -66,9 +66,10 @@ def train(targets, max_norm):
 # A ``max_norm`` of infinity changes nothing and still measures. Half of the training is
 # left after the bad batch, and yet the model ends no better than a constant: that step
 # pushed most ReLU units to where they are off, and a unit that is off learns no more.
+# The section after this one prints how many units are still on.
 
 free_norms, free_losses, free_units = train(spoilt, max_norm=math.inf)
-usual = sorted(free_norms[:150])[75]
+usual = sorted(free_norms[:150])[75]  # the median
 print(f"gradient norm: usually {usual:.2f}, in batch 150 {free_norms[150]:.0f}")
 print(f"loss: before {free_losses[149]:.2f}, after {free_losses[150]:.0e}")
 print(f"last loss: {free_losses[-1]:.2f}, best constant: {sine.var().item():.2f}")
@@ -99,7 +100,7 @@ for ax, (free, clipped) in zip(axes, pairs, strict=True):
     ax.set(yscale="log", xlabel="step")
     ax.legend()
 axes[0].set(title="Gradient norm before clipping", ylabel="norm (log scale)")
-axes[1].set(title="One bad batch wrecks the unclipped run", ylabel="loss (log scale)")
+axes[1].set(title="Unclipped, the loss stays high", ylabel="loss (log scale)")
 plt.show()
 
 # %%
@@ -107,8 +108,8 @@ plt.show()
 # ------------------
 #
 # A gradient of (3, 4) has norm 5, so a limit of 1 divides it by 5 and keeps its
-# direction. :func:`~torch.nn.utils.clip_grad_value_` limits each entry by itself and
-# turns it.
+# direction. :func:`~torch.nn.utils.clip_grad_value_` limits each entry by itself, which
+# changes the direction.
 
 weight = nn.Parameter(torch.zeros(2))
 for clip in (nn.utils.clip_grad_value_, nn.utils.clip_grad_norm_):

@@ -12,10 +12,10 @@ Loading data in PyTorch
 
 Turn a data set into shuffled, normalized batches, and know what the loader changes.
 
-A model wants batches of equal shape, in an order that differs from epoch to epoch,
-with pixels around zero. Written by hand, that is index arithmetic in every project,
-and a quiet mistake in it (a forgotten shuffle, a transform that ran twice) costs
-accuracy rather than raising an error.
+A model wants batches of equal shape, in an order that differs from one pass over the
+data (an *epoch*) to the next, with pixels around zero. Written by hand, that is index
+arithmetic in every project, and a quiet mistake in it (a forgotten shuffle, a transform
+that ran twice) costs accuracy rather than raising an error.
 """
 
 # %%
@@ -27,6 +27,8 @@ accuracy rather than raising an error.
 #
 # torchvision knows CIFAR10: colour images of 32 by 32 pixels in ten classes. With
 # ``download=True`` it is fetched once and found in the folder ``data`` from then on.
+# If this page was built without it, the output says that drawn images stood in: the
+# real ones have other classes and numbers.
 
 import matplotlib.pyplot as plt
 import torch
@@ -43,7 +45,8 @@ print("classes:", ", ".join(trainset.classes))
 # See the problem: a loader cannot stack PIL images
 # -------------------------------------------------
 #
-# A sample is a picture object, not a tensor. The loader notices at the first batch:
+# A sample is a picture object (of PIL, an image library), not a tensor. The function
+# that stacks samples, ``default_collate``, notices at the first batch:
 
 try:
     next(iter(DataLoader(trainset, batch_size=4)))
@@ -57,8 +60,8 @@ except TypeError as error:
 # A transform runs each time that a sample is read.
 # :class:`~torchvision.transforms.ToTensor` moves the colour channels to the front and
 # scales 0...255 to 0...1. :class:`~torchvision.transforms.Normalize` subtracts a mean
-# and divides by a deviation, one of each per channel: with 0.5 and 0.5 the pixels end
-# up in -1...1.
+# and divides by a standard deviation, one of each per channel: with 0.5 and 0.5 the
+# pixels end up in -1...1.
 
 halves = (0.5, 0.5, 0.5)
 transform = transforms.Compose(
@@ -69,7 +72,7 @@ image, target = trainset[0]
 print(tuple(image.shape), image.dtype)
 print("pixels stay within -1 and 1:", bool(image.min() >= -1 and image.max() <= 1))
 
-by_hand = torch.tensor(trainset.data[0]).permute(2, 0, 1) / 255
+by_hand = torch.tensor(trainset.data[0]).permute(2, 0, 1) / 255  # channels first
 torch.testing.assert_close(image, (by_hand - 0.5) / 0.5)
 
 # %%
@@ -78,7 +81,8 @@ torch.testing.assert_close(image, (by_hand - 0.5) / 0.5)
 #
 # :class:`torch.utils.data.DataLoader` draws a new order for every epoch when
 # ``shuffle=True``. Give it a generator of its own with a seed, and the whole sequence
-# of orders can be repeated, whatever else draws random numbers in between.
+# of orders can be repeated, whatever else draws random numbers in between. Each
+# ``iter(loader)`` starts an epoch.
 
 
 def make_loader():
@@ -124,8 +128,8 @@ plt.show()
 # -----------
 #
 # Statistics for ``Normalize`` come from the training images only, and the test images
-# use the same numbers. Here is the true mean and deviation of each channel, if you
-# want something better than 0.5:
+# use the same numbers. Here are the mean and standard deviation of each channel of the
+# images loaded above, if you want something better than 0.5:
 
 pixels = torch.tensor(trainset.data, dtype=torch.float64) / 255
 print("mean:     ", [round(v, 2) for v in pixels.mean((0, 1, 2)).tolist()])

@@ -12,7 +12,7 @@ Schedule the learning rate: warm-up and cosine
 Warm the learning rate up, let it fall along a cosine, and step the scheduler in order.
 
 Why it matters: a rate that suits the middle of training can be too high for the first
-steps, where the loss jumps, and for the last ones, where it keeps rattling. A scheduler
+steps, where the loss jumps, and for the last ones, where it keeps bouncing. A scheduler
 stepped in the wrong place follows another curve than the one you asked for.
 """
 
@@ -75,8 +75,8 @@ print(f"worst loss: {worst:.2f}, loss of always answering 0: {guess:.2f}")
 #
 # :class:`~torch.optim.lr_scheduler.SequentialLR` changes from the warm-up to the cosine
 # at the milestone. ``total_iters`` and ``T_max`` count calls of ``scheduler.step()``,
-# here one a batch; the cosine gets those that the warm-up leaves. A cosine alone mends
-# the end of training, and the warm-up mends its beginning as well.
+# here one per batch; the cosine gets those that the warm-up leaves. A cosine alone
+# mends the end of training, and the warm-up mends its beginning as well.
 
 
 def warmup_cosine(optimizer):
@@ -107,7 +107,7 @@ for i, ax in enumerate(axes):
     ax.plot(runs["constant"][i], "--", color="tab:orange", label="constant")
     ax.plot(runs["warm-up, cosine"][i], color="tab:blue", label="warm-up, cosine")
     ax.set_xlabel("step")
-    ax.legend()
+    ax.legend(loc=("lower center", "upper right")[i])
 axes[0].set(title="Learning rate of each step", ylabel="learning rate")
 axes[1].set(title="Loss: no jump, lower end", ylabel="loss (log scale)", yscale="log")
 plt.show()

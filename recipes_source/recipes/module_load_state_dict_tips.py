@@ -43,8 +43,9 @@ raw = path.read_bytes()
 inputs = torch.randn(4, 1024)
 
 # %%
-# Count what is held, shared memory once. A checkpoint is *mapped* if its tensors lie in
-# memory as they lie in the file: all are shifted by the same number of bytes.
+# ``held`` counts the memory of all tensors, shared memory once. A checkpoint is
+# *mapped* if its tensors lie in memory as they lie in the file: all are shifted by the
+# same number of bytes.
 
 
 def held(model, checkpoint):
@@ -61,7 +62,8 @@ def held(model, checkpoint):
 # ---------------------------
 #
 # The plain way holds two full sets of weights. With ``mmap=True``, :func:`torch.load`
-# maps the file instead of reading it: the second set is the file itself.
+# maps the file instead of reading it: the second set is the file itself, and the system
+# reads from it what is used.
 
 
 def load(device, mmap, assign):
@@ -92,8 +94,8 @@ print(str(caught[0].message).split(" (")[0])
 print(f"still on meta: {all(p.is_meta for p in model.parameters())}")
 
 # %%
-# With ``assign=True`` the checkpoint's tensors become the parameters. No weight is
-# allocated, and the output equals that of the plain way bit for bit.
+# With ``assign=True`` the checkpoint's tensors become the parameters. If they are mapped
+# as well, no weight is allocated. The output equals that of the plain way bit for bit.
 
 ways["meta, assign"] = held(*load("meta", mmap=False, assign=True))
 model, checkpoint = load("meta", mmap=True, assign=True)

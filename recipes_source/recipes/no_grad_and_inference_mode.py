@@ -20,9 +20,10 @@ batch as long as something, a sum of losses for instance, refers to it.
 # Setting: see what is kept
 # -------------------------
 #
-# :class:`torch.autograd.graph.saved_tensors_hooks` shows each tensor that autograd
-# keeps. ``evaluate`` adds up their bytes after every batch. It counts shared memory
-# once and leaves out the weights.
+# :class:`torch.autograd.graph.saved_tensors_hooks` calls ``note``, below, with each
+# tensor that autograd, the part of PyTorch that computes gradients, keeps. ``evaluate``
+# adds up their bytes after every batch. It counts shared memory once and leaves out the
+# weights.
 
 import contextlib
 

@@ -30,10 +30,9 @@ from torch import nn
 
 
 def convolutions():
-    return nn.Sequential(
-        *[nn.Conv2d(3, 16, kernel_size=5, stride=2), nn.ReLU(), nn.MaxPool2d(2)],
-        *[nn.Conv2d(16, 32, kernel_size=3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten()],
-    )
+    first = [nn.Conv2d(3, 16, kernel_size=5, stride=2), nn.ReLU(), nn.MaxPool2d(2)]
+    second = [nn.Conv2d(16, 32, kernel_size=3), nn.ReLU(), nn.MaxPool2d(2)]
+    return nn.Sequential(*first, *second, nn.Flatten())
 
 
 torch.manual_seed(0)
@@ -45,7 +44,7 @@ except RuntimeError as error:
 
 # %%
 # The image arrived with 512 features. The count left out that a convolution without
-# padding trims the edges, and that a pooling rounds down.
+# padding trims the edges, and that pooling rounds down.
 #
 # The idea: run it on the meta device
 # -----------------------------------

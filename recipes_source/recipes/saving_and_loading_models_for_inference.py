@@ -60,14 +60,15 @@ print(f"trained model: {correct:.0%} of the answers right")
 #
 # :func:`torch.save` accepts the model itself. The file then holds the tensors and the
 # *names* of the classes to import. By default, :func:`torch.load` runs with
-# ``weights_only=True`` and refuses such names. Overruling it, which is safe only with a
-# file you trust, fails too once a class has moved or, as here, has a new name.
+# ``weights_only=True`` and refuses names that it does not know to be safe. Overruling
+# it, safe only with a file you trust, fails too once a class has moved or, as here, has
+# a new name.
 
 folder = tempfile.TemporaryDirectory()
 whole, state_file = Path(folder.name, "whole.pt"), Path(folder.name, "state.pt")
 torch.save(model, whole)
-imports = torch.serialization.get_unsafe_globals_in_checkpoint
-print("whole model: imports", *sorted(name.split(".")[-1] for name in imports(whole)))
+refused = torch.serialization.get_unsafe_globals_in_checkpoint
+print("whole model: refused", *sorted(name.split(".")[-1] for name in refused(whole)))
 Classifier = Net  # the new name of the class,
 del Net  # and the old one is gone
 for weights_only in (True, False):
@@ -81,12 +82,13 @@ for weights_only in (True, False):
 # -------------------------------------------
 #
 # Save :meth:`model.state_dict() <torch.nn.Module.state_dict>` instead: tensors under
-# names, nothing to import. The loading side builds the model from code, fills it with
-# :meth:`~torch.nn.Module.load_state_dict` and calls :meth:`~torch.nn.Module.eval`. Here
-# one model gets that call and one does not; the points arrive one cloud at a time.
+# names, and nothing that is refused. The loading side builds the model from code, fills
+# it with :meth:`~torch.nn.Module.load_state_dict` and calls
+# :meth:`~torch.nn.Module.eval`. Here one model gets that call and one does not; the
+# points arrive one cloud at a time.
 
 torch.save(model.state_dict(), state_file)
-print(f"state: imports {len(imports(state_file))} classes")
+print(f"state: refused {len(refused(state_file))} names")
 state = torch.load(state_file, weights_only=True)
 forgotten, loaded = Classifier(), Classifier().eval()
 for fresh in (forgotten, loaded):
@@ -115,7 +117,7 @@ plt.show()
 # Proof and pitfall
 # -----------------
 #
-# The witness is the formula of evaluation mode, in float64, from the tensors in the
+# The reference is the formula of evaluation mode, in float64, from the tensors in the
 # file. The pitfall: a forward pass in training mode also *writes* the running mean
 # and variance, so calling ``eval()`` later does not repair the model. Load it again.
 
@@ -123,11 +125,11 @@ s = {name: value.double() for name, value in state.items()}
 hidden = inputs.double() @ s["0.weight"].T + s["0.bias"]
 centered = (hidden - s["1.running_mean"]) / (s["1.running_var"] + 1e-5).sqrt()
 hidden = (centered * s["1.weight"] + s["1.bias"]).clamp(min=0)
-oracle = hidden @ s["3.weight"].T + s["3.bias"]
+expected = hidden @ s["3.weight"].T + s["3.bias"]
 answers["eval() too late"] = forgotten.eval()(inputs).detach()
 folder.cleanup()
 for title, logits in answers.items():
-    gap = (logits - oracle).abs().max().item()
+    gap = (logits - expected).abs().max().item()
     print(f"{title}: gap to the formula {gap:.0f}, below 1e-4: {gap < 1e-4}")
     assert (gap < 1e-4) == (title == "After eval()"), "not what was saved"
 

@@ -43,7 +43,7 @@ grid = torch.linspace(-2, 2, 201)[:, None]
 gap = grid.squeeze().abs() < 1
 
 # %%
-# ``curves`` holds the answers of all members along x, here and after each loading.
+# ``curves`` returns the answers of all members along x, here and after each loading.
 
 
 def curves(models):
@@ -104,7 +104,7 @@ plt.show()
 # Proof
 # -----
 #
-# The oracle is one file for each model: the predictions must agree bit for bit.
+# Compare with one file for each model: the predictions must agree bit for bit.
 
 separate = [build(seed) for seed in (20, 21, 22)]
 for model, alone in zip(trained, separate, strict=True):

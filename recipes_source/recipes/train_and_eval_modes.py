@@ -11,9 +11,9 @@ Switch between train and eval modes
 
 Get one answer per input, by telling a model whether it is being trained or used.
 
-Why it matters: in training mode, dropout draws lots and batch normalization looks at
-the other samples of the batch. A model tested or deployed that way gives answers that
-change from call to call, and worse ones.
+Why it matters: in training mode, dropout zeroes values at random and batch
+normalization looks at the other samples of the batch. A model tested or deployed that
+way gives answers that change from call to call, and worse ones.
 """
 
 # %%
@@ -21,7 +21,7 @@ change from call to call, and worse ones.
 # --------------------------------------------
 #
 # Points of five classes in 20 dimensions, 1000 to train on and 2000 for the test. A new
-# module is in training mode, and remains so.
+# module is in training mode, and stays in it until you switch.
 
 import copy
 
@@ -45,10 +45,11 @@ for rows in torch.arange(1000).repeat(5).split(50):
 # Tested in training mode
 # -----------------------
 #
-# Score one test sample in five batches, each time with three other samples, and then
-# the whole test set in batches of 4. :class:`torch.no_grad` is on, and rightly so, but
-# it only stops gradients: the layers go on as in training. The running averages of
-# :class:`torch.nn.BatchNorm1d` even learn from the test data.
+# Score one test sample, by the probability of its class, in five batches, each time
+# with three other samples. Then test on the whole set, in batches of 4.
+# :class:`torch.no_grad` is on, and rightly so, but it only stops gradients: the layers
+# go on as in training. The running averages of :class:`torch.nn.BatchNorm1d` even learn
+# from the test data.
 
 
 @torch.no_grad()
@@ -75,7 +76,7 @@ print("averages unchanged:", torch.equal(used[1].running_mean, model[1].running_
 #
 # :meth:`torch.nn.Module.eval` sets ``training`` to ``False`` in the model and in all
 # modules within. Dropout then passes everything on and batch normalization uses its
-# running averages, so that the model is a fixed formula, which the assert writes out.
+# running averages, so that the model is a fixed formula, written out for the assert.
 # Go back with :meth:`torch.nn.Module.train` before you train on.
 
 _ = model.eval()

@@ -11,9 +11,9 @@ Warmstarting model using parameters from a different model in PyTorch
 
 Start a new model from the parts of an old one that fit, and know which parts did.
 
-Why it matters: a new task often comes with few data, and an old model has already
+Why it matters: a new task often comes with little data, and an old model has already
 learned useful features. But a new number of classes makes loading fail, even with
-``strict=False``, and with other names it loads nothing, without an error.
+``strict=False``; and if the names differ, ``strict=False`` loads nothing, silently.
 """
 
 # %%
@@ -21,13 +21,13 @@ learned useful features. But a new number of classes makes loading fail, even wi
 # ----------------------------
 #
 # Images of noisy stripes, to be sorted by their angle. The old model tells 8 angles
-# apart; the new one needs 5 other classes. They differ in the last layer only.
+# apart, the new one 5, spaced differently. The models differ in the last layer only.
 
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-loss_fn, r = nn.CrossEntropyLoss(), torch.arange(16.0)
+loss_fn, r = nn.CrossEntropyLoss(), torch.arange(16.0)  # r: pixel positions
 
 
 def draw(n, classes):

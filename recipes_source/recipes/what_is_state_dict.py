@@ -21,9 +21,10 @@ the rest. Nothing warns you; the weights you reload are the last ones.
 # --------------
 #
 # :meth:`torch.nn.Module.state_dict` returns a dictionary from names to tensors. A name
-# is the layer's path, a dot, and the tensor's name in that layer. The tensors are the
-# *parameters*, which the optimizer trains, and the *buffers*, which a layer updates by
-# itself: here the running statistics of :class:`torch.nn.BatchNorm1d`.
+# is the layer's path, a dot, and the tensor's name in that layer: ``0.weight`` for the
+# first one below. The tensors are the *parameters*, which the optimizer trains, and the
+# *buffers*, which a layer updates by itself: here the running statistics of
+# :class:`torch.nn.BatchNorm1d`.
 
 import copy
 
@@ -109,8 +110,9 @@ assert all(same)
 # %%
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 ax.plot(curve, "C0", label="during training")
-ax.plot([best, len(curve) - 1], [evaluate(naive)] * 2, "C1X:", ms=12, label="no copy")
-ax.plot(best, evaluate(copied), "ko", ms=9, label="deep copy")
+level = [evaluate(naive)] * 2
+ax.plot([best, len(curve) - 1], level, "C1X:", ms=12, label="reloaded, no copy")
+ax.plot(best, evaluate(copied), "ko", ms=9, label="reloaded, deep copy")
 ax.set(xlabel="training step", ylabel="held-out cross-entropy")
 ax.set_title("Reloading the best step: without a copy you get the last step")
 ax.legend(loc="lower right")
@@ -122,7 +124,8 @@ plt.show()
 #
 # ``torch.compile(model)`` wraps the model and prefixes every name, so its dictionary
 # does not fit the plain model; :meth:`torch.nn.Module.compile` keeps the names. An
-# optimizer's dictionary knows its parameters by position only: keep their order.
+# optimizer's dictionary knows its parameters by position only: keep their order. (The
+# ``"eager"`` backend compiles nothing: the names are all that is looked at here.)
 
 wrapped = torch.compile(model, backend="eager").state_dict()
 print("wrapped: ", *list(wrapped)[:2], len(wrapped.keys() & truth.keys()), "in common")

@@ -82,7 +82,8 @@ if torch.accelerator.is_available():
 # pixels in ten classes. :class:`~torchvision.transforms.ToTensor` scales the pixels to
 # 0...1, :class:`~torchvision.transforms.Normalize` moves them to -1...1. The first
 # 4,000 images are enough here. :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
-# takes this step apart.
+# takes this step apart. (If this page was built without the data set, its output says
+# that drawn images stood in.)
 
 transform = transforms.Compose(
     [transforms.ToTensor(), transforms.Normalize((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))]
@@ -197,7 +198,7 @@ def train(zero, epochs=3):
 runs = {"zeroed": train(zero=True), "never zeroed": train(zero=False)}
 for name, (losses, _) in runs.items():
     last = losses[-50:].mean().item()
-    verdict = "learned" if last < 0.8 * guessing else "worse than guessing"
+    verdict = "learned" if last < guessing else "worse than guessing"
     print(f"{name:12}: {len(losses)} steps, {verdict}")
 assert runs["zeroed"][0][-50:].mean() < guessing < runs["never zeroed"][0][-50:].mean()
 
@@ -214,7 +215,7 @@ for name, (losses, norms) in runs.items():
     right.semilogy(norms, style, color=color, label=name)
 left.axhline(guessing, color="black", linestyle=":", label="guessing")
 left.set(title="The loss falls only with zeroing", ylabel="cross-entropy, 10-step mean")
-right.set(title="Never zeroed, .grad only adds up", ylabel="norm over all parameters")
+right.set(title="Never zeroed, .grad only adds up", ylabel="norm of all .grad")
 left.set_xlabel("step")
 right.set_xlabel("step")
 left.legend()
@@ -222,9 +223,9 @@ right.legend()
 plt.show()
 
 # %%
-# Without zeroing, the direction of a step hardly depends on the batch at hand any
-# more, and nothing ever takes an old gradient out of the sum. For plain SGD this is
-# momentum with a factor of 1, a ball rolling without friction:
+# Without zeroing, the batch at hand is one of ever more terms in a sum, and nothing
+# takes an old gradient out of it. For plain SGD this is momentum with a factor of 1, a
+# ball rolling without friction. Let both look for the minimum of ``x**2 / 2``, at 0:
 
 
 def descend(zero, momentum):
@@ -270,7 +271,7 @@ for clear in (head_only.zero_grad, model.zero_grad):
 # ^^^^^^^^^^^^^^^^^^
 #
 # ``zero_grad()`` sets ``.grad`` to ``None``; ``zero_grad(set_to_none=False)`` fills it
-# with zeros. An optimizer skips a ``None``. Zeros it takes for a gradient, and
+# with zeros. An optimizer skips a ``None``. It takes zeros for a gradient, and then
 # momentum goes on pushing a layer that has long stopped taking part in the loss:
 
 for set_to_none in (True, False):
@@ -292,9 +293,10 @@ assert math.isclose(drift, 0.1 * sum(0.9**k for k in range(1, 21)))
 #
 # A batch that does not fit into memory can be fed in pieces: the sum that hurt above
 # now adds them up. Divide each loss by the number of pieces, and zero once per step.
+# The check is on the CPU and in float64, which not every accelerator has.
 
-model = make_model()[0].double()
-x, y = inputs.double().to(device), targets.to(device)
+model = make_model()[0].cpu().double()
+x, y = inputs.double(), targets
 
 
 def gradient(pieces, divisor):
@@ -316,8 +318,8 @@ print(f"four pieces, undivided: {undivided.norm() / whole.norm():.3f} x the batc
 #
 # - :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`: pieces of unequal size,
 #   and layers that notice them.
-# - :ref:`sphx_glr_recipes_recipes_defining_a_neural_network.py` and
-#   :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`: steps 2 and 3 in full.
+# - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py` and
+#   :ref:`sphx_glr_recipes_recipes_defining_a_neural_network.py`: steps 2 and 3 in full.
 # - :func:`torch.autograd.grad` returns gradients and leaves ``.grad`` alone, so there
 #   is nothing to zero.
 # - `How autograd works <https://docs.pytorch.org/docs/stable/notes/autograd.html>`__,

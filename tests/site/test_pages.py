@@ -1,8 +1,12 @@
 """Every recipe's page has the elements of the format, in order, with real content."""
 
 import ast
+import base64
 import re
 import runpy
+import zipfile
+from datetime import UTC, date, datetime
+from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import urldefrag
 
@@ -128,7 +132,10 @@ def test_python_download_is_the_source(page) -> None:
 
 
 def test_code_cells_are_those_of_the_source(page) -> None:
-    """Every code cell, non-empty and in order, on the page and in the notebook."""
+    """Every code cell, non-empty and in order, on the page and in the notebook.
+
+    The notebook has one before them, which installs what the recipe depends on.
+    """
     assert page.code and all(page.code)
     assert [cell["code"] for cell in page.cells()] == page.code
     blocks = page.doctree.findall(nodes.literal_block)
@@ -136,6 +143,8 @@ def test_code_cells_are_those_of_the_source(page) -> None:
     assert in_doctree == page.code
     notebook = nbformat.read(page.download(".ipynb"), 4)
     in_notebook = [c.source.strip() for c in notebook.cells if c.cell_type == "code"]
+    if page.header.dependencies:
+        assert in_notebook.pop(0).startswith("# Installs what is missing")
     assert in_notebook == page.code
     assert gallery_adapter.code_cells(page.download(".py")) == page.code
 
@@ -182,12 +191,13 @@ def assert_is_picture(path: Path, width: int) -> None:
 
 
 def test_figures_are_pictures(page) -> None:
-    """All figures of the execution are on the page, and their files are there."""
+    """All figures of the execution are on the page, and their files are what it drew."""
     shown = [path for cell in page.cells() for path in cell["figures"]]
     made = (ROOT / "recipes" / "recipes" / "images").glob(f"sphx_glr_{page.slug}_[0-9]*.png")
     assert sorted(path.name for path in shown) == sorted(path.name for path in made)
     for path in shown:
         assert_is_picture(path, width=400)
+        assert path.read_bytes() == base64.b64decode(page.run["images"][path.name])
 
 
 def test_timing_is_that_of_an_execution(page) -> None:
@@ -195,6 +205,37 @@ def test_timing_is_that_of_an_execution(page) -> None:
     text = page.main.select_one(".sphx-glr-timing").get_text()
     minutes, seconds = re.search(r"\((\d+) minutes ([\d.]+) seconds\)", text).groups()
     assert 60 * int(minutes) + float(seconds) > 0
+
+
+PROVENANCE = re.compile(
+    r"Executed on (?P<date>[\d-]+) with torch (?P<torch>\S+), torchvision (?P<torchvision>\S+), "
+    r"Python (?P<python>\S+) on (?P<platform>\S+ \S+), device: (?P<device>\w+)"
+    r"(?:, data: (?P<data>.+))?, commit (?P<commit>\S+)\."
+)
+
+
+def test_page_says_where_it_comes_from(page) -> None:
+    """When, with what, on what, with which data, at which commit: as the notebook says."""
+    lines = [" ".join(tag.get_text().split()) for tag in page.main.select(".recipe-provenance")]
+    assert len(lines) == 1 and PROVENANCE.fullmatch(lines[0]), lines
+    made = PROVENANCE.fullmatch(lines[0]).groupdict(default="")
+    assert made == page.run["environment"]
+    today = datetime.now(UTC).date()
+    assert date(2026, 1, 1) <= date.fromisoformat(made["date"]) <= today
+    assert made["torch"] == version("torch") and made["torchvision"] == version("torchvision")
+    found = re.findall(r"(\w+) \((?:real|drawn stand-in)\)(?:, |$)", made["data"])
+    assert found == list(page.header.datasets) and bool(found) == bool(made["data"])
+    notebook = nbformat.read(page.download(".ipynb"), 4)
+    assert notebook.metadata["recipe"] == {"slug": page.slug, **made}
+
+
+def test_archive_holds_script_and_notebook(page) -> None:
+    """The very files that are offered beside it."""
+    with zipfile.ZipFile(page.download(".zip")) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    assert sorted(files) == [f"{page.slug}.ipynb", f"{page.slug}.py"]
+    for name, content in files.items():
+        assert content == page.download(Path(name).suffix).read_bytes(), name
 
 
 def test_page_shows_no_header(page) -> None:
@@ -335,7 +376,8 @@ def test_lead_learn_more(lead) -> None:
 def test_lead_numbers_were_reviewed(lead) -> None:
     """Numbers in the prose are few, known, and stand in the code or its outputs."""
     main = BeautifulSoup(str(lead.main), "html.parser")
-    other = "h1, h2, h3, h4, h5, h6, a, code, ol, .highlight, .sphx-glr-timing, .sphx-glr-footer"
+    other = "h1, h2, h3, h4, h5, h6, a, code, ol, .highlight"
+    other += ", .recipe-provenance, .sphx-glr-timing, .sphx-glr-footer"
     evidence = " ".join(tag.get_text() for tag in main.select(".highlight"))
     for tag in main.select(other):
         tag.replace_with(" ")

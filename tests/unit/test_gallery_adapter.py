@@ -1,5 +1,9 @@
-"""Executing and typesetting in two steps gives the files that Sphinx-Gallery writes."""
+"""Executing and typesetting in two steps gives the files that Sphinx-Gallery writes.
 
+All but the notebook, which ``executed_notebooks`` makes, and one sentence on the page.
+"""
+
+import ast
 import json
 import os
 import re
@@ -71,8 +75,22 @@ IN_TWO_STEPS = """
 names = {}
 outputs, names, traceback = gallery_adapter.execute_blocks(source, target, root, gallery)
 assert not traceback, traceback
-run = json.loads(json.dumps({"outputs": outputs, "names": names, "wall": 1.0, "peak": 1.0}))
-gallery_adapter.typeset(source, target, root, gallery, run)
+made = dict(date="2026-01-02", torch="2.0", torchvision="0.15", python="3.11.0")
+made |= dict(platform="Linux x86_64", device="cpu", data="", commit="abc")
+run = {"outputs": outputs, "names": names, "wall": 1.0, "peak": 1.0, "environment": made}
+run = json.loads(json.dumps(run))
+
+def make_notebook(blocks):
+    return repr([(block.type, block.content) for block in blocks]).encode()
+
+gallery_adapter.typeset(source, target, root, gallery, run, make_notebook)
+"""
+PROVENANCE = """
+.. rst-class:: recipe-provenance
+
+   Executed on 2026-01-02 with torch 2.0, torchvision 0.15, Python 3.11.0 on Linux x86_64, \
+device: cpu, commit abc.
+
 """
 IN_ONE = """
 from sphinx_gallery.gen_rst import generate_file_rst
@@ -133,10 +151,12 @@ def test_the_same_files(ours, theirs) -> None:
 
 
 def test_the_same_page(ours, theirs) -> None:
-    """The rst, but for the running time and the folder."""
+    """The rst, but for the running time, the folder, and what it was executed with."""
     pages = []
     for folder in (ours, theirs):
         text = (folder / "sample.rst").read_text("utf-8")
+        assert text.count(PROVENANCE) == (folder is ours)
+        text = text.replace(PROVENANCE, "")
         text, timings = re.subn(r"\(\d+ minutes [\d.]+ seconds\)", "(time)", text)
         assert timings == 1
         pages.append(text.replace(str(folder.parents[1]), "(folder)"))
@@ -150,11 +170,16 @@ def test_the_same_source_and_checksum(ours, theirs, name) -> None:
     assert (ours / name).read_bytes() == (theirs / name).read_bytes()
 
 
-def test_the_same_notebook(ours, theirs) -> None:
-    """The same cells, and what stands around them."""
-    notebooks = [nbformat.read(f / "sample.ipynb", 4) for f in (ours, theirs)]
-    assert len(notebooks[1].cells) > 5
-    assert notebooks[0] == notebooks[1]
+def test_the_notebook_is_made_of_the_pages_blocks(ours, theirs) -> None:
+    """Text and code, in the order of Sphinx-Gallery's notebook, without its comments."""
+    blocks = ast.literal_eval((ours / "sample.ipynb").read_text("utf-8"))
+    cells = nbformat.read(theirs / "sample.ipynb", 4).cells
+    kinds = {"markdown": "text", "code": "code"}
+    assert [kind for kind, _ in blocks] == [kinds[cell.cell_type] for cell in cells]
+    code = [content.strip() for kind, content in blocks if kind == "code"]
+    assert code == [cell.source.strip() for cell in cells if cell.cell_type == "code"]
+    text = "".join(content for kind, content in blocks if kind == "text")
+    assert ":class:`pathlib.Path`" in text and "sphinx_gallery" not in str(blocks)
 
 
 def names(folder: Path) -> dict:
@@ -177,10 +202,21 @@ def test_the_same_names_in_code_and_prose(tmp_path) -> None:
 
 
 def test_the_same_archive(ours, theirs) -> None:
-    """The same files; ours with a fixed time, so that two builds are equal."""
+    """The same names, of the files beside it; with a fixed time, so that builds are equal."""
     archives = [zipfile.ZipFile(f / "sample.zip") for f in (ours, theirs)]
     assert archives[0].namelist() == archives[1].namelist()
-    assert {info.date_time for info in archives[0].infolist()} == {(1980, 1, 1, 0, 0, 0)}
+    for info in archives[0].infolist():
+        assert info.date_time == (1980, 1, 1, 0, 0, 0)
+        assert archives[0].read(info) == (ours / info.filename).read_bytes()
+
+
+def test_page_that_was_not_run_says_so(tmp_path) -> None:
+    """And not what it was executed with."""
+    steps = "gallery_adapter.typeset(source, target, root, gallery, None, lambda blocks: b'')"
+    steps = f"(target / 'images').mkdir(parents=True)\n{steps}"
+    page = (generate(steps, tmp_path) / "sample.rst").read_text("utf-8")
+    assert "This page was typeset without running its code." in page
+    assert "recipe-provenance" not in page and "half: 1/2" not in page
 
 
 def test_code_cells_are_those_of_the_page(tmp_path) -> None:

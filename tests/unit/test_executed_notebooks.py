@@ -1,0 +1,459 @@
+"""Notebooks hold what was printed and drawn, and prose that Jupyter can show."""
+
+import base64
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from markdown_it import MarkdownIt
+
+from executed_notebooks import api_links, figures, make_notebook, plain_rst, printed, to_markdown
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import base64, json, runpy, sys
+from pathlib import Path
+import gallery_adapter
+source, root, conf = (Path(p) for p in sys.argv[1:])
+gallery = runpy.run_path(str(conf))["sphinx_gallery_conf"]
+target = root / "recipes" / "recipes"
+outputs, _, traceback = gallery_adapter.execute_blocks(source, target, root, gallery)
+pngs = {p.name: p.read_bytes() for p in (target / "images").iterdir()}
+images = {name: base64.b64encode(png).decode() for name, png in pngs.items()}
+result = {"outputs": outputs, "images": images, "traceback": traceback}
+(root / "run.json").write_text(json.dumps(result))
+"""
+TITLE = '"""\nA title\n=======\n\nAn outcome.\n"""\n\n'
+
+
+def execute(cells: list[str], root: Path) -> dict:
+    """Execute code cells as the run stage does, in a process."""
+    source = root / "sample.py"
+    source.write_text(TITLE + "".join(f"# %%\n# Prose.\n\n{cell}\n\n" for cell in cells), "utf-8")
+    env = {**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT / "extensions")}
+    command = [sys.executable, "-c", PROGRAM, source, root, ROOT / "conf.py"]
+    subprocess.run(command, env=env, cwd=root, check=True)
+    run = json.loads((root / "run.json").read_text())
+    assert not run["traceback"] and len(run["outputs"]) == len(cells)
+    return run
+
+
+# -- What was printed ------------------------------------------------------------------
+
+TEXTS = {
+    "one line": "a\n",
+    "no newline at the end": "a",
+    "blank line before": "\na\n",
+    "blank line after": "a\n\n",
+    "blank lines around": "\n\n\na\n\n\n\n",
+    "only the middle": "a\n\nb\n\n\nc\n",
+    "indented": "    a\n  b\n        c\n",
+    "trailing blanks": "a  \nb    \nc \n",
+    "line of three blanks": "a\n   \nb\n",
+    "unicode": "ä 漢字 🙂 e\u0301 \u00a0\n",
+    "markup": "`a` *b* \\ |c| <&> :ref:`d` .. note::\n",
+    "looks like an output": ".. rst-class:: sphx-glr-script-out\n\n .. code-block:: none\n\n    x\n",
+    "a table": "  1   2\n 10  20\n\n",
+}
+FAULTS = {
+    "line of four blanks": "a\n    \nb\n",
+    "line of six blanks": "a\n      \nb\n",
+    "blanks at the end": "a\n\n     ",
+    "line separator": "a\u2028b\n",
+    "form feed": "a\fb\n",
+    "carriage return": "10%\r20%\n",
+}
+CHANGED = {  # on the page, too
+    "a tab": ("a\tb\n\tc\n", "a       b\n        c\n"),
+    "a colour": ("\x1b[31mred\x1b[0m\n", "red\n"),
+    "nothing but blank lines": ("\n \n", ""),
+    "nothing": ("", ""),
+}
+ALL = {**TEXTS, **FAULTS, **{name: text for name, (text, _) in CHANGED.items()}}
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory) -> dict[str, str]:
+    """The outputs of cells that print these texts."""
+    cells = [f"import sys\n\n_ = sys.stdout.write({text!r})" for text in ALL.values()]
+    run = execute(cells, tmp_path_factory.mktemp("printing"))
+    return dict(zip(ALL, run["outputs"], strict=True))
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_printed_is_what_was_printed(outputs, name) -> None:
+    """To the byte, blank lines at both ends included."""
+    assert printed(outputs[name]) == TEXTS[name]
+
+
+@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.xfail(strict=True, reason="textwrap.indent does not indent every line like this")
+def test_printed_is_what_was_printed_in_rare_cases(outputs, name) -> None:
+    """Lines of four or more blanks, and other ends of lines than a newline."""
+    assert printed(outputs[name]) == FAULTS[name]
+
+
+@pytest.mark.parametrize("name", CHANGED)
+def test_printed_is_what_the_page_shows(outputs, name) -> None:
+    """Where Sphinx-Gallery shows something else than was printed."""
+    assert printed(outputs[name]) == CHANGED[name][1]
+
+
+# -- Figures ---------------------------------------------------------------------------
+
+DRAWING = """\
+import matplotlib.pyplot as plt
+
+for title in {titles!r}:
+    plt.figure(figsize=(2, 1))
+    plt.plot([0, 1])
+    plt.title(title)
+plt.show()
+print("drawn")
+"""
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory) -> dict:
+    """A run with one figure, none, and two in a cell."""
+    titles = [["One <b> & `two`: 50 %"], [], ["left", "ä 漢字"]]
+    cells = [DRAWING.format(titles=t) for t in titles]
+    environment = {"torch": "2.0", "date": "2026-01-02"}
+    run = execute(cells, tmp_path_factory.mktemp("drawing"))
+    return {**run, "environment": environment}
+
+
+def test_figures_of_each_cell(drawn) -> None:
+    """In order, with their titles as alternative texts."""
+    found = [figures(output) for output in drawn["outputs"]]
+    assert [len(f) for f in found] == [1, 0, 2]
+    names = [name for cell in found for name, _ in cell]
+    assert names == [f"sphx_glr_sample_00{i}.png" for i in (1, 2, 3)] == sorted(drawn["images"])
+    assert [alt for cell in found for _, alt in cell][1:] == ["left", "ä 漢字"]
+    assert found[0][0][1].startswith("One")
+
+
+def test_figures_beside_text(drawn) -> None:
+    """A cell can print and draw."""
+    assert [printed(output) for output in drawn["outputs"]] == ["drawn\n"] * 3
+
+
+# -- Roles -----------------------------------------------------------------------------
+
+LINKS = {
+    "torch.Tensor": "https://t.org/tensor",
+    "torch.Tensor.backward": "https://t.org/backward",
+    "math.floor": "https://p.org/floor",
+}
+TITLES = {"a_b": "The title", "marked": "Use ``x`` <well>"}
+A_B = "sphx_glr_recipes_recipes_a_b.py"
+ROLES = [
+    (f":ref:`{A_B}`", "[The title](a_b.ipynb)"),
+    (f":ref:`the words <{A_B}>`", "[the words](a_b.ipynb)"),
+    (f":ref:`over two\nlines <{A_B}>`", "[over two lines](a_b.ipynb)"),
+    (":ref:`sphx_glr_recipes_recipes_new.py`", "[new](new.ipynb)"),
+    (":ref:`genindex`", "`genindex`"),
+    (":ref:`all names <genindex>`", "`all names`"),
+    (":doc:`/docs/data`", "`/docs/data`"),
+    (":class:`torch.Tensor`", "[torch.Tensor](https://t.org/tensor)"),
+    (":class:`~torch.Tensor`", "[Tensor](https://t.org/tensor)"),
+    (":class:`a tensor <torch.Tensor>`", "[a tensor](https://t.org/tensor)"),
+    (":class:`a tensor <~torch.Tensor>`", "[a tensor](https://t.org/tensor)"),
+    (":py:class:`~torch.Tensor`", "[Tensor](https://t.org/tensor)"),
+    (":class:`torch.Tensor`\\ s", "[torch.Tensor](https://t.org/tensor)s"),
+    (":func:`math.floor`", "[math.floor()](https://p.org/floor)"),
+    (":func:`~math.floor`", "[floor()](https://p.org/floor)"),
+    (":func:`round down <math.floor>`", "[round down](https://p.org/floor)"),
+    (":meth:`torch.Tensor.backward`", "[torch.Tensor.backward()](https://t.org/backward)"),
+    (":meth:`~torch.Tensor.backward`", "[backward()](https://t.org/backward)"),
+    (":meth:`go back <torch.Tensor.backward>`", "[go back](https://t.org/backward)"),
+    (":py:meth:`~torch.Tensor.backward`", "[backward()](https://t.org/backward)"),
+    (":class:`foo.Bar`", "`foo.Bar`"),
+    (":class:`~foo.Bar`", "`Bar`"),
+    (":class:`the bar <foo.Bar>`", "`the bar`"),
+    (":func:`foo.bar`", "`foo.bar()`"),
+    (":meth:`~foo.Bar.bar`", "`bar()`"),
+    (":attr:`torch.Tensor.grad`", "`torch.Tensor.grad`"),
+    (":pep:`723`", "[PEP 723](https://peps.python.org/pep-0723/)"),
+    ("(:class:`torch.Tensor`, :func:`math.floor`)",
+     "([torch.Tensor](https://t.org/tensor), [math.floor()](https://p.org/floor))"),
+    ("``a: b`` and ``c: d``", "`a: b` and `c: d`"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rst", "markdown"), ROLES)
+def test_role_becomes_a_link(rst, markdown) -> None:
+    """Or a literal, where nothing is known of the name."""
+    assert to_markdown([plain_rst(rst, TITLES, LINKS, "")]) == [markdown]
+
+
+@pytest.mark.parametrize(
+    ("rst", "markdown"),
+    [
+        (":func:`math.floor()`", "[math.floor()](https://p.org/floor)"),
+        (":func:`foo()`", "`foo()`"),
+        (":class:`!Foo`", "`Foo`"),
+        (":class:`\n   torch.Tensor`", "[torch.Tensor](https://t.org/tensor)"),
+        (":ref:`sphx_glr_recipes_recipes_marked.py`", "[Use `x` \\<well\\>](marked.ipynb)"),
+        ("``:class:`Foo```", "``:class:`Foo` ``"),
+    ],
+)
+@pytest.mark.xfail(strict=True, reason="Sphinx reads these, plain_rst does not")
+def test_role_in_rare_forms_becomes_a_link(rst, markdown) -> None:
+    """As Sphinx shows it on the page."""
+    assert to_markdown([plain_rst(rst, TITLES, LINKS, "")]) == [markdown]
+
+
+@pytest.mark.parametrize("text", ["k", "a < b > c", "<x, y>", "\\frac{a}{b}"])
+def test_mathematics_is_left_as_it_is(text) -> None:
+    """For the conversion to Markdown, which knows it."""
+    assert plain_rst(f"is :math:`{text}`.", TITLES, LINKS, "") == f"is :math:`{text}`."
+
+
+def test_links_lead_to_the_site_if_its_address_is_known() -> None:
+    """Otherwise to the notebook beside this one, see above."""
+    found = plain_rst(f":ref:`{A_B}`", TITLES, LINKS, "https://site.org/")
+    assert found == "`The title <https://site.org/recipes/recipes/a_b.html>`__"
+
+
+def test_addresses_are_those_of_the_inventories(tmp_path) -> None:
+    """An inventory that is not there gives none."""
+    (tmp_path / "torch.txt").write_text(
+        "# Sphinx inventory version 1\n# Project: torch\n# Version: 2\n"
+        "torch.Tensor class tensors.html\ntorch.add function generated/torch.add.html\n"
+    )
+    mapping = {"torch": ("https://t.org/", "torch.txt"), "other": ("https://o.org/", "none.txt")}
+    assert api_links(mapping, tmp_path) == {
+        "torch.Tensor": "https://t.org/tensors.html#torch.Tensor",
+        "torch.add": "https://t.org/generated/torch.add.html#torch.add",
+    }
+
+
+# -- Markdown --------------------------------------------------------------------------
+
+
+def html(markdown: str) -> str:
+    """What a reader of Markdown makes of it."""
+    return MarkdownIt("commonmark").enable("table").render(markdown).replace("\n", "")
+
+
+def code(language: str, lines: str) -> str:
+    kind = f' class="language-{language}"' if language else ""
+    return f"<pre><code{kind}>{lines}</code></pre>"
+
+
+GRID = "+---+---+\n| A | B |\n+===+===+\n| 1 | 2 |\n+---+---+"
+TABLE = "<table><thead><tr><th>A</th><th>B</th></tr></thead><tbody><tr><td>1</td><td>2</td></tr>"
+LIST_TABLE = ".. list-table::\n   :header-rows: 1\n\n   * - A\n     - B\n   * - 1\n     - 2"
+MARKUP = {
+    "emphasis": ("*a* **b** a_b 2*3", "<p><em>a</em> <strong>b</strong> a_b 2*3</p>"),
+    "characters": ("<a> & [b] #1 $2 ~c |d", "<p>&lt;a&gt; &amp; [b] #1 $2 ~c |d</p>"),
+    "dashes": ('"a" -- b --- c ...', "<p>&quot;a&quot; -- b --- c ...</p>"),
+    "literal": ("``x_y * <z>``", "<p><code>x_y * &lt;z&gt;</code></p>"),
+    "bullets": ("- a\n- b", "<ul><li>a</li><li>b</li></ul>"),
+    "nested": ("- a\n\n  - b", "<ul><li>a<ul><li>b</li></ul></li></ul>"),
+    "numbers": ("1. a\n2. b", "<ol><li>a</li><li>b</li></ol>"),
+    "from four": ("4. a\n5. b", '<ol start="4"><li>a</li><li>b</li></ol>'),
+    "automatic": ("#. a\n#. b", "<ol><li>a</li><li>b</li></ol>"),
+    "a year": ("1986\\. It was", "<p>1986. It was</p>"),
+    "code in a list": (
+        "- a\n\n  .. code-block:: python\n\n     x = 1",
+        f"<ul><li><p>a</p>{code('python', 'x = 1')}</li></ul>",
+    ),
+    "table": (GRID, f"{TABLE}</tbody></table>"),
+    "list table": (LIST_TABLE, f"{TABLE}</tbody></table>"),
+    "link": ("`a <https://b.org/c>`__", '<p><a href="https://b.org/c">a</a></p>'),
+    "named": ("`a`_\n\n.. _a: https://b.org", '<p><a href="https://b.org">a</a></p>'),
+    "address": ("https://b.org", '<p><a href="https://b.org">https://b.org</a></p>'),
+    "code": (".. code-block:: sh\n\n   a b", code("sh", "a b")),
+    "options": (".. code-block:: python\n   :linenos:\n\n   x", code("python", "x")),
+    "double colon": ("A::\n\n   x", f"<p>A:</p>{code('', 'x')}"),
+    "quote": ("   a", "<blockquote><p>a</p></blockquote>"),
+    "note": (
+        ".. note:: See ``x``.",
+        "<blockquote><p><strong>Note:</strong>See <code>x</code>.</p></blockquote>",
+    ),
+    "warning": (
+        ".. warning::\n\n   A.\n\n   B.",
+        "<blockquote><p><strong>Warning:</strong>A.</p><p>B.</p></blockquote>",
+    ),
+    "tip": (".. tip::\n\n   A", "<blockquote><p><strong>Tip:</strong>A</p></blockquote>"),
+    "comment": ("a\n\n.. not shown", "<p>a</p>"),
+}
+
+
+@pytest.mark.parametrize("name", MARKUP)
+def test_rst_becomes_markdown(name) -> None:
+    """Which shows the same as rst; alone, and between other cells."""
+    rst, expected = MARKUP[name]
+    assert html(to_markdown([rst])[0]) == expected
+    before, between, after = to_markdown(["Before.", rst, "After."])
+    assert (before, html(between), after) == ("Before.", expected, "After.")
+
+
+@pytest.mark.parametrize(
+    ("rst", "markdown"),
+    [
+        ("A :math:`a_i < b` costs $5.", "A $a_i < b$ costs \\$5."),
+        (".. math::\n\n   a = \\frac{1}{2}", "$$a = \\frac{1}{2}$$"),
+    ],
+)
+@pytest.mark.xfail(strict=True, reason="gfm's $`...`$ and ```math, which Jupyter does not read")
+def test_mathematics_is_what_jupyter_reads(rst, markdown) -> None:
+    """Between dollar signs; those of the text are escaped."""
+    assert to_markdown([rst]) == [markdown]
+
+
+@pytest.mark.parametrize(
+    ("rst", "markdown"),
+    [
+        ("- a\n\n  .. note:: b", "- a\n\n  > **Note:**\n  > b"),
+        (".. note:: a\n\n   .. tip:: b", "> **Note:**\n> a\n>\n> > **Tip:**\n> > b"),
+        (">>> 1 + 1\n2", "``` python\n>>> 1 + 1\n2\n```"),
+    ],
+)
+@pytest.mark.xfail(strict=True, reason="not converted yet; no recipe uses it")
+def test_rare_rst_becomes_markdown(rst, markdown) -> None:
+    assert to_markdown([rst]) == [markdown]
+
+
+def test_headings_have_one_hierarchy() -> None:
+    """Over several cells, by the order in which rst's underlines appear."""
+    texts = ["Title\n=====\n\na", "One\n---\n\nb", "no heading", "Deep\n~~~~\n\nc", "Two\n---"]
+    expected = ["# Title\n\na", "## One\n\nb", "no heading", "### Deep\n\nc", "## Two"]
+    assert to_markdown(texts) == expected
+
+
+def test_as_many_cells_come_back() -> None:
+    """Empty ones, too, and those whose link is explained in another."""
+    assert to_markdown([]) in ([], [""])
+    assert to_markdown(["a", "", "- b", "- c"]) == ["a", "", "- b", "- c"]
+    assert to_markdown(["`a`_", ".. _a: https://b.org"]) == ["[a](https://b.org)", ""]
+
+
+# -- The notebook ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def blocks() -> list:
+    """Those of the run with figures, as Sphinx-Gallery hands them on."""
+    kinds = ["text", *("text", "code") * 3, "text"]
+    texts = ["A title\n=======\n", *("Prose, :math:`x`.\n", "code = 1\n\n") * 3, "The end."]
+    return [SimpleNamespace(type=t, content=c) for t, c in zip(kinds, texts, strict=True)]
+
+
+@pytest.fixture
+def make(blocks, drawn):
+    """Make the notebook of the run with figures, or of none."""
+
+    def make(dependencies=("torch>=2.4", "matplotlib"), run=drawn) -> bytes:
+        return make_notebook("sample", blocks, run, dependencies, TITLES, LINKS, "")
+
+    return make
+
+
+def test_notebook_is_valid(make) -> None:
+    """nbformat 4.5, for any Python 3, with its origin; the same bytes every time."""
+    content = make()
+    assert content == make() and content.endswith(b"}\n")
+    notebook = nbformat.reads(content, nbformat.NO_CONVERT)
+    nbformat.validate(notebook, relax_add_props=False)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.kernelspec.name == "python3"
+    origin = {"slug": "sample", "torch": "2.0", "date": "2026-01-02"}
+    assert notebook.metadata.recipe == origin
+
+
+def test_cells_stand_in_order(make) -> None:
+    """Title, installation, and then as on the page; counted as if run from top to end."""
+    cells = nbformat.reads(make(), 4).cells
+    kinds = ["markdown", "code", *("markdown", "code") * 3, "markdown"]
+    assert [cell.cell_type for cell in cells] == kinds
+    assert cells[0].source == "# A title" and "find_spec" in cells[1].source
+    assert [cell.source for cell in cells if cell.cell_type == "code"][1:] == ["code = 1"] * 3
+    counts = [cell.execution_count for cell in cells if cell.cell_type == "code"]
+    assert counts == [None, 2, 3, 4]
+
+
+def test_cell_ids_are_stable(make) -> None:
+    """Different ones, which do not change with what the cells hold."""
+    ids = [cell.id for cell in nbformat.reads(make(), 4).cells]
+    assert len(set(ids)) == len(ids)
+    assert [cell.id for cell in nbformat.reads(make(run=None), 4).cells] == ids
+
+
+def test_outputs_are_stored(make, drawn) -> None:
+    """The text as printed, then each figure with its title for those who cannot see it."""
+    cells = [cell for cell in nbformat.reads(make(), 4).cells if cell.cell_type == "code"][1:]
+    pngs = []
+    for cell, count in zip(cells, (1, 0, 2), strict=True):
+        text, *pictures = cell.outputs
+        assert (text.output_type, text.name, text.text) == ("stream", "stdout", "drawn\n")
+        assert [out.output_type for out in pictures] == ["display_data"] * count
+        pngs += [out.data["image/png"] for out in pictures]
+    assert pngs == [drawn["images"][name] for name in sorted(drawn["images"])]
+    assert all(base64.b64decode(png).startswith(b"\x89PNG") for png in pngs)
+    assert cells[2].outputs[2].data["text/plain"] == "ä 漢字"
+
+
+def test_notebook_without_execution_has_no_outputs(make) -> None:
+    """And is valid."""
+    notebook = nbformat.reads(make(run=None), 4)
+    nbformat.validate(notebook)
+    assert not any(cell.outputs for cell in notebook.cells if cell.cell_type == "code")
+    assert notebook.metadata.recipe == {"slug": "sample"}
+
+
+def test_notebook_without_dependencies_installs_nothing(make) -> None:
+    """It has the cells of the page, counted from one."""
+    cells = nbformat.reads(make(dependencies=()), 4).cells
+    assert "find_spec" not in str(cells)
+    assert [c.execution_count for c in cells if c.cell_type == "code"] == [1, 2, 3]
+
+
+# -- The cell that installs ------------------------------------------------------------
+
+INSTALLING = """
+import subprocess, sys
+calls = []
+subprocess.check_call = lambda command: calls.append(command)
+exec(sys.stdin.read(), {})
+print(calls == [] or calls[0][:4] == [sys.executable, "-m", "pip", "install"])
+print(len(calls), *(calls[0][4:] if calls else ()))
+"""
+
+
+def installs(make, *dependencies: str) -> str:
+    """How often the cell would call pip, and with which names."""
+    cell = nbformat.reads(make(dependencies), 4).cells[1]
+    command = [sys.executable, "-c", INSTALLING]
+    run = subprocess.run(command, input=cell.source, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    ours, called = run.stdout.splitlines()
+    assert ours == "True"
+    return called
+
+
+def test_install_cell_does_nothing_where_all_is_there(make) -> None:
+    """No pip is called."""
+    assert installs(make, "numpy", "matplotlib>=3.8", "torch") == "0"
+
+
+def test_install_cell_installs_what_is_missing(make) -> None:
+    """These names, in one call, and no other."""
+    names = ["no_such_a>=1.2", "numpy", "no_such_b[extra]~=3", "no_such_c ; python_version>'3'"]
+    assert installs(make, *names) == "1 no_such_a no_such_b no_such_c"
+
+
+@pytest.mark.xfail(strict=True, reason="pip's names are taken for those of modules")
+def test_install_cell_knows_other_module_names(make) -> None:
+    """Pillow is there, though its module is called PIL; a missing package may have a dot."""
+    assert installs(make, "pillow") == "0"
+    assert installs(make, "no_such.package") == "1 no_such.package"
