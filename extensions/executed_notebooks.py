@@ -12,10 +12,6 @@ import hashlib
 import re
 from pathlib import Path
 
-import nbformat
-import pypandoc
-from nbformat import v4
-
 ROLE = re.compile(
     r":(?P<role>[a-z:+]+):`(?:(?P<text>[^`<]+?)\s*<(?P<target>[^`>]+)>|(?P<name>[^`]+))`"
 )
@@ -86,6 +82,8 @@ def plain_rst(text: str, titles: dict[str, str], links: dict[str, str], base: st
 
 def to_markdown(texts: list[str]) -> list[str]:
     """Convert rst texts to Markdown together, so that their headings have one hierarchy."""
+    import pypandoc  # here, as most builds make no notebook
+
     joined = f"\n\n{BREAK}\n\n".join(texts)
     options = ["--wrap=none", "--markdown-headings=atx"]
     markdown = pypandoc.convert_text(joined, "gfm", format="rst", extra_args=options)
@@ -108,6 +106,9 @@ def make_notebook(
     code cell), ``images`` (base64, by file name) and ``environment``; ``titles`` are those of
     all recipes; ``base`` is the site's address, "" if it is not known.
     """
+    import nbformat  # see above
+    from nbformat import v4
+
     prose = [plain_rst(b.content, titles, links, base) for b in blocks if b.type == "text"]
     prose = iter(to_markdown(prose))
     outputs = iter(run["outputs"] if run else ())

@@ -29,7 +29,6 @@ from sphinx.util import logging
 from executed_notebooks import api_links
 from recipe_header import HeaderError
 from recipe_process import Failure, Task
-from recipe_progress import Progress, cost_table
 from recipe_store import PACKAGES, Recipe, Store, read_json, write_json
 from standin_data import has_real_data
 
@@ -122,6 +121,8 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
             publish(build, recipe)
     if not todo:
         return
+    from recipe_progress import Progress, cost_table  # only here: most builds have no use
+
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     jobs = int(config.recipe_jobs) or cores
     threads = max(1, cores // jobs)

@@ -12,8 +12,8 @@ Use DataLoader workers without repeating random numbers
 Load data in worker processes that start on any platform and draw numbers of their own.
 
 Why it matters: every worker gets a copy of your dataset, and of a generator in it, so
-all workers augment alike. And where a new process is not forked, a copy of yours
-(macOS, Windows, Linux since Python 3.14), a script without a guard cannot start
+all workers augment alike. And where a new process is not a *fork*, a copy of yours
+(on macOS, Windows, and Linux since Python 3.14), a script without a guard cannot start
 workers at all.
 """
 

@@ -108,7 +108,7 @@ torch.testing.assert_close(head.weight, expected.weight, atol=1e-3, rtol=0)
 # Every feature of 100 old points, before and after. On the dashed line nothing changed.
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.7), layout="constrained")
-panels = [("Gradients off: features drift", leaky), ("With eval(): they stay", frozen)]
+panels = [("Gradients off: features drift", leaky), ("With eval(): no drift", frozen)]
 for ax, (title, after) in zip(axes, panels, strict=True):
     x, y = (f(old_inputs[:100]).detach().flatten().numpy() for f in (backbone, after))
     ax.plot(x, y, ".", markersize=3)

@@ -107,10 +107,12 @@ fig, axes = plt.subplots(
 colors = ["tab:blue" if value < 1e-12 else "tab:orange" for value in errors.values()]
 hatches = ["" if value < 1e-12 else "//" for value in errors.values()]
 axes[0].bar(["64", "16"], memory, color="tab:gray")
-axes[0].set(title="Pieces keep less", xlabel="examples", ylabel="kept (KiB)")
+axes[0].set(title="Pieces keep less", xlabel="examples")
+axes[0].set(ylabel="kept for backward (KiB)")
 axes[1].barh(list(errors), errors.values(), color=colors, hatch=hatches)
-axes[1].set(xscale="log", xlim=(1e-17, 20), xlabel="gradient error", ylim=(4.6, -0.6))
-axes[1].set(title="Only two weightings are exact", ylabel="pieces and weight")
+axes[1].set(xscale="log", xlim=(1e-17, 20), ylim=(4.6, -0.6))
+axes[1].set(xlabel="relative error of the gradient", ylabel="pieces and weight")
+axes[1].set(title="Only two weightings are exact")
 plt.show()
 
 # %%

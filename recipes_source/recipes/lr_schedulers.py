@@ -107,7 +107,7 @@ for i, ax in enumerate(axes):
     ax.plot(runs["constant"][i], "--", color="tab:orange", label="constant")
     ax.plot(runs["warm-up, cosine"][i], color="tab:blue", label="warm-up, cosine")
     ax.set_xlabel("step")
-    ax.legend(loc=("lower center", "upper right")[i])
+    ax.legend(loc=[(0.12, 0.03), "upper right"][i])
 axes[0].set(title="Learning rate of each step", ylabel="learning rate")
 axes[1].set(title="Loss: no jump, lower end", ylabel="loss (log scale)", yscale="log")
 plt.show()

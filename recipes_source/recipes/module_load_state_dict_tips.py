@@ -94,8 +94,8 @@ print(str(caught[0].message).split(" (")[0])
 print(f"still on meta: {all(p.is_meta for p in model.parameters())}")
 
 # %%
-# With ``assign=True`` the checkpoint's tensors become the parameters. If they are mapped
-# as well, no weight is allocated. The output equals that of the plain way bit for bit.
+# With ``assign=True`` the checkpoint's tensors become the parameters. If they are
+# mapped, no weight is allocated. The output equals that of the plain way bit for bit.
 
 ways["meta, assign"] = held(*load("meta", mmap=False, assign=True))
 model, checkpoint = load("meta", mmap=True, assign=True)

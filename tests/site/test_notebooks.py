@@ -94,9 +94,7 @@ def test_headings_are_those_of_the_page(page, notebook) -> None:
     """The same words on the same levels, over all cells."""
     level = re.compile("h[1-6]")
     expected = [(tag.name, without_permalink(tag)) for tag in page.main.find_all(level)]
-    found = [
-        (tag.name, tag.get_text()) for html in prose(notebook) for tag in html.find_all(level)
-    ]
+    found = [(tag.name, tag.get_text()) for html in prose(notebook) for tag in html.find_all(level)]
     assert found == expected
 
 

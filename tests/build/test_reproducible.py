@@ -1,0 +1,143 @@
+"""Two clean builds of one commit give the same bytes."""
+
+import difflib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from mini_site import Site
+
+pytestmark = pytest.mark.build
+
+EPOCH = "1700000000"  # 2023-11-14
+# Files that may differ, and why. Sphinx's pickled environment is not below these folders.
+EXCEPTIONS: dict[str, str] = {}
+RECIPE = """\
+import random
+
+import matplotlib.pyplot as plt
+
+from beside import COLORS
+
+print("of a set:", {"alpha", "beta", "gamma", "delta"})
+print("a hash:", hash("recipe"))
+
+# %%
+# Two figures in one cell, whose points are drawn at random from a seed.
+
+random.seed(0)
+for color in COLORS:
+    fig, ax = plt.subplots(figsize=(4, 3))
+    ax.plot([random.random() for _ in range(20)], color=color)
+    ax.set(title=f"In {color}", xlabel="x", ylabel="y")
+plt.show()
+print("drawn")
+"""
+MORE = """
+.. recipe-cards::
+
+.. recipe-times::
+
+:class:`torch.Tensor`
+"""
+
+
+def commit(root: Path) -> str:
+    """Make a repository with one commit of what is there; its abbreviated name."""
+    git = ["git", "-c", "user.name=A test", "-c", "user.email=test@example.org"]
+    subprocess.run([*git, "init", "-q"], cwd=root, check=True)
+    subprocess.run([*git, "add", "."], cwd=root, check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "A site"], cwd=root, check=True)
+    name = [*git, "rev-parse", "--short=10", "HEAD"]
+    return subprocess.run(name, cwd=root, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory) -> tuple[Path, str]:
+    """A repository that uses what the real site uses, and its commit."""
+    root = tmp_path_factory.mktemp("original") / "site"
+    site = Site(root)
+    site.add("draws", RECIPE, prose="Of :ref:`sphx_glr_recipes_recipes_writes_a_file.py`.")
+    (site.sources / "beside.py").write_text('COLORS = ("red", "blue")\n')
+    inventory = "# Sphinx inventory version 1\n# Project: torch\n# Version: 2\n"
+    (root / "torch.txt").write_text(f"{inventory}torch.Tensor class tensors.html\n")
+    with (root / "conf.py").open("a") as conf:
+        conf.write(
+            'extensions += ["recipe_cards", "recipe_times", "sphinx.ext.intersphinx"]\n'
+            'intersphinx_mapping = {"torch": ("https://docs.pytorch.org/", "torch.txt")}\n'
+            'sphinx_gallery_conf["backreferences_dir"] = "recipes/backreferences"\n'
+            'sphinx_gallery_conf["doc_module"] = ("torch",)\n'
+            'html_theme = "sphinx_rtd_theme"\n'
+        )
+    with (root / "index.rst").open("a") as index:
+        index.write(MORE)
+    return root, commit(root)
+
+
+def build(original: Path, root: Path, monkeypatch, *options: str) -> dict[str, bytes]:
+    """All files that a clean build of a copy makes."""
+    shutil.copytree(original, root)
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+    site = Site.__new__(Site)
+    site.root = root
+    result = site.build("-W", *options)
+    assert result.returncode == 0, result.stdout
+    assert len(site.executed(result)) == 4
+    folders = (root / "recipes", root / "_build" / "html")
+    files = (path for folder in folders for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
+
+
+def explain(name: str, one: bytes, other: bytes) -> str:
+    """The first lines of a difference."""
+    try:
+        texts = (content.decode().splitlines() for content in (one, other))
+    except UnicodeDecodeError:
+        return f"{name}: {len(one)} and {len(other)} bytes"
+    lines = list(difflib.unified_diff(*texts, name, name, n=0, lineterm=""))[:12]
+    return "\n".join(line[:300] for line in lines)
+
+
+def test_two_builds_are_equal(original, tmp_path, monkeypatch) -> None:
+    """In other folders, one recipe at a time or several, in another time zone."""
+    first = build(original[0], tmp_path / "one", monkeypatch, "-D", "recipe_jobs=1")
+    costs = tmp_path / "one" / "_build" / "recipe_runs" / "summary.json"
+    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
+    monkeypatch.setenv("PYTHONHASHSEED", "7")  # of Sphinx; recipes have their own
+    second = build(
+        original[0], tmp_path / "another-folder", monkeypatch,
+        "-D", "recipe_jobs=2", "-D", f"recipe_costs={costs}",
+    )  # fmt: skip
+    assert sorted(first) == sorted(second)
+    different = [name for name in first if first[name] != second[name] and name not in EXCEPTIONS]
+    explained = [explain(name, first[name], second[name]) for name in different]
+    assert not different, f"{len(different)} files differ\n" + "\n\n".join(explained)
+
+    page = first["_build/html/recipes/recipes/draws.html"].decode()
+    assert "Executed on 2023-11-14 with torch" in page and f"commit {original[1]}." in page
+    figures = [name for name in first if name.startswith("_build/html/_images/sphx_glr_draws_0")]
+    assert len(figures) == 2
+    index = first["_build/html/index.html"].decode()
+    assert "recipe-card" in index and "4 recipes" in index and "tensors.html" in index
+
+
+def test_recorded_costs_are_shown(original, tmp_path, monkeypatch) -> None:
+    """Without them, two builds differ in the times that they took, and in nothing else."""
+    costs = {"wall": 61.25, "cpu": 3.0, "peak": 99.0}
+    slugs = ("changes_settings", "draws", "writes_a_file", "zz_sees_nothing")
+    file = tmp_path / "costs.json"
+    file.write_text(json.dumps({slug: costs for slug in slugs}))
+    shown = build(original[0], tmp_path / "shown", monkeypatch, "-D", f"recipe_costs={file}")
+    taken = build(original[0], tmp_path / "taken", monkeypatch)
+    assert b"(1 minutes 1.250 seconds)" in shown["recipes/recipes/draws.rst"]
+    assert sorted(shown) == sorted(taken)
+    different = {name for name in shown if shown[name] != taken[name]}
+    page = {
+        "_build/html/recipes/recipes/{}.html",
+        "_build/html/_sources/recipes/recipes/{}.rst.txt",
+    }
+    page |= {"recipes/recipes/{}.rst", "recipes/recipes/{}.cost.json"}
+    expected = {name.format(slug) for name in page for slug in slugs}
+    assert different == expected | {"_build/html/index.html", "_build/html/searchindex.js"}

@@ -1,0 +1,98 @@
+"""A copy of the miniature site (``sites/mini``) to build, break and build again."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).parent
+SITES = TESTS / "sites"
+EXTENSIONS = TESTS.parent / "extensions"
+HEADER = """\
+# /// script
+# requires-python = ">=3.11"
+# dependencies = []
+# ///
+\"\"\"
+{title}
+{line}
+
+A recipe made by a test.
+\"\"\"
+
+# %%
+# The only cell.
+
+"""
+
+
+class Site:
+    """One miniature site in a folder of its own."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        shutil.copytree(SITES / "mini", root)
+        self.sources = root / "recipes_source" / "recipes"
+
+    def add(self, slug: str, code: str, prose: str = "") -> Path:
+        """Add a recipe of one cell."""
+        text = HEADER.format(title=slug, line="=" * len(slug))
+        if prose:
+            text = text.replace("The only cell.", prose)
+        path = self.sources / f"{slug}.py"
+        path.write_text(text + code + "\n", "utf-8")
+        return path
+
+    def add_fault(self, slug: str) -> Path:
+        """Add one of the recipes in tests/sites/faults."""
+        return Path(shutil.copy(SITES / "faults" / f"{slug}.py", self.sources))
+
+    def command(self, *options: str) -> list[str]:
+        """The command line of a build."""
+        return [
+            sys.executable,
+            "-m",
+            "sphinx",
+            "-d",
+            "_build/doctrees",
+            *options,
+            ".",
+            "_build/html",
+        ]
+
+    def environ(self) -> dict[str, str]:
+        """The environment of a build: without this project's own settings."""
+        return {**os.environ, "RECIPE_EXTENSIONS": str(EXTENSIONS), "COLUMNS": "100"}
+
+    def start(self, *options: str) -> subprocess.Popen:
+        """Start a build and return without waiting for it."""
+        return subprocess.Popen(
+            self.command(*options), cwd=self.root, env=self.environ(), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+
+    def build(self, *options: str, timeout: float = 120) -> subprocess.CompletedProcess:
+        """Build and return what it printed; both streams in ``stdout``."""
+        return subprocess.run(
+            self.command(*options), cwd=self.root, env=self.environ(), text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+        )  # fmt: skip
+
+    def executed(self, result: subprocess.CompletedProcess) -> list[str]:
+        """The recipes that a build executed, with the reasons it gave."""
+        lines = [line for line in result.stdout.splitlines() if ": start (" in line]
+        return sorted(line.removeprefix("recipe ") for line in lines)
+
+    def page(self, slug: str) -> Path:
+        """The HTML page of a recipe."""
+        return self.root / "_build" / "html" / "recipes" / "recipes" / f"{slug}.html"
+
+    def generated(self) -> dict[str, bytes]:
+        """All pages and downloads, by their paths."""
+        files = {}
+        for folder in ("recipes", "_build/html"):
+            for path in sorted((self.root / folder).rglob("*")):
+                if path.is_file() and path.suffix not in (".pickle", ".buildinfo"):
+                    files[path.relative_to(self.root).as_posix()] = path.read_bytes()
+        return files
