@@ -2,7 +2,7 @@
 PYTHON ?= $(firstword $(wildcard .venv/bin/python .venv/Scripts/python.exe) python3)
 SPHINXOPTS ?= -W --keep-going
 JOBS ?= 0
-SPHINX = $(PYTHON) -m sphinx $(SPHINXOPTS) -q -d _build/doctrees -D recipe_jobs=$(JOBS)
+SPHINX = $(PYTHON) -m sphinx $(SPHINXOPTS) -q -j auto -d _build/doctrees -D recipe_jobs=$(JOBS)
 # Sphinx warns about a page only when it reads it: after an error, have it read them all again.
 AGAIN = || { rm -rf _build/doctrees; exit 1; }
 MARK ?=

@@ -59,7 +59,7 @@ class Progress:
 
     def describe(self) -> None:
         text = ", ".join(sorted(self.running))
-        if self.left and all(self.left.values()):  # the last cost of each is known
+        if self.left:
             text += f" (about {sum(self.left.values()) / self.jobs:.0f} s of work left)"
         self.bar.update(self.task, description=text)
 

@@ -115,7 +115,7 @@ def publish(build: Build, recipe: Recipe) -> None:
 
 def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
     """Execute what has a reason to be, longest first, and publish each when done."""
-    todo = sorted((r for r in recipes if r.reason), key=lambda r: (-r.cost or -1e9, r.slug))
+    todo = sorted((r for r in recipes if r.reason), key=lambda r: (-r.cost, r.slug))
     for recipe in recipes:
         if not recipe.reason:
             publish(build, recipe)

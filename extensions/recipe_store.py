@@ -157,7 +157,8 @@ class Store:
         for name in header.datasets:
             key[f"data {name}"] = standin_data.identity(name, self.data_dir)
         recipe = Recipe(slug, path, source, header, key, modules)
-        recipe.cost = published.get("cpu", 0.0)
+        # Before the first execution, the time limit is the best guess of what it costs.
+        recipe.cost = published.get("cpu", header.timeout / 20)
         if not published.get("executed") or published["key"] != key:
             # The execution may be newer than what was published of it.
             recipe.reason = why(self.run(slug).get("key", {}), key)

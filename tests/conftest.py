@@ -3,7 +3,7 @@
 import json
 import os
 import pickle
-import re
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
@@ -19,7 +19,6 @@ SITE = ROOT / "_build" / "html"
 STATE = ROOT / "_build" / "recipe_runs"
 SOURCES = ROOT / "recipes_source" / "recipes"
 LEAD = "zeroing_out_gradients"
-LABEL = re.compile(r"\bsphx_glr_recipes_recipes_(\w+)\.py")
 
 
 def recipe_slugs() -> list[str]:
@@ -27,18 +26,10 @@ def recipe_slugs() -> list[str]:
     return sorted(path.stem for path in SOURCES.glob("*.py"))
 
 
-def lead_and_its_steps() -> list[str]:
-    """The lead recipe and the recipes that its text links to before "Learn More"."""
-    text = (SOURCES / f"{LEAD}.py").read_text("utf-8").split("# Learn More\n")[0]
-    return list(dict.fromkeys([LEAD, *LABEL.findall(text)]))
-
-
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test with an argument ``slug`` for every recipe, ``taken_slug`` for some."""
+    """Run a test with an argument ``slug`` for every recipe."""
     if "slug" in metafunc.fixturenames:
         metafunc.parametrize("slug", recipe_slugs(), scope="session")
-    if "taken_slug" in metafunc.fixturenames:
-        metafunc.parametrize("taken_slug", lead_and_its_steps(), scope="session")
 
 
 class Page:
@@ -105,14 +96,9 @@ def page(slug: str) -> Page:
 
 
 @pytest.fixture(scope="session")
-def taken(taken_slug: str) -> Page:
-    """A page whose downloads are taken away and run."""
-    return Page(taken_slug)
-
-
-@pytest.fixture(scope="session")
-def taken_slugs() -> list[str]:
-    return lead_and_its_steps()
+def get_page() -> Callable[[str], Page]:
+    """The page of a recipe that a test chooses itself."""
+    return Page
 
 
 @pytest.fixture(scope="session")

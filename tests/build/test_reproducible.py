@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -76,10 +77,9 @@ def original(tmp_path_factory) -> tuple[Path, str]:
     return root, commit(root)
 
 
-def build(original: Path, root: Path, monkeypatch, *options: str) -> dict[str, bytes]:
+def build(original: Path, root: Path, *options: str) -> dict[str, bytes]:
     """All files that a clean build of a copy makes."""
     shutil.copytree(original, root)
-    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
     site = Site.__new__(Site)
     site.root = root
     result = site.build("-W", *options)
@@ -90,47 +90,83 @@ def build(original: Path, root: Path, monkeypatch, *options: str) -> dict[str, b
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in files}
 
 
+@pytest.fixture(autouse=True)
+def epoch(monkeypatch) -> None:
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+
+
+@pytest.fixture(scope="module")
+def first(original, tmp_path_factory) -> tuple[dict[str, bytes], Path]:
+    """The files of a build, and the times that it recorded."""
+    root = tmp_path_factory.mktemp("first") / "one"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
+        files = build(original[0], root, "-D", "recipe_jobs=1")
+    return files, root / "_build" / "recipe_runs" / "summary.json"
+
+
 def explain(name: str, one: bytes, other: bytes) -> str:
     """The first lines of a difference."""
     try:
-        texts = (content.decode().splitlines() for content in (one, other))
+        texts = [content.decode().splitlines() for content in (one, other)]
     except UnicodeDecodeError:
         return f"{name}: {len(one)} and {len(other)} bytes"
     lines = list(difflib.unified_diff(*texts, name, name, n=0, lineterm=""))[:12]
     return "\n".join(line[:300] for line in lines)
 
 
-def test_two_builds_are_equal(original, tmp_path, monkeypatch) -> None:
-    """In other folders, one recipe at a time or several, in another time zone."""
-    first = build(original[0], tmp_path / "one", monkeypatch, "-D", "recipe_jobs=1")
-    costs = tmp_path / "one" / "_build" / "recipe_runs" / "summary.json"
-    monkeypatch.setenv("TZ", "Pacific/Kiritimati")
-    monkeypatch.setenv("PYTHONHASHSEED", "7")  # of Sphinx; recipes have their own
-    second = build(
-        original[0], tmp_path / "another-folder", monkeypatch,
-        "-D", "recipe_jobs=2", "-D", f"recipe_costs={costs}",
-    )  # fmt: skip
+def assert_equal(first: dict[str, bytes], second: dict[str, bytes]) -> None:
+    """The same files with the same bytes."""
     assert sorted(first) == sorted(second)
     different = [name for name in first if first[name] != second[name] and name not in EXCEPTIONS]
     explained = [explain(name, first[name], second[name]) for name in different]
     assert not different, f"{len(different)} files differ\n" + "\n\n".join(explained)
 
-    page = first["_build/html/recipes/recipes/draws.html"].decode()
+
+def test_builds_hold_what_could_differ(original, first) -> None:
+    """The date, the commit, costs, figures, cards and links; otherwise equality says little."""
+    files, _ = first
+    page = files["_build/html/recipes/recipes/draws.html"].decode()
     assert "Executed on 2023-11-14 with torch" in page and f"commit {original[1]}." in page
-    figures = [name for name in first if name.startswith("_build/html/_images/sphx_glr_draws_0")]
+    figures = [name for name in files if name.startswith("_build/html/_images/sphx_glr_draws_0")]
     assert len(figures) == 2
-    index = first["_build/html/index.html"].decode()
+    index = files["_build/html/index.html"].decode()
     assert "recipe-card" in index and "4 recipes" in index and "tensors.html" in index
+    suffixes = {Path(name).suffix for name in files}
+    assert {".ipynb", ".py", ".zip", ".png", ".json", ".inv", ".js", ".rst"} <= suffixes
 
 
-def test_recorded_costs_are_shown(original, tmp_path, monkeypatch) -> None:
+def test_builds_in_other_folders_are_equal(original, first, tmp_path, monkeypatch) -> None:
+    """Several recipes at once, and with another order of Sphinx's own sets."""
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    options = ("-D", "recipe_jobs=2", "-D", f"recipe_costs={first[1]}")
+    assert_equal(first[0], build(original[0], tmp_path / "another-folder", *options))
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_builds_in_other_time_zones_are_equal(original, first, tmp_path, monkeypatch, zone) -> None:
+    """East of Greenwich and west of it."""
+    monkeypatch.setenv("TZ", zone)
+    assert_equal(first[0], build(original[0], tmp_path / "a", "-D", f"recipe_costs={first[1]}"))
+
+
+def test_builds_of_other_people_are_equal(original, first, tmp_path) -> None:
+    """Whose files have other permissions."""
+    before = os.umask(0o007)
+    try:
+        second = build(original[0], tmp_path / "a", "-D", f"recipe_costs={first[1]}")
+    finally:
+        os.umask(before)
+    assert_equal(first[0], second)
+
+
+def test_recorded_costs_are_shown(original, first, tmp_path) -> None:
     """Without them, two builds differ in the times that they took, and in nothing else."""
     costs = {"wall": 61.25, "cpu": 3.0, "peak": 99.0}
     slugs = ("changes_settings", "draws", "writes_a_file", "zz_sees_nothing")
     file = tmp_path / "costs.json"
-    file.write_text(json.dumps({slug: costs for slug in slugs}))
-    shown = build(original[0], tmp_path / "shown", monkeypatch, "-D", f"recipe_costs={file}")
-    taken = build(original[0], tmp_path / "taken", monkeypatch)
+    file.write_text(json.dumps(dict.fromkeys(slugs, costs)))
+    shown, taken = build(original[0], tmp_path / "a", "-D", f"recipe_costs={file}"), first[0]
     assert b"(1 minutes 1.250 seconds)" in shown["recipes/recipes/draws.rst"]
     assert sorted(shown) == sorted(taken)
     different = {name for name in shown if shown[name] != taken[name]}
@@ -140,4 +176,4 @@ def test_recorded_costs_are_shown(original, tmp_path, monkeypatch) -> None:
     }
     page |= {"recipes/recipes/{}.rst", "recipes/recipes/{}.cost.json"}
     expected = {name.format(slug) for name in page for slug in slugs}
-    assert different == expected | {"_build/html/index.html", "_build/html/searchindex.js"}
+    assert different == expected | {"_build/html/index.html"}

@@ -310,7 +310,6 @@ def test_rst_becomes_markdown(name) -> None:
         (".. math::\n\n   a = \\frac{1}{2}", "$$a = \\frac{1}{2}$$"),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="gfm's $`...`$ and ```math, which Jupyter does not read")
 def test_mathematics_is_what_jupyter_reads(rst, markdown) -> None:
     """Between dollar signs; those of the text are escaped."""
     assert to_markdown([rst]) == [markdown]
