@@ -43,6 +43,7 @@ sphinx_gallery_conf = {
     "doc_module": ("torch", "torchvision"),
     "capture_repr": (),  # a page shows what is printed, as a script does
     "image_scrapers": ("matplotlib",),
+    "default_thumb_file": str(Path(__file__).parent / "docs/_static/no_figure.png"),
     "reset_modules": ("matplotlib",),
     "download_all_examples": False,
     "write_computation_times": False,  # docs/recipe_times.rst shows them

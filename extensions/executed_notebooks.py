@@ -86,7 +86,8 @@ def to_markdown(texts: list[str]) -> list[str]:
 
     joined = f"\n\n{BREAK}\n\n".join(texts)
     options = ["--wrap=none", "--markdown-headings=atx"]
-    markdown = pypandoc.convert_text(joined, "gfm", format="rst", extra_args=options)
+    flavour = "gfm+tex_math_dollars-tex_math_gfm"  # mathematics as Jupyter reads it
+    markdown = pypandoc.convert_text(joined, flavour, format="rst", extra_args=options)
     markdown = ALERT.sub(lambda match: f"> **{match[1].capitalize()}:**", markdown)
     return [part.strip() for part in markdown.split(BREAK)]
 

@@ -31,6 +31,7 @@ from recipe_cards import title_and_outcome
 from recipe_header import Header, read_header
 from recipe_process import SUBDIR, Run
 
+LAYOUT = ("examples_dirs", "gallery_dirs", "default_thumb_file")  # no part of any output
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "sphinx-gallery")
 
 
@@ -96,7 +97,7 @@ class Store:
         own = sorted(Path(__file__).parent.glob("*.py"))
         typeset = ("executed_notebooks.py", "gallery_adapter.py", "recipe_store.py")
         self.own_code = digest(b"".join(p.read_bytes() for p in own if p.name in typeset))
-        shown = {k: v for k, v in gallery.items() if k not in ("examples_dirs", "gallery_dirs")}
+        shown = {k: v for k, v in gallery.items() if k not in LAYOUT}
         self.common_key = {
             **{package: version(package) for package in PACKAGES},
             "Python": ".".join(platform.python_version_tuple()[:2]),
