@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 ROLE = re.compile(
-    r":(?P<role>[a-z:+]+):`(?:(?P<text>[^`<]+?)\s*<(?P<target>[^`>]+)>|(?P<name>[^`]+))`"
+    r"``[^`].*?``(?!`)|:(?P<role>[a-z:+]+):`(?:(?P<text>[^`<]+?)\s*<(?P<target>[^`>]+)>|(?P<name>[^`]+))`"
 )
 LABEL = re.compile(r"sphx_glr_recipes_recipes_(\w+)\.py")
 SCRIPT_OUT = ".. rst-class:: sphx-glr-script-out\n\n .. code-block:: none\n\n"
@@ -23,9 +23,14 @@ INSTALL = """\
 # Installs what is missing; does nothing where all is there.
 import subprocess
 import sys
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 
-missing = [name for name in {names} if find_spec(name) is None]
+missing = []
+for package in {names}:
+    try:
+        version(package)
+    except PackageNotFoundError:
+        missing.append(package)
 if missing:
     subprocess.check_call([sys.executable, "-m", "pip", "install", *missing])"""
 
@@ -35,7 +40,8 @@ def printed(output: str) -> str:
     _, found, text = output.partition(SCRIPT_OUT)
     if not found:
         return ""
-    return re.sub(r"^ {4}", "", text.removesuffix("\n\n\n").removesuffix("\n"), flags=re.M)
+    lines = text.removesuffix("\n\n\n").removesuffix("\n").splitlines(keepends=True)
+    return "".join(line[4:] if line.strip() else line for line in lines)  # undoes its indent
 
 
 def figures(output: str) -> list[tuple[str, str]]:
@@ -59,8 +65,12 @@ def plain_rst(text: str, titles: dict[str, str], links: dict[str, str], base: st
     """Replace the roles that only Sphinx knows by ordinary links."""
 
     def link(match: re.Match) -> str:
-        target = match["target"] or match["name"]
-        label = match["text"] or match["name"]
+        if match["role"] is None:  # a literal stays as it is
+            return match[0]
+        target = " ".join((match["target"] or match["name"]).split()).removesuffix("()")
+        label = match["text"] or target
+        if label.startswith("!"):  # "no link", for Sphinx
+            return f"``{label[1:]}``"
         if recipe := LABEL.fullmatch(target):
             slug = recipe[1]
             url = f"{base}recipes/recipes/{slug}.html" if base else f"{slug}.ipynb"

@@ -219,6 +219,7 @@ class Store:
             "key": run["key"] if run else recipe.key,
             "made of": self.made_of(recipe),
             "executed": bool(run),
+            "timeout": recipe.header.timeout,
             **{k: run[k] for k in ("wall", "cpu", "peak", "environment") if run},
         }
         self.state.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import numpy as np
@@ -29,6 +30,7 @@ from PIL import Image
 from rich.progress import Progress
 
 from executed_notebooks import figures, printed
+from recipe_process import kill_group
 from recipe_store import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
@@ -114,21 +116,44 @@ def environment(folder: Path, device: str) -> dict[str, str]:
     }
 
 
+def execute(command: list, timeout: float, **options: Any) -> tuple[int, str, str]:
+    """Run a command that ends, with all that it started, at the time limit."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
+    process = subprocess.Popen(command, start_new_session=True, **pipes, **options)
+    try:
+        output, errors = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        kill_group(process.pid)
+        process.communicate()
+        raise
+    return process.returncode, output, errors
+
+
+def download(slug: str, suffix: str) -> Path:
+    """A recipe's file among the downloads of the site.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+    """
+    found = sorted(SITE.glob(f"_downloads/*/{slug}{suffix}"))
+    if len(found) != 1:
+        raise FileNotFoundError(f"{slug}{suffix} is not among the downloads: run 'make html'")
+    return found[0]
+
+
 def check_script(slug: str, run: dict, folder: Path, timeout: float, device: str) -> str:
     """Run the downloaded script; what is wrong with it, "" if nothing is."""
-    (script,) = SITE.glob(f"_downloads/*/{slug}.py")
+    script = download(slug, ".py")
     work = folder / "work"
     work.mkdir()
     (work / script.name).write_bytes(script.read_bytes())
     environ = {**environment(folder, device), "MPLBACKEND": "agg"}
     command = [sys.executable, script.name]
-    done = subprocess.run(
-        command, cwd=work, env=environ, capture_output=True, encoding="utf-8", timeout=timeout
-    )
-    if done.returncode or done.stderr:
-        return f"exit code {done.returncode}\n{done.stderr.strip()}"
+    code, output, errors = execute(command, timeout, cwd=work, env=environ)
+    if code or errors:
+        return f"exit code {code}\n{errors.strip()}"
     expected = "".join(printed(output) for output in run["outputs"])
-    problems = [difference(expected, done.stdout, "the script")]
+    problems = [difference(expected, output, "the script")]
     drawn = sorted((folder / "figures").glob("*.png"))
     names = [name for output in run["outputs"] for name, _ in figures(output)]
     if len(drawn) != len(names):
@@ -142,7 +167,7 @@ def check_script(slug: str, run: dict, folder: Path, timeout: float, device: str
 
 def check_notebook(slug: str, run: dict, folder: Path, timeout: float, device: str) -> str:
     """Run the downloaded notebook; what is wrong with it, "" if nothing is."""
-    (source,) = SITE.glob(f"_downloads/*/{slug}.ipynb")
+    source = download(slug, ".ipynb")
     work = folder / "work"
     work.mkdir()
     copy = work / source.name
@@ -154,16 +179,10 @@ def check_notebook(slug: str, run: dict, folder: Path, timeout: float, device: s
             cell.outputs = []
     nbformat.write(notebook, copy)
     command = [sys.executable, "-c", RUN_NOTEBOOK, copy.name, str(timeout)]
-    done = subprocess.run(
-        command,
-        cwd=work,
-        env=environment(folder, device),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=timeout + 60,
-    )
-    if done.returncode:
-        return done.stderr.strip()[-3000:]
+    environ = environment(folder, device)
+    code, _, errors = execute(command, timeout + 60, cwd=work, env=environ)
+    if code:
+        return errors.strip()[-3000:]
     executed = nbformat.read(copy, 4)
     fresh = [cell.outputs for cell in executed.cells if cell.cell_type == "code"]
     for number, (old, new) in enumerate(zip(stored, fresh, strict=True), 1):
@@ -187,6 +206,10 @@ def check(slug: str, device: str) -> dict[str, dict]:
     timeout = 60 + 2 * read_json(STATE / f"{slug}.published.json").get("timeout", 300)
     shown = [printed(output).strip("\n") for output in run["outputs"]]
     page = difference("\n".join(s for s in shown if s), "\n".join(page_blocks(slug)), "the HTML")
+    for name, data in run["images"].items():
+        shown_image = SITE / "_images" / name
+        if not shown_image.is_file() or shown_image.read_bytes() != base64.b64decode(data):
+            page += f"\n{name} is not the figure that was drawn"
     results = {"page": {"problem": page, "seconds": run["wall"]}}
     forms = {"script": check_script} if device else FORMS
     for form, run_form in forms.items():
@@ -196,6 +219,8 @@ def check(slug: str, device: str) -> dict[str, dict]:
                 problem = run_form(slug, run, Path(folder), timeout, device)
             except subprocess.TimeoutExpired:
                 problem = f"was still running after {timeout:.0f} s"
+            except FileNotFoundError as error:
+                problem = str(error)
         results[form] = {"problem": problem, "seconds": time.perf_counter() - start}
     return results
 

@@ -288,20 +288,17 @@ def test_notebook_that_hangs_is_found(checked) -> None:
 # -- What is not found yet -------------------------------------------------------------
 
 
-@pytest.mark.xfail(strict=True, reason="the page's own pictures are not compared")
 def test_changed_figure_on_the_page_is_found(checked) -> None:
     """``test_figures_are_pictures`` finds it, too."""
     Image.new("RGB", (640, 480)).save(checked.file("_images/sphx_glr_sample_001.png"))
     checked.differs("page")
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason="a traceback in place of a sentence")
 def test_missing_download_is_found(checked) -> None:
     checked.file("_downloads/*/sample.py").unlink()
     assert "sample.py" in checked.differs("script")
 
 
-@pytest.mark.xfail(strict=True, reason="only the script's own process is killed")
 def test_script_that_hangs_leaves_nothing_running(checked) -> None:
     """What it started ends with it."""
     child = "[sys.executable, '-c', 'import time; time.sleep(61.5)']"
@@ -316,7 +313,6 @@ def test_script_that_hangs_leaves_nothing_running(checked) -> None:
     assert not left
 
 
-@pytest.mark.xfail(strict=True, reason="published.json does not hold the timeout")
 def test_limit_follows_that_of_the_recipe(checked, monkeypatch) -> None:
     """Twice its own, and a minute for starting Python."""
     seen = []

@@ -52,7 +52,7 @@ def test_notebook_is_valid(page, notebook) -> None:
 
 def test_install_cell_comes_second(page, notebook) -> None:
     """After the title; it names what the recipe depends on, and has not been run."""
-    cells = [cell for cell in notebook.cells if "find_spec" in cell.source]
+    cells = [cell for cell in notebook.cells if "PackageNotFoundError" in cell.source]
     names = [re.match(r"[\w.-]+", d)[0] for d in read_header(page.source.read_text()).dependencies]
     assert cells == ([notebook.cells[1]] if names else [])
     for cell in cells:
