@@ -29,7 +29,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-torch.manual_seed(0)
+_ = torch.manual_seed(0)
 
 # %%
 # The comments say what goes out of each line: N images, their channels and pixels.
