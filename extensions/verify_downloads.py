@@ -104,8 +104,10 @@ def environment(folder: Path, device: str) -> dict[str, str]:
     (folder / "profile_default").mkdir()
     (folder / "profile_default" / "ipython_kernel_config.py").write_text(KERNEL)
     hidden = {} if device else {"CUDA_VISIBLE_DEVICES": ""}
+    # With a backend from outside, a kernel would draw nothing.
+    ours = {name: value for name, value in os.environ.items() if name != "MPLBACKEND"}
     return {
-        **os.environ,
+        **ours,
         **hidden,
         "PYTHONPATH": str(ROOT / "extensions"),
         "RECIPE_DATA": str(ROOT / "data"),

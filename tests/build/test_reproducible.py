@@ -136,11 +136,12 @@ def test_builds_hold_what_could_differ(original, first) -> None:
     assert {".ipynb", ".py", ".zip", ".png", ".json", ".inv", ".js", ".rst"} <= suffixes
 
 
-def test_builds_in_other_folders_are_equal(original, first, tmp_path, monkeypatch) -> None:
+@pytest.mark.parametrize("folder", ["another-folder", "mit Leerzeichen, é и 漢字"])
+def test_builds_in_other_folders_are_equal(original, first, tmp_path, monkeypatch, folder) -> None:
     """Several recipes at once, and with another order of Sphinx's own sets."""
     monkeypatch.setenv("PYTHONHASHSEED", "7")
     options = ("-D", "recipe_jobs=2", "-D", f"recipe_costs={first[1]}")
-    assert_equal(first[0], build(original[0], tmp_path / "another-folder", *options))
+    assert_equal(first[0], build(original[0], tmp_path / folder, *options))
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])

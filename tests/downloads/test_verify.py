@@ -149,6 +149,13 @@ def test_equal_downloads_pass(checked) -> None:
     assert not checked.devices.exists()
 
 
+def test_variables_of_the_terminal_do_not_matter(checked, monkeypatch) -> None:
+    """As they are set where there is no screen."""
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    ended, out = checked.verify("--recipe=sample", forms="script notebook")
+    assert ended == "", out
+
+
 def test_one_recipe_leaves_the_others_record(checked) -> None:
     """``RECIPE=`` verifies this one."""
     (checked.state / "verified.json").write_text('{"other": {"date": "2026-01-02"}}')
@@ -218,6 +225,12 @@ def test_script_that_raises_is_found(checked) -> None:
     checked.edit_script('print("the first', '1 / 0\nprint("the first')
     found = checked.differs("script")
     assert "exit code 1" in found and "ZeroDivisionError" in found
+
+
+def test_script_that_exits_is_found(checked) -> None:
+    """Without a word, after all is printed."""
+    checked.edit_script('5678")', '5678", flush=True)\nimport os\n\nos._exit(3)')
+    assert checked.differs("script").strip() == "exit code 3"
 
 
 def test_script_that_warns_is_found(checked) -> None:
