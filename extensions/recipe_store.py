@@ -160,14 +160,20 @@ class Store:
         recipe = Recipe(slug, path, source, header, key, modules)
         # Before the first execution, the time limit is the best guess of what it costs.
         recipe.cost = published.get("cpu", header.timeout / 20)
-        if not published.get("executed") or published["key"] != key:
-            # The execution may be newer than what was published of it.
+        made = (published.get("executed"), published.get("key"), published.get("run"))
+        if made != (True, key, self.run_digest(slug)):
+            # A build that was killed may have left an execution newer than the page.
             recipe.reason = why(self.run(slug).get("key", {}), key)
         return recipe
 
     def run(self, slug: str) -> dict:
         """The last good execution of a recipe, empty if there is none."""
         return read_json(self.state / f"{slug}.run.json")
+
+    def run_digest(self, slug: str) -> str:
+        """A checksum of the last good execution, "" if there is none."""
+        path = self.state / f"{slug}.run.json"
+        return digest(path.read_bytes()) if path.is_file() else ""
 
     def published(self, slug: str) -> dict:
         """What stands in the site's sources for a recipe, empty if nothing does."""
@@ -190,8 +196,7 @@ class Store:
 
     def made_of(self, recipe: Recipe) -> str:
         """A checksum over all that a page is typeset from."""
-        run = self.state / f"{recipe.slug}.run.json"
-        result = digest(run.read_bytes()) if run.is_file() else ""
+        result = self.run_digest(recipe.slug)
         linked = {slug: self.titles.get(slug) for slug in LABEL.findall(recipe.source.decode())}
         return digest(repr((recipe.source, recipe.key, result, linked, self.site)))
 
@@ -218,6 +223,7 @@ class Store:
             "source": digest(recipe.source),
             "key": run["key"] if run else recipe.key,
             "made of": self.made_of(recipe),
+            "run": self.run_digest(recipe.slug),
             "executed": bool(run),
             "timeout": recipe.header.timeout,
             **{k: run[k] for k in ("wall", "cpu", "peak", "environment") if run},

@@ -3,6 +3,7 @@
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import time
@@ -50,6 +51,25 @@ def test_killed_at_any_moment(make_site):
         result = site.build("-W")
         assert result.returncode == 0, f"after kill {moment}: {result.stdout}"
         assert stable(site.generated()) == expected, f"after kill {moment}"
+
+
+def test_killed_before_publishing_and_edited_back(site):
+    """The execution that is kept is newer than the page, and of code that is gone again."""
+    recipe = site.add("draws", "print('old')")
+    assert site.build("-W").returncode == 0
+    text, saved = recipe.read_text(), site.root.with_name("saved")
+    shutil.copytree(site.root, saved)
+    recipe.write_text(text.replace("old", "new"))
+    assert site.build("-W").returncode == 0
+    kept = (site.root / "_build/recipe_runs/draws.run.json").read_bytes()
+    shutil.rmtree(site.root)
+    shutil.move(saved, site.root)
+    (site.root / "_build/recipe_runs/draws.run.json").write_bytes(kept)
+    result = site.build("-W")
+    assert result.returncode == 0, result.stdout
+    page = site.page("draws").read_text("utf-8")
+    assert "typeset without running" not in page
+    assert "script-out" in page and "new" not in page
 
 
 def test_full_disk_is_one_sentence_and_loses_nothing(site):
