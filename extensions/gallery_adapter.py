@@ -10,14 +10,13 @@ when Sphinx-Gallery's version is not the one named here.
 """
 
 import json
-import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 from sphinx_gallery import backreferences, gen_gallery, gen_rst, scrapers, utils
 
 TESTED_VERSION = "0.22.1"
-EPOCH = 315532800  # 1980-01-01, the earliest time that a zip file can hold
 
 
 def full_conf(gallery: dict, root: Path) -> dict:
@@ -129,9 +128,11 @@ def typeset(
     gen_rst.save_thumbnail(template, source, script_vars, file_conf, conf)
     script.with_suffix(".ipynb").write_bytes(make_notebook(blocks))
     downloads = [script, script.with_suffix(".ipynb")]
-    for file in downloads:
-        os.utime(file, (EPOCH, EPOCH))  # zip files hold times
-    utils.zip_files(downloads, script.with_suffix(".zip"), target)
+    with zipfile.ZipFile(script.with_suffix(".zip"), "w") as archive:
+        for file in downloads:  # without this machine's time, time zone and file modes
+            entry = zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0))
+            entry.create_system, entry.external_attr = 3, 0o644 << 16
+            archive.writestr(entry, file.read_bytes())
     script.with_suffix(".codeobj.json").write_text(json.dumps(names, sort_keys=True))
     gen_rst._write_cached_cost(script, (wall, peak))
     checksum = utils.get_md5sum(script, mode="t")

@@ -54,6 +54,8 @@ def prepare(app: Sphinx, config: Any) -> None:
         **config.sphinx_gallery_conf,
         "examples_dirs": os.path.relpath(store.snapshot, root),
     }
+    # Sphinx-Gallery's warning is meant for names of recipes, but looks at the whole path.
+    config.suppress_warnings = [*config.suppress_warnings, "sphinx_gallery.space_in_filename"]
     store.state.mkdir(parents=True, exist_ok=True)
     app.recipe_build = Build(store, FileLock(store.state / "lock"))
 
