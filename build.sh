@@ -34,7 +34,7 @@ if [ -z "${TORCH_INDEX:-}" ] && [ "$(uname -s)" = Linux ] && ! [ -e /proc/driver
   "$python" -c "import urllib.request as u; u.urlopen('$CPU_WHEELS/torch/', timeout=4)" 2>/dev/null; then
   index=cpu
 fi
-pins=$(cat requirements.txt "$requirements" constraints.txt)
+pins=$(cat requirements.txt requirements-recipes.txt "$requirements" constraints.txt)
 if [ "$(cat ".venv/installed-$requirements" 2>/dev/null)" != "$pins" ]; then
   free=$(df -Pk . | awk 'NR == 2 {print int($4 / 1048576)}')
   need=$([ "$index" = pypi ] && echo 8 || echo 3)

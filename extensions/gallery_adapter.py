@@ -91,12 +91,14 @@ def typeset(
     gallery: dict,
     run: dict | None,
     make_notebook: Callable[[list], bytes],
+    skipped: str = "",
 ) -> None:
     """Write a recipe's page, downloads and thumbnail into ``target``, below ``root``.
 
     ``run`` holds ``outputs``, ``names``, ``wall``, ``peak`` and ``environment`` of its
     execution; its images are in ``target/images``. None typesets a page that says it was not
-    run. ``make_notebook`` turns the blocks of the page into the bytes of its notebook.
+    run, because of ``skipped``. ``make_notebook`` turns the blocks of the page into the bytes
+    of its notebook.
     """
     conf = full_conf(gallery, root)
     file_conf, blocks, node = split(source, conf)
@@ -120,7 +122,9 @@ def typeset(
     if run:
         rst += f"\n.. rst-class:: recipe-provenance\n\n   {provenance(run['environment'])}\n\n"
     else:
-        rst += "\n.. warning::\n\n   This page was typeset without running its code.\n\n"
+        text = "This page was typeset without running its code"
+        why = f": the machine that made it has {skipped}" if skipped else ""
+        rst += f"\n.. warning::\n\n   {text}{why}.\n\n"
     gen_rst.save_rst_example(rst, script, wall, peak, conf, language=language, file_conf=file_conf)
     images = sorted((target / "images").glob("sphx_glr_*.*"))
     script_vars = {"image_path_iterator": images}

@@ -24,6 +24,10 @@ EXCEPTIONS = {  # recipes with other limits, and why
     "zeroing_out_gradients": {"cell": 20, "words": 900},  # its sections are fixed
 }
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}  # by import
+WITHOUT_IMPORT = {  # what some of torch's modules need, but recipes never import themselves
+    "torch.onnx": {"onnx", "onnxscript"},
+    "torch.utils.tensorboard": {"tensorboard"},
+}
 NO_DATA = {"DatasetFolder", "FakeData", "ImageFolder", "VisionDataset"}  # nothing to load
 ONLY_IN_SCRIPTS = {"__file__", "sys.argv", "sys.exit", "inspect.getsource"}
 LINK = re.compile(r":ref:`[^`]*\bsphx_glr_recipes_recipes_(\w+)\.py>?`")
@@ -44,6 +48,7 @@ class Recipe:
         for node in self.nodes(ast.Import, ast.ImportFrom):
             module = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
             full |= {a.asname or a.name: module + a.name for a in node.names}
+        self.imported = set(full.values())
         self.names: dict[ast.AST, str] = {}
         for node in self.nodes(ast.Name, ast.Attribute):
             first, *rest = ast.unparse(node).split(".")
@@ -74,6 +79,10 @@ def dependencies_are_the_imports(recipe: Recipe) -> Found:
             names |= {(getattr(node, "module", "") or a.name).split(".")[0] for a in node.names}
     names = {name for name in names - sys.stdlib_module_names if f"{name}.py" not in local}
     needed = {DISTRIBUTIONS.get(name, name) for name in names}
+    used = set(recipe.names.values()) | recipe.imported
+    for module, packages in WITHOUT_IMPORT.items():
+        if any(f"{name}.".startswith(f"{module}.") for name in used):
+            needed |= packages
     if {re.match(r"[\w.-]*", text)[0] for text in recipe.header.dependencies} != needed:
         yield recipe.line("# dependencies"), f"other imports: declare {', '.join(sorted(needed))}"
 

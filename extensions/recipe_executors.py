@@ -40,6 +40,7 @@ class LocalExecutor:
         os.environ["PYTHONHASHSEED"] = "0"
         os.environ["OMP_NUM_THREADS"] = str(threads)
         os.environ["MPLBACKEND"] = "agg"
+        os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no processes that outlive a recipe
         if method == "forkserver":
             self.context.set_forkserver_preload(
                 [*ALWAYS, *(m for p, m in PRELOADS.items() if p in packages)]

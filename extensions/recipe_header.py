@@ -15,6 +15,8 @@ import re
 import tomllib
 from dataclasses import dataclass, field, fields
 
+from recipe_needs import TOOLS
+
 BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
@@ -34,6 +36,7 @@ class Header:
     cpus: float = 1
     gpus: float = 0
     datasets: tuple[str, ...] = field(default=())  # names in torchvision.datasets
+    requires: tuple[str, ...] = field(default=())  # tools, see recipe_needs.TOOLS
 
 
 def read_header(source: str) -> Header:
@@ -68,10 +71,13 @@ def read_header(source: str) -> Header:
             raise HeaderError(f"{key} must be a number")
         if not 0 <= number < math.inf:
             raise HeaderError(f"{key} must be a number that is not negative")
+    lists = {key: strings(values, key) for key in ("tags", "datasets", "requires")}
+    if unknown := sorted(set(lists["requires"]) - set(TOOLS)):
+        raise HeaderError(f"requires {unknown[0]!r}, which is unknown; known: {', '.join(TOOLS)}")
     return Header(
         requires_python=str(table.get("requires-python", "")),
         dependencies=strings(table, "dependencies"),
-        **{**values, "tags": strings(values, "tags"), "datasets": strings(values, "datasets")},
+        **{**values, **lists},
     )
 
 

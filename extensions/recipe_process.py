@@ -26,6 +26,8 @@ from pathlib import Path
 
 import psutil
 
+from recipe_needs import missing_package
+
 OUTPUT_LIMIT = 1_000_000  # characters that a recipe may print
 GIB = 2**30
 SUBDIR = "recipes/recipes"  # of the pages, below the documentation's root
@@ -42,10 +44,12 @@ class Task:
     timeout: float  # seconds
     memory: float  # GiB
     datasets: tuple[str, ...]
+    dependencies: tuple[str, ...]
     data_dir: str
     real_data: bool = False  # whether the build has the real data sets
     cpus: float = 1
     gpus: float = 0
+    cache_dir: str = ""  # for what torch.compile makes, so that the next build finds it
     scratch: str = ""  # a folder for this run alone; made where it is executed if empty
 
 
@@ -102,6 +106,8 @@ def execute(task: Task) -> Run:
     faulthandler.dump_traceback_later(0.8 * task.timeout, file=console)
     watch(task, scratch)
     os.environ["OMP_NUM_THREADS"] = str(task.threads)
+    if task.cache_dir:
+        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", task.cache_dir)
     if torch := sys.modules.get("torch"):  # imported before it could see that
         torch.set_num_threads(task.threads)
     sys.path.insert(0, os.path.dirname(__file__))
@@ -113,6 +119,8 @@ def execute(task: Task) -> Run:
     try:
         if not enough_gpus(task):
             run = Run(failure=Failure(f"needs {task.gpus:g} GPU(s); this machine has fewer"))
+        elif problem := missing_package(task.dependencies):
+            run = Run(failure=Failure(problem))
         elif task.datasets and has_real_data(data_dir) != task.real_data:
             kind = "real data" if task.real_data else "drawn stand-in"
             run = Run(failure=Failure(f"needs the {kind} of this build, unlike {data_dir}"))

@@ -43,6 +43,7 @@ class Build:
     store: Store
     lock: FileLock
     failures: dict[str, Failure] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)  # why, by recipe
 
 
 def prepare(app: Sphinx, config: Any) -> None:
@@ -100,8 +101,10 @@ def read_recipes(build: Build, only: str) -> list[Recipe]:
         except (HeaderError, SyntaxError, UnicodeDecodeError, ValueError) as error:
             build.failures[slug] = Failure(f"cannot be read: {error}")
             continue
+        if recipe.skip:
+            build.skipped[slug] = recipe.skip
         if only:  # this one in any case, the others as they stand
-            recipe.reason = "asked for" if slug == only else ""
+            recipe.reason = "asked for" if slug == only and not recipe.skip else ""
         recipes.append(recipe)
     return recipes
 
@@ -111,7 +114,7 @@ def publish(build: Build, recipe: Recipe) -> None:
     if not build.store.is_current(recipe):
         run = build.store.run(recipe.slug)
         # With RECIPE= and without execution, outputs of this code are better than none.
-        same = run and run["key"]["code"] == recipe.key["code"]
+        same = run and not recipe.skip and run["key"]["code"] == recipe.key["code"]
         build.store.publish(recipe, run if same else None)
 
 
@@ -151,10 +154,12 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
                 timeout=recipe.header.timeout,
                 memory=recipe.header.memory,
                 datasets=recipe.header.datasets,
+                dependencies=recipe.header.dependencies,
                 data_dir=str(build.store.data_dir),
                 real_data=has_real_data(build.store.data_dir),
                 cpus=recipe.header.cpus,
                 gpus=recipe.header.gpus,
+                cache_dir="" if config.recipe_cluster else str(build.store.compiled),
             )
             return executor.run(task)
 
@@ -211,7 +216,7 @@ def write_summary(store: Store) -> None:
         published = store.published(slug)
         costs[slug] = {
             k: published[k]
-            for k in ("wall", "cpu", "peak", "environment", "executed", "made of")
+            for k in ("wall", "cpu", "peak", "environment", "executed", "skipped", "made of")
             if k in published
         }
     write_json(store.state / "summary.json", costs)
@@ -223,6 +228,8 @@ def report(app: Sphinx, exception: Exception | None) -> None:
     if build is None:
         return
     build.lock.release()
+    for slug, why in sorted(build.skipped.items()):
+        print(f"skipped: recipes_source/recipes/{slug}.py was not executed: {why}")
     if not build.failures:
         return
     parts = []

@@ -29,9 +29,11 @@ import standin_data
 from executed_notebooks import LABEL, make_notebook
 from recipe_cards import title_and_outcome
 from recipe_header import Header, read_header
+from recipe_needs import identity, missing_tool
 from recipe_process import SUBDIR, Run
 
 LAYOUT = ("examples_dirs", "gallery_dirs", "default_thumb_file")  # no part of any output
+CHECKSUMS = ("code", "gallery settings", "run stage", "import ", "data ")  # in a key
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "sphinx-gallery")
 
 
@@ -77,6 +79,7 @@ class Recipe:
     key: dict[str, str]
     modules: dict[str, bytes] = field(default_factory=dict)  # local imports
     reason: str = ""  # to execute it; "" if its last execution is still right
+    skip: str = ""  # why it cannot be executed on this machine
     cost: float = 0.0  # CPU seconds of its last execution
 
 
@@ -93,6 +96,7 @@ class Store:
         self.state = root / "_build" / "recipe_runs"
         self.snapshot = root / "_build" / "published_sources"
         self.data_dir = root / "data"
+        self.compiled = root / "_build" / "compiled"  # what torch.compile made, to be found again
         self.gallery = gallery
         own = sorted(Path(__file__).parent.glob("*.py"))
         typeset = ("executed_notebooks.py", "gallery_adapter.py", "recipe_store.py")
@@ -153,15 +157,16 @@ class Store:
             code = published["key"]["code"]
         else:
             code = digest("\0".join(gallery_adapter.code_cells(path)))
-        key = {"code": code, **self.common_key}
+        key = {"code": code, **identity(header.dependencies, header.requires), **self.common_key}
         key.update({f"import {name}": digest(data) for name, data in modules.items()})
         for name in header.datasets:
             key[f"data {name}"] = standin_data.identity(name, self.data_dir)
         recipe = Recipe(slug, path, source, header, key, modules)
+        recipe.skip = missing_tool(header.requires)
         # Before the first execution, the time limit is the best guess of what it costs.
         recipe.cost = published.get("cpu", header.timeout / 20)
         made = (published.get("executed"), published.get("key"), published.get("run"))
-        if made != (True, key, self.run_digest(slug)):
+        if not recipe.skip and made != (True, key, self.run_digest(slug)):
             # A build that was killed may have left an execution newer than the page.
             recipe.reason = why(self.run(slug).get("key", {}), key)
         return recipe
@@ -226,6 +231,7 @@ class Store:
             "run": self.run_digest(recipe.slug),
             "executed": bool(run),
             "timeout": recipe.header.timeout,
+            "skipped": recipe.skip,
             **{k: run[k] for k in ("wall", "cpu", "peak", "environment") if run},
         }
         self.state.mkdir(parents=True, exist_ok=True)
@@ -245,7 +251,7 @@ class Store:
                 base=self.base,
             )
             gallery_adapter.typeset(
-                recipe.path, staged / SUBDIR, staged, self.gallery, run, notebook
+                recipe.path, staged / SUBDIR, staged, self.gallery, run, notebook, recipe.skip
             )
             files = sorted(p.relative_to(staged) for p in staged.rglob("*") if p.is_file())
             record["files"] = {
@@ -288,7 +294,7 @@ def why(old: dict[str, str], new: dict[str, str]) -> str:
     for name in sorted(set(old) | set(new)):
         before, now = old.get(name), new.get(name)
         if before != now:
-            if name in (*PACKAGES, "Python"):
-                return f"{name} {before} → {now}"
+            if not name.startswith(CHECKSUMS):
+                return f"{name} {before or 'undeclared'} → {now or 'undeclared'}"
             return f"{name} changed"
     return ""

@@ -44,6 +44,10 @@ class RecipeTimes(SphinxDirective):
             numbers = (f"{cost['wall']:.1f}", f"{cost['cpu']:.1f}", f"{cost['peak']:.0f}")
             link = f":ref:`sphx_glr_recipes_recipes_{slug}.py`"
             lines += row(link, *numbers, cost["environment"]["date"], *proof(slug, cost, verified))
+        for slug, cost in sorted(summary.items()):
+            if why := cost.get("skipped"):
+                link = f":ref:`sphx_glr_recipes_recipes_{slug}.py`"
+                lines += row(link, "", "", "", "", "not executed", why)
         lines.append("")
         for name, result in sorted(devices.items()):
             count = len(result["recipes"])

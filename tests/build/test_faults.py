@@ -118,3 +118,54 @@ def test_unknown_recipe_lists_the_nearest(site):
     result = site.build("-D", "recipe_only=writes_file")
     assert result.returncode != 0
     assert "no recipe is called 'writes_file'; did you mean writes_a_file" in result.stdout
+
+
+def header(path, *lines):
+    """Put lines into a recipe's header."""
+    text = path.read_text("utf-8")
+    added = "".join(f"# {line}\n" for line in ("[tool.recipe]", *lines))
+    path.write_text(text.replace('# ///\n"""', f'{added}# ///\n"""'), "utf-8")
+
+
+def test_missing_package_says_what_to_install(site):
+    """The recipe that needs it fails with the command that helps; the others are built."""
+    path = site.add("needs_more", "import left_pad_of_python")
+    path.write_text(path.read_text().replace("= []", '= ["left-pad-of-python"]'), "utf-8")
+    result = site.build()
+    assert result.returncode != 0
+    assert "needs_more.py needs left-pad-of-python, which is not installed" in result.stdout
+    assert "pip install -r requirements-recipes.txt" in result.stdout
+    assert site.page("zz_sees_nothing").is_file() and not site.page("needs_more").exists()
+
+
+def test_missing_compiler_is_a_visible_skip(site, monkeypatch):
+    """On the page and in the build's last lines; with a compiler, the recipe is executed."""
+    header(site.add("compiles", "print('one', 'cell')"), 'requires = ["c++"]')
+    monkeypatch.setenv("CXX", "/nowhere/g++")
+    for _ in range(2):  # the second build has nothing to do, and says so again
+        result = site.build()
+        assert result.returncode == 0
+        last = result.stdout[result.stdout.index("skipped: ") :]
+        assert "recipes/compiles.py was not executed: no C++ compiler" in last
+        assert not [line for line in site.executed(result) if line.startswith("compiles")]
+        page = site.page("compiles").read_text("utf-8")
+        assert "without running its code: the machine that made it has no C++ compiler" in page
+    assert not site.executed(result)
+    asked = site.build("-D", "recipe_only=compiles")
+    assert asked.returncode == 0 and "was not executed" in asked.stdout
+    monkeypatch.setenv("CXX", str(fake_compiler(site.root)))
+    result = site.build()
+    assert site.executed(result) == ["compiles: start (never run)"]
+    assert "skipped:" not in result.stdout
+    assert "one cell" in site.page("compiles").read_text("utf-8")
+    monkeypatch.setenv("CXX", "/nowhere/g++")  # and back: no outputs that this machine cannot make
+    site.build()
+    assert "without running its code" in site.page("compiles").read_text("utf-8")
+
+
+def fake_compiler(folder):
+    """An executable that says which version it is."""
+    path = folder / "c++"
+    path.write_text("#!/bin/sh\necho c++ 1.0\n")
+    path.chmod(0o755)
+    return path

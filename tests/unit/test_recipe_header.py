@@ -20,7 +20,7 @@ def test_all_keys() -> None:
     header = read_header(
         source(
             'tags = ["Data", "Training"]\ntimeout = 60\nmemory = 1.5\ncpus = 2\ngpus = 1\n\n'
-            'datasets = ["CIFAR10"]',
+            'datasets = ["CIFAR10"]\nrequires = ["c++"]',
             dependencies='["torch", "numpy>=2"]',
         )
     )
@@ -33,6 +33,7 @@ def test_all_keys() -> None:
         cpus=2,
         gpus=1,
         datasets=("CIFAR10",),
+        requires=("c++",),
     )
 
 
@@ -65,6 +66,7 @@ def test_there_is_one_header(count) -> None:
         ("timeout = -1", "timeout must be a number that is not negative"),
         ('memory = "4 GB"', "memory must be a number"),
         ("gpus = true", "gpus must be a number"),
+        ('requires = ["rust"]', "requires .rust., which is unknown; known: c"),
         ("tags = [1]", "tags must be a list of strings"),
         ('datasets = ["CIFAR10", 1]', "datasets must be a list of strings"),
     ],
