@@ -18,6 +18,8 @@ release = "0.1.0"
 extensions = [
     "recipe_runner",  # before Sphinx-Gallery: it executes, Sphinx-Gallery typesets
     "recipe_cards",
+    "recipe_page",
+    "api_index",
     "recipe_times",
     "sphinx_gallery.gen_gallery",
     "sphinx.ext.intersphinx",
@@ -38,11 +40,12 @@ sphinx_gallery_conf = {
     "examples_dirs": "recipes_source",
     "gallery_dirs": "recipes",
     "filename_pattern": r"\.py$",  # every recipe is executed
-    "within_subsection_order": "ExampleTitleSortKey",
+    "within_subsection_order": "recipe_catalogue.PathSortKey",
     "backreferences_dir": "recipes/backreferences",
     "doc_module": ("torch", "torchvision"),
     "capture_repr": (),  # a page shows what is printed, as a script does
     "image_scrapers": ("matplotlib",),
+    "thumbnail_size": (480, 240),
     "default_thumb_file": str(Path(__file__).parent / "docs/_static/no_figure.png"),
     "reset_modules": ("matplotlib",),
     "download_all_examples": False,

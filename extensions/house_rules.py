@@ -13,12 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import gallery_adapter
-from recipe_cards import title_and_outcome
-from recipe_header import BLOCK, HeaderError, read_header
+from recipe_catalogue import title_and_outcome
+from recipe_header import BLOCK, TAGS, HeaderError, read_header
 from recipe_store import Store
 
-TAGS = ["Basics", "Data", "Training", "Saving and loading", "Inspection", "Performance"]
-TAGS += ["Compile and export", "Distributed", "Deployment"]
 LIMITS = {"title": 70, "outcome": 110, "line": 88, "cell": 15, "least": 150, "words": 600}
 EXCEPTIONS = {  # recipes with other limits, and why
     "zeroing_out_gradients": {"cell": 20, "words": 900},  # its sections are fixed
@@ -135,6 +133,8 @@ def evidence_is_printed_and_asserted(recipe: Recipe) -> Found:
 def links_lead_to_siblings_and_back(recipe: Recipe) -> Found:
     slug, linked = recipe.path.stem, set(LINK.findall(recipe.text))
     others = {s: recipe.path.with_name(f"{s}.py") for s in recipe.store.slugs() if s != slug}
+    for wrong in set(recipe.header.after) - set(others):
+        yield recipe.line("# after"), f"no other recipe {wrong}: name what to read before"
     for wrong in linked - {slug, *others}:
         yield recipe.line(f"recipes_{wrong}.py"), f"no recipe {wrong}: link to another"
     if len(linked & set(others)) < 2:

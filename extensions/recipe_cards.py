@@ -1,66 +1,76 @@
 """The directive ``recipe-cards``: a card per recipe, made from the recipe's own file.
 
 Problem: cards that are registered by hand drift away from what the pages say.
-Usage: ``.. recipe-cards::`` shows all recipes, ``.. recipe-cards:: slug slug`` these, in
-this order, and the option ``:tag: Data`` those whose first tag it is.
+Usage: ``.. recipe-cards::`` shows all recipes under a heading for each group, in the order of
+the learning path; ``.. recipe-cards:: slug slug`` these, in this order.
 Result: for each a picture (its first figure), its title as a link, its outcome (the first
-sentence of its docstring) and its tags. Recipes that have no page yet are left out.
+sentence of its docstring), its times and its tags. Recipes without a page are left out.
 """
 
-import ast
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from docutils.parsers.rst import directives
 from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
-from recipe_header import read_header
+import recipe_catalogue
+from recipe_store import read_json
 
-PUBLISHED = Path("_build", "published_sources", "recipes")
 
-
-def title_and_outcome(source: str) -> tuple[str, str]:
-    """The title and the first paragraph of a recipe's docstring."""
-    paragraphs = (ast.get_docstring(ast.parse(source)) or "").split("\n\n")
-    outcome = " ".join(paragraphs[1].split()) if len(paragraphs) > 1 else ""
-    return paragraphs[0].splitlines()[0] if paragraphs[0] else "", outcome
+def times(entry: dict, env: BuildEnvironment) -> str:
+    """How long it takes to read a recipe and, if it was executed, to run it."""
+    record = Path(env.srcdir, "_build", "recipe_runs", f"{entry['slug']}.published.json")
+    env.note_dependency(str(record))
+    cost = read_json(record)
+    run = f" · {max(1, round(cost['cpu']))} s to run" if cost.get("executed") else ""
+    return f"{entry['minutes']} min to read{run}"
 
 
 class RecipeCards(SphinxDirective):
-    """Cards of all, of named, or of equally tagged recipes."""
+    """Cards of all or of named recipes."""
 
     optional_arguments = 1
     final_argument_whitespace = True
-    option_spec = {"tag": directives.unchanged_required}
 
     def run(self) -> list[nodes.Node]:
-        folder = Path(self.env.srcdir) / PUBLISHED
-        self.env.note_dependency(str(folder))  # read again when a recipe comes or goes
-        slugs = self.arguments[0].split() if self.arguments else []
-        lines = [".. container:: recipe-cards", ""]
-        for slug in slugs or sorted(path.stem for path in folder.glob("*.py")):
-            path = folder / f"{slug}.py"
-            if path.is_file():
-                self.env.note_dependency(str(path))
-                lines += self.card(slug, path.read_text("utf-8"))
-        return self.parse_text_to_nodes("\n".join(lines))
+        root = Path(self.env.srcdir)
+        self.env.note_dependency(str(root / recipe_catalogue.CATALOGUE))
+        recipes = {entry["slug"]: entry for entry in recipe_catalogue.read(root)}
+        if self.arguments:
+            chosen = [recipes[slug] for slug in self.arguments[0].split() if slug in recipes]
+            return self.parse_text_to_nodes("\n".join(self.cards(chosen)))
+        lines = []
+        for tag, members in groupby(recipes.values(), lambda entry: (entry["tags"] or [""])[0]):
+            lines += [tag or "Others", "-" * max(6, len(tag)), "", *self.cards(members)]
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
-    def card(self, slug: str, source: str) -> list[str]:
-        """The rst of one card, indented into the container of all."""
-        tags = read_header(source).tags
-        if "tag" in self.options and self.options["tag"] != (tags or ("",))[0]:
-            return []
-        title, outcome = title_and_outcome(source)
+    def cards(self, entries: Any) -> list[str]:
+        """The rst of some cards."""
+        lines = [".. container:: recipe-cards", ""]
+        for entry in entries:
+            lines += ["   " + line for line in self.card(entry)]
+        return lines if len(lines) > 2 else []
+
+    def card(self, entry: dict) -> list[str]:
+        """The rst of one card."""
+        slug, tags = entry["slug"], ", ".join(entry["tags"])
         images = Path(self.env.srcdir, "recipes/recipes/images/thumb")
         card = [".. container:: recipe-card", ""]
         for image in sorted(images.glob(f"sphx_glr_{slug}_thumb.*"))[:1]:
             card += [f"   .. image:: /recipes/recipes/images/thumb/{image.name}"]
             card += ["      :alt:", "      :loading: lazy", ""]
-        card += [f"   :ref:`{title} <sphx_glr_recipes_recipes_{slug}.py>`", ""]
-        card += [f"   {outcome}", "", f"   *{', '.join(tags)}*" if tags else "", ""]
-        return ["   " + line for line in card]
+        card += [f"   :ref:`{entry['title']} <sphx_glr_recipes_recipes_{slug}.py>`", ""]
+        card += [f"   {entry['outcome']}", ""]
+        return [
+            *card,
+            "   .. rst-class:: recipe-tags",
+            "",
+            f"   {times(entry, self.env)} · {tags}",
+            "",
+        ]
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from dataclasses import dataclass, field, fields
 
 from recipe_needs import TOOLS
 
+TAGS = ("Basics", "Data", "Training", "Saving and loading", "Inspection", "Performance")
+TAGS += ("Compile and export", "Distributed", "Deployment")  # in the order to learn them
 BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 
 
@@ -36,6 +38,7 @@ class Header:
     cpus: float = 1
     gpus: float = 0
     datasets: tuple[str, ...] = field(default=())  # names in torchvision.datasets
+    after: tuple[str, ...] = field(default=())  # recipes to read before this one
     requires: tuple[str, ...] = field(default=())  # tools, see recipe_needs.TOOLS
 
 
@@ -71,7 +74,7 @@ def read_header(source: str) -> Header:
             raise HeaderError(f"{key} must be a number")
         if not 0 <= number < math.inf:
             raise HeaderError(f"{key} must be a number that is not negative")
-    lists = {key: strings(values, key) for key in ("tags", "datasets", "requires")}
+    lists = {key: strings(values, key) for key in ("tags", "datasets", "after", "requires")}
     if unknown := sorted(set(lists["requires"]) - set(TOOLS)):
         raise HeaderError(f"requires {unknown[0]!r}, which is unknown; known: {', '.join(TOOLS)}")
     return Header(

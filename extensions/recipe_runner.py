@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from sphinx.application import Sphinx
 from sphinx.util import logging
 
+import recipe_catalogue
 from executed_notebooks import api_links
 from recipe_header import HeaderError
 from recipe_process import Failure, Task
@@ -77,6 +78,9 @@ def run_stage(app: Sphinx) -> None:
         else:
             execute_recipes(build, recipes, app.config)
         write_summary(build.store)
+        recipe_catalogue.update(build.store.root)
+    except ValueError as error:
+        raise SystemExit(f"recipes_source/recipes: {error}") from None
     except OSError as error:
         raise SystemExit(
             f"cannot write {error.filename or 'a file'}: {error.strerror}; what was "

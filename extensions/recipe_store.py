@@ -27,12 +27,13 @@ from pathlib import Path
 import gallery_adapter
 import standin_data
 from executed_notebooks import LABEL, make_notebook
-from recipe_cards import title_and_outcome
+from recipe_catalogue import title_and_outcome
 from recipe_header import Header, read_header
 from recipe_needs import identity, missing_tool
 from recipe_process import SUBDIR, Run
 
-LAYOUT = ("examples_dirs", "gallery_dirs", "default_thumb_file")  # no part of any output
+LAYOUT = ("examples_dirs", "gallery_dirs", "default_thumb_file", "thumbnail_size")
+LAYOUT += ("within_subsection_order",)  # settings that are no part of any output
 CHECKSUMS = ("code", "gallery settings", "run stage", "import ", "data ")  # in a key
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "sphinx-gallery")
 
@@ -208,7 +209,8 @@ class Store:
     @cached_property
     def site(self) -> str:
         """A checksum over what all pages are typeset from."""
-        return digest(repr((self.own_code, self.base, sorted(self.links.items()))))
+        size = self.gallery.get("thumbnail_size")
+        return digest(repr((self.own_code, self.base, size, sorted(self.links.items()))))
 
     @cached_property
     def titles(self) -> dict[str, str]:

@@ -18,7 +18,7 @@ from PIL import Image
 from sphinx.util.inventory import InventoryFile
 
 import gallery_adapter
-from recipe_cards import title_and_outcome
+from recipe_catalogue import title_and_outcome
 
 pytestmark = pytest.mark.site
 

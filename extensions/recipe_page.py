@@ -1,0 +1,58 @@
+"""What a recipe's page says around the recipe: facts at the top, related recipes at the end.
+
+Problem: a reader wants to know, before the first line, how long a recipe takes, what to read
+before it and where to take it from; and at the end, where to go on.
+Usage: list this extension; nothing is written in the recipes.
+Result: below the title a line with groups, times and downloads, and below that what to read
+before; after the last line the cards of the most similar recipes.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote_plus
+
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+
+import recipe_catalogue
+from recipe_cards import times
+from recipe_process import SUBDIR
+
+TITLE = re.compile(r"(?m)^.+\n([=~-])\1+\n")
+
+
+def facts(entry: dict, env: BuildEnvironment) -> str:
+    """The rst of a recipe's facts."""
+    slug = entry["slug"]
+    tags = [f"`{t} <../../index.html?tag={quote_plus(t)}>`__" for t in entry["tags"]]
+    links = [f":download:`Notebook <{slug}.ipynb>`", f":download:`Script <{slug}.py>`"]
+    lines = [".. rst-class:: recipe-facts", "", "- " + ", ".join(tags) if tags else ""]
+    lines += [f"- {times(entry, env)}", *(f"- {link}" for link in links)]
+    lines += [f"- ``uv run {slug}.py``", ""]
+    if entry["after"]:
+        first = ", ".join(f":ref:`sphx_glr_recipes_recipes_{s}.py`" for s in entry["after"])
+        lines += [".. rst-class:: recipe-after", "", f"Read before: {first}", ""]
+    return "\n".join(lines)
+
+
+def add(app: Sphinx, docname: str, source: list[str]) -> None:
+    """Put facts and relatives into the page of a recipe."""
+    root = Path(app.srcdir)
+    recipes = {f"{SUBDIR}/{e['slug']}": e for e in recipe_catalogue.read(root)}
+    if docname not in recipes:
+        return
+    app.env.note_dependency(str(root / recipe_catalogue.CATALOGUE))
+    entry, text = recipes[docname], source[0]
+    if title := TITLE.search(text):
+        top = facts(entry, app.env)
+        text = f"{text[: title.end()]}\n{top}\n{text[title.end() :]}"
+    if entry["related"]:
+        cards = f".. recipe-cards:: {' '.join(entry['related'])}"
+        text += f"\n\n.. rubric:: Related recipes\n\n{cards}\n"
+    source[0] = text
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("source-read", add)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
