@@ -56,7 +56,7 @@ class RecipeCards(SphinxDirective):
 
     def card(self, entry: dict) -> list[str]:
         """The rst of one card."""
-        slug, tags = entry["slug"], ", ".join(entry["tags"])
+        slug, facts = entry["slug"], f"{times(entry, self.env)} · {', '.join(entry['tags'])}"
         images = Path(self.env.srcdir, "recipes/recipes/images/thumb")
         card = [".. container:: recipe-card", ""]
         for image in sorted(images.glob(f"sphx_glr_{slug}_thumb.*"))[:1]:
@@ -68,7 +68,7 @@ class RecipeCards(SphinxDirective):
             *card,
             "   .. rst-class:: recipe-tags",
             "",
-            f"   {times(entry, self.env)} · {tags}",
+            f"   {facts}",
             "",
         ]
 
