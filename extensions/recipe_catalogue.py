@@ -91,11 +91,14 @@ def related(paths: list[Path]) -> dict[str, list[str]]:
     """For each recipe, those whose words are most like its own, the nearest first."""
     if len(paths) < 4:  # nothing to choose from
         return {path.stem: [] for path in paths}
-    recommender = ExampleRecommender(n_examples=RELATED, min_df=2, max_df=0.4)
+    # One more, as a recipe may itself be among those that are most like it.
+    recommender = ExampleRecommender(n_examples=RELATED + 1, min_df=2, max_df=0.4)
     recommender.fit([str(path) for path in paths])
-    return {
-        path.stem: [Path(name).stem for name in recommender.predict(str(path))] for path in paths
-    }
+    near = {}
+    for path in paths:
+        others = [Path(name).stem for name in recommender.predict(str(path))]
+        near[path.stem] = [slug for slug in others if slug != path.stem][:RELATED]
+    return near
 
 
 def update(root: Path) -> None:
