@@ -20,6 +20,7 @@ extensions = [
     "recipe_cards",
     "recipe_page",
     "api_index",
+    "side_menu",
     "recipe_times",
     "sphinx_gallery.gen_gallery",
     "sphinx.ext.intersphinx",
@@ -30,6 +31,7 @@ extensions = [
 exclude_patterns = [
     "_build", "data", "recipes_source", "tests", ".venv", ".git", "README.md",
     "docs/inventories", "docs/benchmark_results.rst", "recipes/backreferences",
+    "_templates",
 ]  # fmt: skip
 nitpicky = True  # a name or label that leads nowhere is an error
 smartquotes = False
@@ -74,6 +76,7 @@ intersphinx_timeout = 5  # seconds
 html_theme = "sphinx_rtd_theme"
 html_theme_options = {"navigation_depth": 3, "style_external_links": False}
 html_title = "PyTorch Recipes"
+templates_path = ["_templates"]
 html_static_path = ["docs/_static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False

@@ -318,6 +318,33 @@ def test_front_page_is_in_the_order_of_the_path(cards) -> None:
         assert html.select_one('a[rel="next"]')["href"] == f"{following}.html"
 
 
+# -- The menu --------------------------------------------------------------------------
+
+
+def test_menu_shows_the_groups_and_the_siblings(page) -> None:
+    """All groups; the recipes of this one's group, and of no other; this one marked."""
+    menu = page.html.select_one(".wy-menu-vertical")
+    texts = [a.get_text() for a in menu.select(".toctree-l1 > a")]
+    groups = dict.fromkeys(recipe["tags"][0] for recipe in recipe_catalogue.read(ROOT))
+    assert [text for text in texts if text in groups] == list(groups)
+    mine = page.header.tags[0]
+    siblings = [r["title"] for r in recipe_catalogue.read(ROOT) if r["tags"][0] == mine]
+    assert [a.get_text() for a in menu.select(".toctree-l2 > a")] == siblings
+    (here,) = menu.select('[aria-current="page"]')
+    assert here.get_text() == heading(page.main.h1)
+
+
+def test_menu_links_lead_somewhere(page) -> None:
+    """To pages that are there, and to headings on them."""
+    for link in page.html.select(".wy-menu-vertical a"):
+        address, anchor = urldefrag(link["href"])
+        target = (page.path.parent / address).resolve() if address else page.path
+        assert target.is_file(), address
+        if anchor:
+            html = BeautifulSoup(target.read_text("utf-8"), "html.parser")
+            assert html.find(id=anchor), f"{address} has no {anchor}"
+
+
 # -- Around the recipe -----------------------------------------------------------------
 
 
