@@ -23,7 +23,8 @@ from pathlib import Path
 from sphinx.util.inventory import InventoryFile
 
 ROLE = re.compile(r":(?:py:)?(class|func|meth|attr|mod|data|exc|obj):`(?:[^`<!]*<)?~?([\w.]+)")
-TORCH = {  # names, or what they begin with, whose page is not generated/<name>.html
+TORCH = {  # names, or what they begin with, whose page is not generated/<name>.html; "": none
+    "torch.GradScaler": "amp.html",
     "torch.Size": "size.html",
     "torch.Tensor": "tensors.html",
     "torch.amp": "amp.html",
@@ -36,6 +37,7 @@ TORCH = {  # names, or what they begin with, whose page is not generated/<name>.
     "torch.distributed.tensor": "distributed.tensor.html",
     "torch.dtype": "tensor_attributes.html",
     "torch.export": "user_guide/torch_compiler/export/api_reference.html",
+    "torch.fx": "fx.html",
     "torch.inference_mode": "generated/torch.autograd.grad_mode.inference_mode.html",
     "torch.nn.Parameter": "generated/torch.nn.parameter.Parameter.html",
     "torch.profiler": "profiler.html",
@@ -45,6 +47,7 @@ TORCH = {  # names, or what they begin with, whose page is not generated/<name>.
     "torch.utils.benchmark": "benchmark_utils.html",
     "torch.utils.checkpoint": "checkpoint.html",
     "torch.utils.data": "data.html",
+    "torch.utils.hooks": "",
     "torch.utils.tensorboard": "tensorboard.html",
 }
 OWN_PAGES = ("torch.Tensor", "torch.optim.Optimizer")  # classes each of whose methods has one
@@ -103,8 +106,9 @@ def page(project: str, name: str) -> str:
     for start in sorted(TORCH, key=len, reverse=True):
         if f"{name}.".startswith(f"{start}."):
             return TORCH[start]
-    folder = "models/" if name.startswith("torchvision.models.") else ""
-    return f"{folder}generated/{inside if inspect.isclass(find(inside)[0]) else name}.html"
+    if name.startswith("torchvision.models."):  # a page per function that makes a model
+        return f"models/generated/{name}.html" if kind(name) == "function" else ""
+    return f"generated/{inside if inspect.isclass(find(inside)[0]) else name}.html"
 
 
 def is_public(name: str) -> bool:
