@@ -66,6 +66,7 @@ intersphinx_mapping = {
         "https://docs.pytorch.org/vision/stable/",
         "docs/inventories/torchvision.txt",
     ),
+    "numpy": ("https://numpy.org/doc/stable/", "docs/inventories/numpy.txt"),
     "python": ("https://docs.python.org/3/", "docs/inventories/python.txt"),
     "matplotlib": ("https://matplotlib.org/stable/", "docs/inventories/matplotlib.txt"),
 }
