@@ -122,6 +122,7 @@ ALLOWED = [
     ("assert x.sum() == 3", "import numpy.testing as t\nt.assert_equal(x, 3)"),
     ("x = ", f"if __name__ == '__main__':\n    {LOADER}\nx = "),
     ("x = ", f"def loader():\n    return {LOADER}\nx = "),
+    ("x = ", "open('worker.py', 'w').close()\nimport worker\nx = ".replace("'", '"')),
     ("x = ", "x = 1  # sys.argv, __file__\nx = 'inspect.getsource'\nx = "),
     ("x = ", "x = 1\n\n" * 9 + "x = "),
 ]
