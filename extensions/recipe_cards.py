@@ -50,13 +50,10 @@ class RecipeCards(SphinxDirective):
         if self.arguments:
             chosen = [recipes[slug] for slug in self.arguments[0].split() if slug in recipes]
             return self.parse_text_to_nodes("\n".join(self.cards(chosen)))
-        level, lines = 2 if self.env.docname == GALLERY else 3, []
+        lines = []
         for tag, members in groupby(recipes.values(), lambda entry: (entry["tags"] or [""])[0]):
-            # No section: it would stand in the navigation, before the recipes.
-            group = [f".. rubric:: {tag or 'Others'}", f"   :heading-level: {level}", ""]
-            lines += [".. container:: recipe-group", ""]
-            lines += [f"   {line}" for line in (*group, *self.cards(members))]
-        cards = self.parse_text_to_nodes("\n".join(lines))
+            lines += [tag or "Others", "-" * max(6, len(tag)), "", *self.cards(members)]
+        cards = self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
         tags = {tag: None for entry in recipes.values() for tag in entry["tags"]}
         boxes = (f'<label><input type="checkbox" name="tag" value="{t}">{t}</label>' for t in tags)
         return [nodes.raw("", FILTER.format("".join(boxes), len(recipes)), format="html"), *cards]

@@ -56,7 +56,7 @@ for (const form of document.querySelectorAll(".recipe-filter")) {
       card.hidden = !(tags.every((tag) => own.includes(tag)) &&
         words.every((word) => content.includes(word)));
     }
-    for (const group of section.querySelectorAll(".recipe-group"))
+    for (const group of section.querySelectorAll("section"))
       group.hidden = !group.querySelector(".recipe-card:not([hidden])");
     const found = cards.filter((card) => !card.hidden).length;
     form.querySelector("output").textContent = `${found} of ${cards.length} recipes`;
