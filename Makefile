@@ -8,7 +8,7 @@ AGAIN = || { rm -rf _build/doctrees; exit 1; }
 MARK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help html html-noplot data verify test lint lock bench clean
+.PHONY: help html html-noplot data verify test lint lock bench clean inventories
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,3 +45,6 @@ clean:  ## remove everything that was generated (not data/ and .venv/)
 
 bench:  ## time this build beside others, on a machine that does nothing else
 	@$(PYTHON) benchmarks/bench.py
+
+inventories:  ## write docs/inventories from the real ones (OFFLINE=1: new names by rule)
+	@$(PYTHON) extensions/link_inventories.py $(if $(OFFLINE),--offline)

@@ -22,6 +22,7 @@ extensions = [
     "recipe_cards",
     "recipe_page",
     "api_index",
+    "side_menu",
     "recipe_times",
     "page_markup",
     "page_weight",
@@ -37,6 +38,7 @@ extensions = [
 exclude_patterns = [
     "_build", "data", "recipes_source", "tests", ".venv", ".git", "README.md",
     "docs/inventories", "docs/benchmark_results.rst", "recipes/backreferences", "recipes/index.rst",
+    "_templates",
 ]  # fmt: skip
 nitpicky = True  # a name or label that leads nowhere is an error
 smartquotes = False
@@ -71,6 +73,7 @@ intersphinx_mapping = {
         "https://docs.pytorch.org/vision/stable/",
         "docs/inventories/torchvision.txt",
     ),
+    "numpy": ("https://numpy.org/doc/stable/", "docs/inventories/numpy.txt"),
     "python": ("https://docs.python.org/3/", "docs/inventories/python.txt"),
     "matplotlib": ("https://matplotlib.org/stable/", "docs/inventories/matplotlib.txt"),
 }

@@ -24,8 +24,8 @@ class ApiIndex(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         root = Path(self.env.srcdir)
-        self.env.note_dependency(str(root / recipe_catalogue.CATALOGUE))
-        for file in sorted((root / "recipes/recipes").glob("*.codeobj.json")):
+        names = sorted((root / "recipes/recipes").glob("*.codeobj.json"))
+        for file in (root / recipe_catalogue.CATALOGUE, __file__, *names):
             self.env.note_dependency(str(file))
         mapping = self.config.intersphinx_mapping  # as Sphinx normalised it
         places = {name: mapping[name][1] for name in PROJECTS}

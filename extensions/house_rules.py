@@ -75,6 +75,7 @@ def dependencies_are_the_imports(recipe: Recipe) -> Found:
     for node in ast.walk(ast.parse(b"\n".join([recipe.text.encode(), *local.values()]))):
         if isinstance(node, ast.Import | ast.ImportFrom):
             names |= {(getattr(node, "module", "") or a.name).split(".")[0] for a in node.names}
+    local |= {f"{name}.py": b"" for name in names if f'"{name}.py"' in recipe.text}  # it writes it
     names = {name for name in names - sys.stdlib_module_names if f"{name}.py" not in local}
     needed = {DISTRIBUTIONS.get(name, name) for name in names}
     used = set(recipe.names.values()) | recipe.imported

@@ -45,7 +45,8 @@ class RecipeCards(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         root = Path(self.env.srcdir)
-        self.env.note_dependency(str(root / recipe_catalogue.CATALOGUE))
+        for file in (root / recipe_catalogue.CATALOGUE, __file__):  # read again when it changes
+            self.env.note_dependency(str(file))
         recipes = {entry["slug"]: entry for entry in recipe_catalogue.read(root)}
         if self.arguments:
             chosen = [recipes[slug] for slug in self.arguments[0].split() if slug in recipes]

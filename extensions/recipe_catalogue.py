@@ -14,6 +14,7 @@ import heapq
 import json
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -139,7 +140,13 @@ def update(root: Path) -> None:
 def read(root: Path) -> list[dict]:
     """The catalogue, in the order of the learning path; empty if there is none yet."""
     file = root / CATALOGUE
-    return json.loads(file.read_text("utf-8")) if file.is_file() else []
+    return parsed(file, file.stat().st_mtime_ns) if file.is_file() else []
+
+
+@lru_cache(maxsize=1)
+def parsed(file: Path, changed: int) -> list[dict]:
+    """The content of the file, read once for all pages and again when it ``changed``."""
+    return json.loads(file.read_text("utf-8"))
 
 
 def api_names(root: Path, known: Iterable[str]) -> dict[str, list[str]]:

@@ -44,14 +44,15 @@ def add(app: Sphinx, docname: str, source: list[str]) -> None:
     recipes = {f"{SUBDIR}/{e['slug']}": e for e in recipe_catalogue.read(root)}
     if docname not in recipes:
         return
-    app.env.note_dependency(str(root / recipe_catalogue.CATALOGUE))
+    for file in (root / recipe_catalogue.CATALOGUE, __file__):  # read again when it changes
+        app.env.note_dependency(str(file))
     entry, text = recipes[docname], source[0]
     if title := TITLE.search(text):
         top = facts(entry, app.env)
         text = f"{text[: title.end()]}\n{top}\n{text[title.end() :]}"
     if entry["related"]:
         cards = f".. recipe-cards:: {' '.join(entry['related'])}"
-        text += f"\n\n.. rubric:: Related recipes\n\n{cards}\n"
+        text += f"\n\n.. rubric:: Related recipes\n   :class: recipe-related\n\n{cards}\n"
     source[0] = text
 
 

@@ -18,6 +18,8 @@ ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
 STATE = ROOT / "_build" / "recipe_runs"
 SOURCES = ROOT / "recipes_source" / "recipes"
+# What a page shows around the recipe itself.
+AROUND = ".recipe-facts, .recipe-after, .recipe-related, .recipe-cards"
 LEAD = "zeroing_out_gradients"
 
 
@@ -41,6 +43,9 @@ class Page:
         self.path = SITE / "recipes" / "recipes" / f"{slug}.html"
         if not self.path.is_file():
             pytest.fail(f"{slug} is not built: run make html", pytrace=False)
+        record = json.loads((STATE / f"{slug}.published.json").read_bytes())
+        if record.get("skipped"):
+            pytest.skip(f"{slug} was not executed: {record['skipped']}")
         published = ROOT / "_build" / "published_sources" / "recipes" / f"{slug}.py"
         if published.read_bytes() != self.source.read_bytes():
             pytest.fail(f"{slug} was edited after the build: run make html", pytrace=False)
@@ -120,4 +125,5 @@ def reader_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "RECIPE_DATA": str(data),
         "MPLBACKEND": "agg",
         "OMP_NUM_THREADS": "1",
+        "TORCHINDUCTOR_CACHE_DIR": str(ROOT / "_build" / "compiled"),
     }

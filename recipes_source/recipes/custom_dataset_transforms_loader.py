@@ -3,6 +3,7 @@
 # dependencies = ["torch", "torchvision", "matplotlib"]
 # [tool.recipe]
 # tags = ["Data"]
+# after = ["loading_data_recipe"]
 # timeout = 60
 # ///
 """

@@ -3,6 +3,7 @@
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
 # tags = ["Training"]
+# after = ["train_and_eval_modes"]
 # timeout = 60
 # ///
 """

@@ -3,6 +3,7 @@
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
 # tags = ["Saving and loading"]
+# after = ["saving_and_loading_models_for_inference"]
 # timeout = 60
 # ///
 """

@@ -3,6 +3,7 @@
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
 # tags = ["Basics"]
+# after = ["zeroing_out_gradients"]
 # timeout = 60
 # ///
 """

@@ -3,6 +3,7 @@
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
 # tags = ["Basics"]
+# after = ["defining_a_neural_network"]
 # timeout = 60
 # ///
 """

@@ -3,6 +3,7 @@
 # dependencies = ["torch"]
 # [tool.recipe]
 # tags = ["Saving and loading"]
+# after = ["saving_and_loading_models_for_inference", "changing_default_device"]
 # timeout = 60
 # ///
 """

@@ -3,6 +3,7 @@
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
 # tags = ["Saving and loading"]
+# after = ["what_is_state_dict", "train_and_eval_modes"]
 # timeout = 60
 # ///
 """

@@ -3,6 +3,7 @@
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
 # tags = ["Training"]
+# after = ["zeroing_out_gradients"]
 # timeout = 60
 # ///
 """

@@ -3,6 +3,7 @@
 # dependencies = ["torch", "torchvision", "matplotlib"]
 # [tool.recipe]
 # tags = ["Basics", "Training"]
+# after = ["defining_a_neural_network"]
 # timeout = 120
 # datasets = ["CIFAR10"]
 # ///

@@ -14,9 +14,10 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
-import verify_downloads
 from mini_site import Site
 from PIL import Image
+
+import verify_downloads
 
 pytestmark = pytest.mark.downloads
 

@@ -106,6 +106,10 @@ MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its 
     ("assert x.sum() == 3", "torch.testing.assert_close(x, x)", "no assertion", "# /// script"),
     ("_right", "_left", "fewer than two links", "# /// script"),
     ("# - :ref:`s", "# :ref:`sphx_glr_recipes_recipes_no.py`\n# - :ref:`s", "no recipe no", "_no."),
+    ("# timeout", '# after = ["gone"]\n# timeout', "no other recipe gone", "# after"),
+    ("# timeout", '# after = ["base"]\n# timeout', "no other recipe base", "# after"),
+    ("x = ", "torch.onnx.export\nx = ", "declare onnx, onnxscript, torch, t", "# depend"),
+    ("x = ", "from torch.utils import tensorboard\nx = ", "declare tensorboard, torch", "# depend"),
     ("print(x", "print(__file__, x", "__file__ does not work", "__file__"),
     ("x = ", "import sys\nprint(sys.argv)\nx = ", "sys.argv does not work", "sys.argv"),
     ("x = ", "from sys import exit\nexit(0)\nx = ", "sys.exit does not work", "exit(0)"),
@@ -118,6 +122,7 @@ ALLOWED = [
     ("assert x.sum() == 3", "import numpy.testing as t\nt.assert_equal(x, 3)"),
     ("x = ", f"if __name__ == '__main__':\n    {LOADER}\nx = "),
     ("x = ", f"def loader():\n    return {LOADER}\nx = "),
+    ("x = ", "open('worker.py', 'w').close()\nimport worker\nx = ".replace("'", '"')),
     ("x = ", "x = 1  # sys.argv, __file__\nx = 'inspect.getsource'\nx = "),
     ("x = ", "x = 1\n\n" * 9 + "x = "),
 ]

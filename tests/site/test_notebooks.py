@@ -8,6 +8,7 @@ from urllib.parse import urldefrag
 import nbformat
 import pytest
 from bs4 import BeautifulSoup, Tag
+from conftest import AROUND
 from markdown_it import MarkdownIt
 
 from recipe_header import read_header
@@ -106,7 +107,8 @@ def test_no_word_of_the_prose_is_lost(page, notebook) -> None:
     main = BeautifulSoup(str(page.main), "html.parser")
     for tag in main.select(
         ".sphx-glr-download-link-note, .highlight-Python, .sphx-glr-script-out, .headerlink, "
-        ".recipe-provenance, .sphx-glr-timing, .sphx-glr-footer, .sphx-glr-signature, .math"
+        ".recipe-provenance, .sphx-glr-timing, .sphx-glr-footer, .sphx-glr-signature, .math, "
+        + AROUND
     ):
         tag.decompose()
     text = "\n".join(html.get_text() for html in prose(notebook))
@@ -132,11 +134,12 @@ def test_links_lead_somewhere(page, notebook) -> None:
 def test_links_are_those_of_the_page(page, notebook) -> None:
     """As many, and the same where they leave the site; those in code are the page's own."""
     links = page.main.select("a.reference.external")
-    own = (".highlight-Python", ".sphx-glr-signature")
-    outside = [tag["href"] for tag in links if not any(tag.find_parent(class_=c[1:]) for c in own)]
+    own = f".highlight-Python, .sphx-glr-signature, {AROUND}"
+    outside = [tag["href"] for tag in links if not tag.css.closest(own)]
     found = [tag["href"] for html in prose(notebook) for tag in html.select("a[href^=http]")]
     assert found == outside
     inside = page.main.select("p a.reference.internal[href*=html] .std-ref")
+    inside = [tag for tag in inside if not tag.css.closest(own)]
     beside = [tag["href"] for html in prose(notebook) for tag in html.select("a[href$=ipynb]")]
     pages = [urldefrag(tag.parent["href"]).url.replace(".html", ".ipynb") for tag in inside]
     assert beside == [name for name in pages if "/" not in name]

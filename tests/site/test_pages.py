@@ -2,28 +2,33 @@
 
 import ast
 import base64
+import itertools
 import re
 import runpy
 import zipfile
 from datetime import UTC, date, datetime
 from importlib.metadata import version
 from pathlib import Path
-from urllib.parse import urldefrag
+from urllib.parse import parse_qs, urldefrag, urlsplit
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup, Tag
+from conftest import AROUND
 from docutils import nodes
 from PIL import Image
 from sphinx.util.inventory import InventoryFile
 
 import gallery_adapter
+import recipe_catalogue
 from recipe_catalogue import title_and_outcome
+from recipe_header import TAGS
 
 pytestmark = pytest.mark.site
 
 ROOT = Path(__file__).parents[2]
 SITE = ROOT / "_build" / "html"
+PAGES = SITE / "recipes" / "recipes"
 
 # -- The elements ----------------------------------------------------------------------
 
@@ -279,7 +284,8 @@ def test_front_page_has_one_card(page, cards) -> None:
     card = cards[f"recipes/recipes/{page.slug}.html"][0]
     assert card.a.get_text() == heading(page.main.h1)
     outcome = " ".join(card.find_all("p")[1].get_text().split())
-    assert outcome == " ".join(page.main.h1.find_next("p").get_text().split())
+    first = page.main.select_one("h1 ~ p:not(.recipe-after)")
+    assert outcome == " ".join(first.get_text().split())
     assert 0 < len(outcome) <= 110
     assert_is_picture(SITE / card.img["src"], width=100)
 
@@ -288,6 +294,99 @@ def test_front_page_has_no_other_cards(cards) -> None:
     """Nothing is shown that has no source."""
     sources = (ROOT / "recipes_source" / "recipes").glob("*.py")
     assert set(cards) <= {f"recipes/recipes/{path.stem}.html" for path in sources}
+
+
+def test_front_page_has_the_groups_in_order(cards) -> None:
+    """One heading per group; below each, the recipes of that first tag."""
+    html = BeautifulSoup((SITE / "index.html").read_text("utf-8"), "html.parser")
+    groups = html.find(id="all-recipes").find_all("section", recursive=False)
+    names = [heading(group.find("h3")) for group in groups]
+    assert names == [tag for tag in TAGS if tag in names] and len(names) >= 4
+    for name, group in zip(names, groups, strict=True):
+        for card in group.select(".recipe-card"):
+            assert f"· {name}" in card.select_one(".recipe-tags").get_text()
+
+
+def test_front_page_is_in_the_order_of_the_path(cards) -> None:
+    """As the pages' buttons lead from one recipe to the next, none before what it builds on."""
+    path = [entry["slug"] for entry in recipe_catalogue.read(ROOT)]
+    assert [Path(url).stem for url in cards] == path
+    for entry in recipe_catalogue.read(ROOT):
+        assert all(path.index(b) < path.index(entry["slug"]) for b in entry["after"])
+    for slug, following in itertools.pairwise(path):
+        html = BeautifulSoup((PAGES / f"{slug}.html").read_text("utf-8"), "html.parser")
+        assert html.select_one('a[rel="next"]')["href"] == f"{following}.html"
+
+
+# -- The menu --------------------------------------------------------------------------
+
+
+def test_menu_shows_the_groups_and_the_siblings(page) -> None:
+    """All groups; the recipes of this one's group, and of no other; this one marked."""
+    menu = page.html.select_one(".wy-menu-vertical")
+    texts = [a.get_text() for a in menu.ul.select(".toctree-l1 > a")]
+    groups = dict.fromkeys(recipe["tags"][0] for recipe in recipe_catalogue.read(ROOT))
+    assert [text for text in texts if text in groups] == list(groups)
+    mine = page.header.tags[0]
+    siblings = [r["title"] for r in recipe_catalogue.read(ROOT) if r["tags"][0] == mine]
+    assert [a.get_text() for a in menu.select(".toctree-l2 > a")] == siblings
+    (here,) = menu.select('[aria-current="page"]')
+    assert here.get_text() == heading(page.main.h1)
+
+
+def test_menu_links_lead_somewhere(page) -> None:
+    """To pages that are there, and to headings on them."""
+    for link in page.html.select(".wy-menu-vertical a"):
+        address, anchor = urldefrag(link["href"])
+        target = (page.path.parent / address).resolve() if address else page.path
+        assert target.is_file(), address
+        if anchor:
+            html = BeautifulSoup(target.read_text("utf-8"), "html.parser")
+            assert html.find(id=anchor), f"{address} has no {anchor}"
+
+
+# -- Around the recipe -----------------------------------------------------------------
+
+
+def test_facts_stand_below_the_title(page) -> None:
+    """Tags, times, both downloads, and the command that runs it."""
+    facts = page.main.select_one("h1 + ul.recipe-facts")
+    links = {a.get_text(): a["href"] for a in facts.select("a")}
+    for tag in page.header.tags:
+        assert parse_qs(urlsplit(links[tag]).query) == {"tag": [tag]}
+        assert (page.path.parent / urlsplit(links[tag]).path).resolve() == SITE / "index.html"
+    for name, suffix in (("Notebook", ".ipynb"), ("Script", ".py")):
+        assert (page.path.parent / links[name]).resolve() == page.download(suffix)
+    text = facts.get_text()
+    assert re.search(r"[1-9]\d* min to read · [1-9]\d* s to run", text)
+    assert f"uv run {page.slug}.py" in text
+
+
+def test_what_to_read_before_is_linked(page) -> None:
+    """What the header names in ``after``, and nothing else."""
+    links = [urldefrag(a["href"]).url for a in page.main.select(".recipe-after a")]
+    assert links == [f"{slug}.html" for slug in page.header.after]
+
+
+def test_related_recipes_end_the_page(page) -> None:
+    """Three cards of other recipes."""
+    urls = [urldefrag(card.a["href"]).url for card in page.main.select(".recipe-card")]
+    assert len(set(urls)) == 3 and f"{page.slug}.html" not in urls
+    assert all((page.path.parent / url).is_file() for url in urls)
+
+
+def test_api_index_lists_what_recipes_use(page) -> None:
+    """Each documented name in a recipe's prose stands there with a link to that recipe."""
+    html = BeautifulSoup((SITE / "docs/api_index.html").read_text("utf-8"), "html.parser")
+    users = {
+        row.td.get_text().strip(): {Path(urldefrag(a["href"]).url).stem for a in row.select("a")}
+        for row in html.select("table.api-index tbody tr")
+    }
+
+    names = re.findall(r":(?:class|func|meth):`[^`<]*<?~?(torch\.[\w.]+)", page.source.read_text())
+
+    for name in names:
+        assert page.slug in users[name], name
 
 
 # -- The lead recipe -------------------------------------------------------------------
@@ -378,6 +477,7 @@ def test_lead_numbers_were_reviewed(lead) -> None:
     main = BeautifulSoup(str(lead.main), "html.parser")
     other = "h1, h2, h3, h4, h5, h6, a, code, ol, .highlight"
     other += ", .recipe-provenance, .sphx-glr-timing, .sphx-glr-footer"
+    other += f", {AROUND}"
     evidence = " ".join(tag.get_text() for tag in main.select(".highlight"))
     for tag in main.select(other):
         tag.replace_with(" ")

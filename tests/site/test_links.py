@@ -1,0 +1,24 @@
+"""What the inventories hold is what the built pages use."""
+
+import pytest
+from conftest import ROOT
+
+import link_inventories as inventories
+
+pytestmark = pytest.mark.site
+
+
+def test_every_name_in_the_inventories_is_used() -> None:
+    """By a role or by code, so that they stay small."""
+    used = {name for name, _ in inventories.in_prose(ROOT)}
+    used |= {name for names in inventories.in_code(ROOT) for name in names}
+    for file in sorted((ROOT / "docs/inventories").glob("*.txt")):
+        unused = set(inventories.read(file)[1]) - used
+        assert not unused, f"{file.name}: make inventories: {sorted(unused)}"
+
+
+def test_code_cells_link_to_every_reference(get_page) -> None:
+    """To Python's and NumPy's as well as to PyTorch's."""
+    page = get_page("saving_and_loading_a_general_checkpoint")
+    links = {a["href"].split("/")[2] for a in page.main.select(".highlight-Python a[href]")}
+    assert {"docs.pytorch.org", "docs.python.org"} <= links
