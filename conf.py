@@ -26,6 +26,7 @@ extensions = [
     "recipe_times",
     "page_markup",
     "page_weight",
+    "search_texts",
     "sphinx_gallery.gen_gallery",
     "sphinx.ext.intersphinx",
     "sphinx_copybutton",
@@ -93,6 +94,7 @@ pygments_style = "bw"  # the colours, for light and dark, are in site.css
 html_permalinks_icon = "#"
 html_show_sphinx = False
 html_copy_source = False
+html_show_search_summary = False  # search_texts does it, from file:// too
 
 # Copy buttons on what readers type, not on what it prints.
 copybutton_selector = (
