@@ -1,8 +1,10 @@
 # Settings of the site. What needs code is an extension in extensions/.
 # Reference: https://www.sphinx-doc.org/en/master/usage/configuration.html
 
+import os
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
@@ -22,15 +24,21 @@ extensions = [
     "api_index",
     "side_menu",
     "recipe_times",
+    "page_markup",
+    "page_weight",
+    "search_texts",
     "sphinx_gallery.gen_gallery",
     "sphinx.ext.intersphinx",
+    "sphinx_copybutton",
+    "sphinxext.opengraph",
+    "notfound.extension",
 ]
 
 # -- Sources ---------------------------------------------------------------------------
 
 exclude_patterns = [
     "_build", "data", "recipes_source", "tests", ".venv", ".git", "README.md",
-    "docs/inventories", "docs/benchmark_results.rst", "recipes/backreferences",
+    "docs/inventories", "docs/benchmark_results.rst", "recipes/backreferences", "recipes/index.rst",
     "_templates",
 ]  # fmt: skip
 nitpicky = True  # a name or label that leads nowhere is an error
@@ -77,8 +85,36 @@ intersphinx_timeout = 5  # seconds
 html_theme = "sphinx_rtd_theme"
 html_theme_options = {"navigation_depth": 3, "style_external_links": False}
 html_title = "PyTorch Recipes"
-templates_path = ["_templates"]
+html_favicon = "docs/_static/favicon.svg"
 html_static_path = ["docs/_static"]
-html_css_files = ["site.css"]
+html_css_files = ["site.css", ("print.css", {"media": "print"})]
+html_js_files = [("site.js", {"defer": "defer"})]
+templates_path = ["_templates"]
+pygments_style = "bw"  # the colours, for light and dark, are in site.css
+html_permalinks_icon = "#"
 html_show_sphinx = False
 html_copy_source = False
+html_show_search_summary = False  # search_texts does it, from file:// too
+
+# Copy buttons on what readers type, not on what it prints.
+copybutton_selector = (
+    "div:not(.sphx-glr-script-out):not(.highlight-none) > .highlight > pre,"
+    ".recipe-facts code:not(.download)"
+)
+copybutton_exclude = ".linenos, .gp, .go"  # no prompts, no outputs
+
+# What search engines and messengers show. Addresses need the site's own: SITE_URL=https://...
+html_baseurl = os.environ.get("SITE_URL", "").rstrip("/") + "/" if "SITE_URL" in os.environ else ""
+ogp_site_url = html_baseurl
+ogp_enable_meta_description = True
+ogp_social_cards = {"enable": False}  # drawn ones; a recipe's figure says more
+ogp_image = "_static/lead_recipe.png"
+ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image" />']
+
+# The server shows this page for any address, so its links start at the site's root.
+notfound_urls_prefix = urlsplit(html_baseurl).path or "/"
+notfound_context = {
+    "title": "Page not found",
+    "body": "<h1>Page not found</h1><p>There is no page at this address. Search for its words, or "
+    f'look at <a href="{notfound_urls_prefix}index.html">all recipes</a>.</p>',
+}

@@ -2,7 +2,8 @@
 
 Problem: cards that are registered by hand drift away from what the pages say.
 Usage: ``.. recipe-cards::`` shows all recipes under a heading for each group, in the order of
-the learning path; ``.. recipe-cards:: slug slug`` these, in this order.
+the learning path, and a filter; ``.. recipe-cards:: slug slug`` these, in this order.
+Sphinx-Gallery's own list of the recipes is replaced by the cards.
 Result: for each a picture (its first figure), its title as a link, its outcome (the first
 sentence of its docstring), its times and its tags. Recipes without a page are left out.
 """
@@ -18,6 +19,13 @@ from sphinx.util.docutils import SphinxDirective
 
 import recipe_catalogue
 from recipe_store import read_json
+
+GALLERY = "recipes/recipes/index"
+# site.js makes it work; without JavaScript it is not shown.
+FILTER = """<form class="recipe-filter" role="search" aria-label="Filter the recipes">
+<p><label><input type="search" name="q" placeholder="Filter by words" aria-label="Filter by words">
+</label></p><fieldset aria-label="Filter by tags">{0}</fieldset>
+<p><output>{1} of {1} recipes</output><button type="reset" hidden>Show all</button></p></form>"""
 
 
 def times(entry: dict, env: BuildEnvironment) -> str:
@@ -46,7 +54,10 @@ class RecipeCards(SphinxDirective):
         lines = []
         for tag, members in groupby(recipes.values(), lambda entry: (entry["tags"] or [""])[0]):
             lines += [tag or "Others", "-" * max(6, len(tag)), "", *self.cards(members)]
-        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+        cards = self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+        tags = {tag: None for entry in recipes.values() for tag in entry["tags"]}
+        boxes = (f'<label><input type="checkbox" name="tag" value="{t}">{t}</label>' for t in tags)
+        return [nodes.raw("", FILTER.format("".join(boxes), len(recipes)), format="html"), *cards]
 
     def cards(self, entries: Any) -> list[str]:
         """The rst of some cards."""
@@ -74,6 +85,14 @@ class RecipeCards(SphinxDirective):
         ]
 
 
+def replace_thumbnails(app: Sphinx, docname: str, source: list[str]) -> None:
+    """In Sphinx-Gallery's list: its links have no name, and it knows neither times nor tags."""
+    if docname == GALLERY:
+        top, _, rest = source[0].partition(".. raw:: html")
+        source[0] = f"{top}.. recipe-cards::\n\n{rest[rest.index('.. toctree::') :]}"
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("recipe-cards", RecipeCards)
+    app.connect("source-read", replace_thumbnails)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -4,10 +4,12 @@ Problem: a reader wants to know, before the first line, how long a recipe takes,
 before it and where to take it from; and at the end, where to go on.
 Usage: list this extension; nothing is written in the recipes.
 Result: below the title a line with groups, times and downloads, and below that what to read
-before; after the last line the cards of the most similar recipes.
+before; after the last line the cards of the most similar recipes. Search engines and messengers
+get the outcome as the description, and the first figure.
 """
 
 import re
+from html import escape
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
@@ -54,6 +56,21 @@ def add(app: Sphinx, docname: str, source: list[str]) -> None:
     source[0] = text
 
 
+def describe(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
+    """Tell search engines and messengers the outcome, and show them the first figure."""
+    entry = {f"{SUBDIR}/{e['slug']}": e for e in recipe_catalogue.read(Path(app.srcdir))}.get(page)
+    if not entry:
+        return
+    outcome, picture = entry["outcome"], f"sphx_glr_{entry['slug']}_001.png"
+    context["metatags"] += f'<meta name="description" content="{escape(outcome)}" />\n'
+    card = {"og:description": escape(outcome)}
+    if (Path(app.srcdir) / SUBDIR / "images" / picture).is_file():
+        card["og:image"] = f"{app.config.html_baseurl}_images/{picture}"
+        card["og:image:alt"] = escape(outcome)
+    context["meta"] = {**(context["meta"] or {}), **card}
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", add)
+    app.connect("html-page-context", describe, priority=400)  # before sphinxext.opengraph
     return {"parallel_read_safe": True, "parallel_write_safe": True}
