@@ -1,6 +1,7 @@
 # Settings of the site. What needs code is an extension in extensions/.
 # Reference: https://www.sphinx-doc.org/en/master/usage/configuration.html
 
+import os
 import sys
 from pathlib import Path
 
@@ -75,7 +76,19 @@ intersphinx_timeout = 5  # seconds
 html_theme = "sphinx_rtd_theme"
 html_theme_options = {"navigation_depth": 3, "style_external_links": False}
 html_title = "PyTorch Recipes"
+html_baseurl = os.environ.get("SITE_URL", "")
 html_static_path = ["docs/_static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
+
+# -- For machines ----------------------------------------------------------------------
+
+extensions += ["sphinx_reredirects", "kept_addresses", "for_machines"]
+for_machines_summary = (
+    "PyTorch, one idea at a time. Each recipe is one short Python file that shows a problem in "
+    "numbers, mends it, and proves that it is mended; its output is of a real execution."
+)
+# Where readers of pages that were renamed or removed should go, from their old folder:
+# {"recipes/recipes/old_name": "new_name.html"}
+redirects = {}
