@@ -92,3 +92,9 @@ for_machines_summary = (
 # Where readers of pages that were renamed or removed should go, from their old folder:
 # {"recipes/recipes/old_name": "new_name.html"}
 redirects = {}
+
+# -- Repository ------------------------------------------------------------------------
+
+extensions += ["repository_links"]
+github_repository = os.environ.get("GITHUB_REPOSITORY", "")  # owner/name
+html_theme_options["vcs_pageview_mode"] = "edit"

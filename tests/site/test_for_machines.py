@@ -9,6 +9,7 @@ from conftest import ROOT, SITE
 
 import for_machines
 import recipe_catalogue
+from git_history import commits
 
 pytestmark = pytest.mark.site
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -30,7 +31,8 @@ def test_structured_data_describes_the_page(page) -> None:
     assert data["@type"] == "TechArticle"
     assert data["headline"] == page.main.select_one("h1").get_text().removesuffix("\uf0c1").strip()
     assert f"torch {page.run['environment']['torch']}" in data["dependencies"]
-    assert data["datePublished"] <= data["dateModified"]
+    if commits(ROOT):
+        assert data["datePublished"] <= data["dateModified"]
 
 
 def test_markdown_twin_says_the_same(page) -> None:
@@ -67,9 +69,10 @@ def test_sitemap_has_all_pages_but_search(app) -> None:
     places = [url["loc"] for url in urls]
     assert "https://example.org/docs/building.html" in places and places == sorted(places)
     assert "https://example.org/search.html" not in places
-    assert all("lastmod" in url for url in urls if "/recipes/" in url["loc"])
+    assert not commits(ROOT) or all("lastmod" in url for url in urls if "/recipes/" in url["loc"])
 
 
+@pytest.mark.skipif(not commits(ROOT), reason="git's history is not here")
 def test_feed_is_ordered_by_change(app) -> None:
     """And has what Atom asks for in every entry."""
     root = fromstring(for_machines.feed(app, recipe_catalogue.read(ROOT)))
