@@ -104,7 +104,8 @@ copybutton_selector = (
 copybutton_exclude = ".linenos, .gp, .go"  # no prompts, no outputs
 
 # What search engines and messengers show. Addresses need the site's own: SITE_URL=https://...
-html_baseurl = os.environ.get("SITE_URL", "").rstrip("/") + "/" if "SITE_URL" in os.environ else ""
+site_url = os.environ.get("SITE_URL", "")
+html_baseurl = site_url.rstrip("/") + "/" if site_url else ""
 ogp_site_url = html_baseurl
 ogp_enable_meta_description = True
 ogp_social_cards = {"enable": False}  # drawn ones; a recipe's figure says more
@@ -118,3 +119,20 @@ notfound_context = {
     "body": "<h1>Page not found</h1><p>There is no page at this address. Search for its words, or "
     f'look at <a href="{notfound_urls_prefix}index.html">all recipes</a>.</p>',
 }
+
+# -- For machines ----------------------------------------------------------------------
+
+extensions += ["sphinx_reredirects", "kept_addresses", "for_machines"]
+for_machines_summary = (
+    "PyTorch, one idea at a time. Each recipe is one short Python file that shows a problem in "
+    "numbers, mends it, and proves that it is mended; its output is of a real execution."
+)
+# Where readers of pages that were renamed or removed should go, from their old folder:
+# {"recipes/recipes/old_name": "new_name.html"}
+redirects = {}
+
+# -- Repository ------------------------------------------------------------------------
+
+extensions += ["repository_links"]
+github_repository = os.environ.get("GITHUB_REPOSITORY", "")  # owner/name
+html_theme_options["vcs_pageview_mode"] = "edit"

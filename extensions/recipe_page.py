@@ -20,6 +20,8 @@ from sphinx.environment import BuildEnvironment
 import recipe_catalogue
 from recipe_cards import times
 from recipe_process import SUBDIR
+from recipe_store import read_json
+from repository_links import launch_links
 
 TITLE = re.compile(r"(?m)^.+\n([=~-])\1+\n")
 
@@ -28,10 +30,12 @@ def facts(entry: dict, env: BuildEnvironment) -> str:
     """The rst of a recipe's facts."""
     slug = entry["slug"]
     tags = [f"`{t} <../../index.html?tag={quote_plus(t)}>`__" for t in entry["tags"]]
+    record = read_json(Path(env.srcdir, "_build/recipe_runs", f"{slug}.published.json"))
     links = [f":download:`Notebook <{slug}.ipynb>`", f":download:`Script <{slug}.py>`"]
     lines = [".. rst-class:: recipe-facts", "", "- " + ", ".join(tags) if tags else ""]
     lines += [f"- {times(entry, env)}", *(f"- {link}" for link in links)]
-    lines += [f"- ``uv run {slug}.py``", ""]
+    launch = launch_links(slug, env.config, record.get("environment", {}))
+    lines += [f"- ``uv run {slug}.py``", *(f"- {link}" for link in launch), ""]
     if entry["after"]:
         first = ", ".join(f":ref:`sphx_glr_recipes_recipes_{s}.py`" for s in entry["after"])
         lines += [".. rst-class:: recipe-after", "", f"Read before: {first}", ""]

@@ -1,9 +1,12 @@
 """What the inventories hold is what the built pages use."""
 
+from types import SimpleNamespace
+
 import pytest
-from conftest import ROOT
+from conftest import ROOT, SITE
 
 import link_inventories as inventories
+from repository_links import launch_links
 
 pytestmark = pytest.mark.site
 
@@ -22,3 +25,13 @@ def test_code_cells_link_to_every_reference(get_page) -> None:
     page = get_page("saving_and_loading_a_general_checkpoint")
     links = {a["href"].split("/")[2] for a in page.main.select(".highlight-Python a[href]")}
     assert {"docs.pytorch.org", "docs.python.org"} <= links
+
+
+def test_colab_opens_the_notebook_of_the_page(page) -> None:
+    """Below a folder whose name Sphinx computes."""
+    config = SimpleNamespace(
+        github_repository="o/r", github_branch="main", github_site_branch="gh-pages"
+    )
+    address = launch_links(page.slug, config, {})[0].partition("<")[2].partition(">")[0]
+    start = "https://colab.research.google.com/github/o/r/blob/gh-pages/"
+    assert SITE / address.removeprefix(start) == page.download(".ipynb")

@@ -1,0 +1,109 @@
+"""No published address is lost, and dates come from git."""
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from sphinx.errors import ConfigError
+
+from git_history import commits
+from kept_addresses import check
+
+pytestmark = [pytest.mark.unit, pytest.mark.quick]
+
+
+def git(root: Path, *arguments: str, day: str = "2026-01-01") -> None:
+    when = f"{day}T12:00:00+02:00"
+    subprocess.run(
+        ["git", "-c", "user.name=t", "-c", "user.email=t@t", *arguments],
+        cwd=root, check=True, capture_output=True,
+        env={"GIT_COMMITTER_DATE": when, "GIT_AUTHOR_DATE": when, "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    """A repository with two recipes and a page."""
+    commits.cache_clear()
+    for name in ("recipes_source/recipes/a.py", "recipes_source/recipes/b.py", "docs/page.rst"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    git(tmp_path, "init", "-q", "-b", "main")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-qm", "1")
+    return tmp_path
+
+
+def checked(root: Path, **redirects: str) -> str:
+    """What the check complains about; "" if nothing."""
+    pages = {p.relative_to(root).as_posix() for p in root.rglob("docs/*.rst")}
+    pages |= {f"recipes/recipes/{p.name}" for p in root.glob("recipes_source/recipes/*.py")}
+    env = SimpleNamespace(found_docs={str(Path(page).with_suffix("")) for page in pages})
+    redirects = {name.replace("__", "/"): target for name, target in redirects.items()}
+    config = SimpleNamespace(redirects=redirects, exclude_patterns=["recipes_source"])
+    try:
+        check(SimpleNamespace(srcdir=root, config=config), env)
+    except ConfigError as error:
+        return str(error)
+    return ""
+
+
+def test_nothing_is_gone(root) -> None:
+    assert checked(root) == ""
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+def test_renamed_recipe_needs_a_redirect(root, is_committed: bool) -> None:
+    """From the moment that it is renamed."""
+    (root / "recipes_source/recipes/a.py").rename(root / "recipes_source/recipes/c.py")
+    if is_committed:
+        git(root, "add", ".")
+        git(root, "commit", "-qm", "2")
+    assert checked(root).startswith("recipes_source/recipes/a.py was published and is gone")
+    assert checked(root, recipes__recipes__a="c.html") == ""
+
+
+def test_removed_page_needs_a_redirect(root) -> None:
+    (root / "docs/page.rst").unlink()
+    assert checked(root).startswith("docs/page.rst was published")
+    assert checked(root, docs__page="../recipes/recipes/a.html") == ""
+
+
+def test_redirect_leads_from_no_page_to_a_page(root) -> None:
+    assert "which is a page" in checked(root, recipes__recipes__a="b.html")
+    assert "which is no page" in checked(root, recipes__recipes__old="gone.html")
+    assert checked(root, recipes__recipes__old="b.html#part") == ""
+    assert checked(root, recipes__recipes__old="https://example.org/") == ""
+
+
+def test_what_a_branch_did_on_its_way_was_never_published(root) -> None:
+    """Of a merge only the result counts."""
+    git(root, "switch", "-qc", "branch")
+    (root / "recipes_source/recipes/first.py").write_text("1")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "2")
+    git(root, "mv", "recipes_source/recipes/first.py", "recipes_source/recipes/last.py")
+    git(root, "commit", "-qm", "3")
+    git(root, "switch", "-q", "main")
+    git(root, "merge", "--no-ff", "-qm", "4", "branch", day="2026-03-03")
+    assert checked(root) == ""
+    assert commits(root)["recipes_source/recipes/last.py"] == ["2026-03-03T10:00:00Z"]
+
+
+def test_dates_are_those_of_commits(root) -> None:
+    """The newest first, in UTC."""
+    (root / "recipes_source/recipes/a.py").write_text("2")
+    git(root, "commit", "-qam", "2", day="2026-02-02")
+    days = commits(root)["recipes_source/recipes/a.py"]
+    assert days == ["2026-02-02T10:00:00Z", "2026-01-01T10:00:00Z"]
+
+
+def test_without_a_history_nothing_is_known(root, tmp_path_factory) -> None:
+    """A folder inside of another's repository, and a shallow clone."""
+    assert commits(root / "docs") == {}
+    (root / "docs/page.rst").write_text("2")
+    git(root, "commit", "-qam", "2")
+    shallow = tmp_path_factory.mktemp("shallow")
+    git(shallow, "clone", "-q", "--depth=1", f"file://{root}", "clone")
+    assert commits(shallow / "clone") == {}

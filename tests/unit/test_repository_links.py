@@ -1,0 +1,64 @@
+"""Links to the repository lead where its files are, and are absent where there is none."""
+
+from types import SimpleNamespace
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+import yaml
+from conftest import LEAD, ROOT
+from sphinx.errors import ConfigError
+
+from repository_links import check, edit_link, launch_links
+
+pytestmark = [pytest.mark.unit, pytest.mark.quick]
+MADE = {"python": "3.11.7", "torch": "2.14.1", "platform": "Linux x86_64"}
+
+
+def config(repository: str) -> SimpleNamespace:
+    return SimpleNamespace(
+        github_repository=repository, github_branch="main", github_site_branch="gh-pages"
+    )
+
+
+def addresses(repository: str) -> list[str]:
+    links = launch_links(LEAD, config(repository), MADE)
+    return [link.partition("<")[2].partition(">")[0] for link in links]
+
+
+def test_no_repository_no_links() -> None:
+    """Absent, not broken."""
+    context = {}
+    edit_link(SimpleNamespace(config=config("")), "index", "", context, None)
+    assert addresses("") == [] and context == {}
+
+
+def test_report_fills_in_the_form() -> None:
+    """Fields of the form that is there."""
+    url = urlparse(addresses("o/r")[2])
+    query = {key: values[0] for key, values in parse_qs(url.query).items()}
+    form = ROOT / ".github/ISSUE_TEMPLATE" / query.pop("template")
+    fields = {field.get("id") for field in yaml.safe_load(form.read_text())["body"]}
+    assert query.pop("title") == f"{LEAD}: " and set(query) <= fields
+    assert query["recipe"] == LEAD and "torch 2.14.1" in query["versions"]
+
+
+@pytest.mark.parametrize(
+    ("page", "source"),
+    [
+        (f"recipes/recipes/{LEAD}", f"recipes_source/recipes/{LEAD}.py"),
+        ("recipes/recipes/index", "recipes_source/recipes/GALLERY_HEADER.rst"),
+        ("recipes/index", "recipes_source/GALLERY_HEADER.rst"),
+    ],
+)
+def test_edit_leads_to_what_is_written_by_hand(page: str, source: str) -> None:
+    """Never to a generated file."""
+    context = {"meta": None}
+    edit_link(SimpleNamespace(config=config("o/r")), page, "", context, None)
+    assert context["meta"]["github_url"] == f"https://github.com/o/r/edit/main/{source}"
+    assert (ROOT / source).is_file()
+
+
+@pytest.mark.parametrize("wrong", ["name", "https://github.com/o/r", "o/r/s", 'o/r"><'])
+def test_no_repository_is_refused(wrong: str) -> None:
+    with pytest.raises(ConfigError, match="make it owner/name"):
+        check(None, config(wrong))
