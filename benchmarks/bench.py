@@ -268,7 +268,7 @@ def main() -> None:
     RESULTS.write_text(
         f".. Written by make bench; do not edit.\n\n"
         f"{len(project_recipes())} recipes, {machine}, Python {platform.python_version()}; "
-        f"medians of {options.runs} runs (of MyST-NB: one), in brackets the ratio to this build.\n\n"
+        f"medians of {options.runs} runs (MyST-NB: one); in brackets, ratios to this build.\n\n"
         f"{table(compared)}\n{table(scaled)}"
     )
     print(RESULTS.read_text())
