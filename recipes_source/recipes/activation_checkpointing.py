@@ -1,0 +1,151 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Performance"]
+# after = ["no_grad_and_inference_mode"]
+# timeout = 60
+# ///
+"""
+Trade compute for memory with activation checkpointing
+======================================================
+
+Keep fewer activations for the backward pass, and get the same gradients.
+
+Why it matters: the forward pass keeps the results of layers, the activations, for the
+backward pass. They grow with the batch and with the depth, and when they no longer
+fit in memory, training stops with an error. Computing some of them twice costs time,
+but leaves batch, depth and gradients as they are.
+"""
+
+# %%
+# Eight blocks
+# ------------
+#
+# Each block widens its input fourfold and narrows it again. It contains dropout, whose
+# random mask a second computation has to hit again.
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.autograd.graph import saved_tensors_hooks
+from torch.utils.checkpoint import checkpoint
+from torch.utils.flop_counter import FlopCounterMode
+
+torch.manual_seed(0)
+wide = [nn.Sequential(nn.Linear(64, 256), nn.GELU(), nn.Dropout(0.1)) for _ in range(8)]
+model = nn.ModuleList(nn.Sequential(*w, nn.Linear(256, 64)) for w in wide)
+inputs, targets = torch.randn(128, 64), torch.randn(128, 64)
+loss_fn = nn.MSELoss()
+
+# %%
+# The one changed line
+# --------------------
+#
+# ``checkpoint(block, hidden)`` stands for ``block(hidden)``:
+# :func:`torch.utils.checkpoint.checkpoint` keeps the input of the block and nothing
+# from inside. When the backward pass arrives at the block, it runs the block again.
+# Here the first ``count`` blocks are treated so, to compare.
+
+
+def forward(count):
+    torch.manual_seed(1)  # the same dropout masks in every comparison
+    hidden = inputs
+    for number, block in enumerate(model):
+        if number < count:
+            hidden = checkpoint(block, hidden, use_reentrant=False)
+        else:
+            hidden = block(hidden)
+    return loss_fn(hidden, targets)
+
+
+# %%
+# Count what is kept
+# ------------------
+#
+# :class:`torch.autograd.graph.saved_tensors_hooks` calls ``note`` with every tensor
+# that is kept for the backward pass. Weights exist anyway and are not counted.
+# ``FlopCounterMode`` counts floating-point operations of the matrix products.
+
+
+def measure(count):
+    kept = {parameter.data_ptr(): 0 for parameter in model.parameters()}
+
+    def note(tensor):
+        kept.setdefault(tensor.data_ptr(), tensor.nbytes)
+        return tensor
+
+    model.zero_grad()
+    with FlopCounterMode(display=False) as counter:
+        with saved_tensors_hooks(note, lambda tensor: tensor):
+            loss = forward(count)
+        loss.backward()
+    gradient = torch.cat([p.grad.flatten() for p in model.parameters()])
+    return sum(kept.values()) / 1024, counter.get_total_flops() / 1e6, gradient
+
+
+naive_kept, naive_flops, naive_gradient = measure(0)
+print(f"no checkpoints: {naive_kept:.0f} KiB kept, {naive_flops:.0f} MFLOP")
+
+# %%
+# The same gradients
+# ------------------
+#
+# With all eight blocks checkpointed, what remains are the inputs of the blocks, and the
+# output and the targets for the loss: ten tensors of 128 times 64 floats. No gradient
+# changes, dropout included, because ``checkpoint`` restores the state of the random
+# number generator before it runs a block again.
+
+kept, flops, gradient = measure(8)
+print(f"8 checkpoints:  {kept:.0f} KiB kept, {flops:.0f} MFLOP")
+print(f"memory x {kept / naive_kept:.2f}, compute x {flops / naive_flops:.2f}")
+difference = (gradient - naive_gradient).abs().max().item()
+print(f"largest difference of a gradient: {difference:.0e}")
+assert kept == 10 * inputs.nbytes / 1024
+torch.testing.assert_close(gradient, naive_gradient)
+
+# %%
+# You choose how many blocks to checkpoint. Each one saves the same and costs the same.
+# The count of memory stops where the backward pass starts: from there on, one block at
+# a time holds its activations again.
+
+counts = range(9)
+memory, compute, _ = zip(*[measure(count) for count in counts], strict=True)
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
+axes[0].bar(counts, memory, color="tab:blue")
+axes[0].set(title="Each checkpoint keeps less memory", ylabel="kept (KiB)")
+axes[1].bar(counts, compute, color="tab:orange", hatch="//")
+axes[1].set(title="... for some more compute")
+axes[1].set(ylabel="forward and backward (MFLOP)")
+for ax in axes:
+    ax.set(xlabel="blocks with a checkpoint (of 8)", xticks=counts)
+plt.show()
+
+# %%
+# Pitfall: a block that changes something does so twice
+# -----------------------------------------------------
+#
+# A second forward pass is a second update of the running statistics of
+# :class:`torch.nn.BatchNorm1d`. They move too fast: after two updates with momentum
+# 0.1, the share of the old value is 0.9 squared. The gradients are right all the same.
+# The momentum :math:`1 - \sqrt{0.9}` makes two updates as large as one.
+
+means = {}
+for name, momentum in [("plain", 0.1), ("twice", 0.1), ("cured", 1 - 0.9**0.5)]:
+    block = nn.Sequential(nn.BatchNorm1d(64, momentum=momentum), nn.GELU())
+    if name == "plain":
+        output = block(inputs + 3)
+    else:
+        output = checkpoint(block, inputs + 3, use_reentrant=False)
+    output.sum().backward()
+    means[name] = block[0].running_mean.mean().item()
+    print(f"{name}: updates {block[0].num_batches_tracked}, mean {means[name]:.3f}")
+assert abs(means["cured"] - means["plain"]) < 1e-5 < means["twice"] - means["plain"]
+
+# %%
+# Learn more
+# ----------
+#
+# - Less memory by pieces: :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`
+# - ... and by smaller numbers: :ref:`sphx_glr_recipes_recipes_amp_recipe.py`
+# - More costs to remove: :ref:`sphx_glr_recipes_recipes_tuning_guide.py`

@@ -1,0 +1,155 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Performance"]
+# after = ["reasoning_about_shapes"]
+# timeout = 60
+# ///
+"""
+Compute attention with scaled_dot_product_attention
+===================================================
+
+Replace attention written by hand with one call that never stores the attention matrix.
+
+Why it matters: attention compares every position of a sequence with every other.
+Written out, it keeps the matrix of all pairs for the backward pass, and a sequence
+twice as long needs a matrix four times as large.
+"""
+
+# %%
+# Attention by hand
+# -----------------
+#
+# Queries, keys and values have one vector per position, for each head of each sequence.
+# A mask says which keys a query may look at.
+
+import math
+
+import matplotlib.pyplot as plt
+import torch
+from torch.nn.functional import scaled_dot_product_attention
+
+
+def by_hand(query, key, value, mask=None):
+    scores = query @ key.transpose(-2, -1) / math.sqrt(query.shape[-1])
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -math.inf)
+    return scores.softmax(dim=-1) @ value
+
+
+def qkv(length):  # 2 sequences, 4 heads, vectors of 32
+    torch.manual_seed(0)
+    query, key, value = torch.randn(3, 2, 4, length, 32)
+    return [tensor.clone().requires_grad_() for tensor in (query, key, value)]
+
+
+# %%
+# Count what it keeps
+# -------------------
+#
+# :class:`torch.autograd.graph.saved_tensors_hooks` calls ``note`` with each tensor that
+# is kept for the backward pass. By hand, most of it is one matrix of 256 times 256
+# probabilities for each head of each sequence.
+
+
+def kept_kib(attention, length):
+    kept = {}
+
+    def note(tensor):
+        kept[tensor.data_ptr()] = tensor.nbytes
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        attention(*qkv(length))
+    return sum(kept.values()) / 1024
+
+
+naive = kept_kib(by_hand, 256)
+matrix = 2 * 4 * 256 * 256 * 4 / 1024  # sequences, heads, queries, keys, bytes
+print(f"kept by hand: {naive:.0f} KiB, of it probabilities: {matrix:.0f} KiB")
+
+# %%
+# One call
+# --------
+#
+# :func:`torch.nn.functional.scaled_dot_product_attention` goes over keys and values
+# block by block and never stores that matrix. It keeps the three inputs, the output,
+# and one number per query, from which the backward pass computes the probabilities
+# again.
+
+fused = kept_kib(scaled_dot_product_attention, 256)
+print(f"kept by hand: {naive:.0f} KiB, by one call: {fused:.0f} KiB")
+vectors, numbers = 4 * 2 * 4 * 256 * 32, 2 * 4 * 256
+assert fused == (vectors + numbers) * 4 / 1024
+
+lengths = [64, 128, 256, 512, 1024]
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+sizes = [kept_kib(by_hand, length) / 1024 for length in lengths]
+ax.plot(lengths, sizes, "o--", color="tab:orange", label="by hand")
+sizes = [kept_kib(scaled_dot_product_attention, length) / 1024 for length in lengths]
+ax.plot(lengths, sizes, "s-", color="tab:blue", label="scaled_dot_product_attention")
+ax.set(title="By hand, memory grows with the square of the length")
+ax.set(xlabel="positions in the sequence", ylabel="kept for backward (MiB)")
+ax.legend()
+plt.show()
+
+# %%
+# The same results
+# ----------------
+#
+# ``is_causal=True`` hides the keys that come after the query, without a mask. The
+# measure is the version by hand in float64, for the output and the three gradients.
+
+past = torch.ones(256, 256, dtype=torch.bool).tril()  # the key is not later
+
+
+def results(attention, inputs, *args, **options):
+    output = attention(*inputs, *args, **options)
+    return [output, *torch.autograd.grad(output.square().sum(), inputs)]
+
+
+for causal, mask in [(False, None), (True, past)]:
+    inputs = qkv(256)
+    found = results(scaled_dot_product_attention, inputs, is_causal=causal)
+    exact = results(by_hand, [tensor.double() for tensor in inputs], mask)
+    errors = [(f - e).abs().max().item() for f, e in zip(found, exact, strict=True)]
+    print(f"causal {causal!s:5}: largest error below 1e-4: {max(errors) < 1e-4}")
+    assert max(errors) < 1e-4
+
+# %%
+# Pitfall: what True means in a mask
+# ----------------------------------
+#
+# The last two of six keys are padding. Their value is 1 and that of the others 0, so
+# the output is the share of attention that the padding gets. In ``attn_mask``, ``True``
+# means *look here*. That is the opposite of ``key_padding_mask`` of
+# :class:`torch.nn.MultiheadAttention`, where it means *ignore*. And a mask of floats is
+# added to the scores: a 0 hides nothing, only ``-inf`` does.
+
+padding = torch.arange(6) >= 4
+value = padding.float().reshape(1, 6, 1)
+query = key = torch.zeros(1, 6, 1)  # all scores are equal
+masks = {"none": None, "padding": padding, "~padding": ~padding}
+masks["(~padding).float()"] = (~padding).float()
+for name, mask in masks.items():
+    mask = None if mask is None else mask.expand(6, 6)
+    share = scaled_dot_product_attention(query, key, value, attn_mask=mask)[0, 0, 0]
+    print(f"{name:18} {share.item():.3f} of the attention on padding")
+assert math.isclose(share.item(), 2 / (4 * math.e + 2), rel_tol=1e-5)
+
+# %%
+# On a GPU
+# --------
+#
+# There are several kernels, and the call takes one that supports the inputs. Some want
+# float16 or bfloat16, and one of them keeps the matrix as the version by hand does.
+# :func:`torch.nn.attention.sdpa_kernel` restricts the choice, and the call fails if
+# none of the kernels allowed supports the inputs.
+#
+# Learn more
+# ----------
+#
+# - Run it in 16 bits: :ref:`sphx_glr_recipes_recipes_amp_recipe.py`
+# - The same trade: :ref:`sphx_glr_recipes_recipes_activation_checkpointing.py`
+# - Where padding is from: :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`

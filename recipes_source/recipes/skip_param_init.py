@@ -1,0 +1,147 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Saving and loading"]
+# after = ["module_load_state_dict_tips"]
+# timeout = 60
+# ///
+"""
+Skipping Module Parameter Initialization
+========================================
+
+Build a model without filling its weights with random numbers that you overwrite anyway.
+
+Why it matters: before you load a checkpoint, every layer has already drawn a random
+number for each of its weights. For a large model that takes a while, and it moves the
+random number generator, which changes what comes after.
+"""
+
+# %%
+# A model and its checkpoint
+# --------------------------
+#
+# The model takes a ``device`` and passes it on, as the layers of PyTorch do. ``ramp``
+# is a constant. It is not saved, because the constructor makes it.
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.nn.utils import skip_init
+from torch.utils.benchmark import Timer
+
+
+class Model(nn.Module):
+    def __init__(self, device=None):
+        super().__init__()
+        self.linear = nn.Linear(2000, 2000, device=device)
+        steps = torch.linspace(0, 1, 2000, device=device)
+        self.register_buffer("ramp", steps, persistent=False)
+
+    def forward(self, inputs):
+        return self.linear(inputs) + self.ramp
+
+
+# %%
+# The usual way
+# -------------
+#
+# Build, then load; waves stand for trained weights. The state of the generator tells
+# whether random numbers were drawn.
+
+rows = torch.arange(2000.0)
+weight = torch.sin(rows / 4) * torch.cos(rows / 3).unsqueeze(1)
+checkpoint = {"linear.weight": weight, "linear.bias": rows / 2000}
+
+
+def build(make):
+    torch.manual_seed(0)
+    before = torch.get_rng_state()
+    model = make()
+    drawn = not torch.equal(before, torch.get_rng_state())
+    return model, drawn
+
+
+model, drawn = build(Model)
+print(f"random numbers drawn: {drawn}")
+initial = model.linear.weight.detach().clone()
+model.load_state_dict(checkpoint)
+expected = model(torch.ones(1, 2000))
+
+# %%
+# Skip it
+# -------
+#
+# :func:`torch.nn.utils.skip_init` builds the module on the meta device, where tensors
+# have a shape and no data, and then calls :meth:`torch.nn.Module.to_empty`, which gets
+# them memory. Nothing is written there. To make that visible, deterministic mode fills
+# such memory with NaN.
+
+torch.use_deterministic_algorithms(True)
+skipped, drawn = build(lambda: skip_init(Model))
+torch.use_deterministic_algorithms(False)
+empty = skipped.linear.weight.detach().clone()
+print(f"random numbers drawn: {drawn}")
+print(f"weights never written: {empty.isnan().float().mean().item():.0%}")
+missing, unexpected = skipped.load_state_dict(checkpoint)
+print(f"missing in the checkpoint: {missing}, unexpected: {unexpected}")
+assert not drawn and torch.equal(skipped.linear.weight, model.linear.weight)
+
+# %%
+# A corner of the weight. Where nothing was written, there is nothing to draw.
+
+fig, axes = plt.subplots(1, 3, figsize=(8, 3.2), layout="constrained")
+titles = ["Usual: random numbers", "skip_init: not written", "Loaded: the checkpoint"]
+for ax, image, title in zip(axes, [initial, empty, weight], titles, strict=True):
+    ax.imshow(image[:40, :40].numpy(), cmap="cividis")
+    ax.patch.set(facecolor="white", hatch="xx", edgecolor="0.6")
+    ax.set(title=title, xlabel="input", ylabel="output", xticks=[], yticks=[])
+plt.show()
+
+# %%
+# Time
+# ----
+#
+# The median of repeated runs, without deterministic mode.
+
+timers = [Timer(make, globals=globals()) for make in ("Model()", "skip_init(Model)")]
+usual, skip = [timer.blocked_autorange(min_run_time=0.2).median for timer in timers]
+print(f"more than 3 times as fast: {usual / skip > 3}")
+assert usual / skip > 1.3
+
+# %%
+# Pitfall: what the checkpoint does not hold
+# ------------------------------------------
+#
+# Loading reported nothing missing, but ``ramp`` is not in the checkpoint: it was made
+# on the meta device, and its values were lost. Usually the memory holds whatever was
+# there before, which can look right. The NaN give it away. Write such tensors yourself.
+# The measure is the output of the model that was built the usual way.
+
+inputs = torch.ones(1, 2000)
+tensors = [*skipped.named_parameters(), *skipped.named_buffers()]
+print("never written:", [name for name, tensor in tensors if tensor.isnan().any()])
+print(f"outputs right: {torch.allclose(skipped(inputs), expected)}")
+skipped.ramp.copy_(torch.linspace(0, 1, 2000))
+print(f"outputs right: {torch.allclose(skipped(inputs), expected)}")
+torch.testing.assert_close(skipped(inputs), expected)
+
+# %%
+# Without ``to_empty`` the mistake is an error: build on the meta device and load with
+# ``assign=True``. What the checkpoint lacks has no data, and cannot be used.
+
+with torch.device("meta"):
+    assigned = Model()
+assigned.load_state_dict(checkpoint, assign=True)
+try:
+    assigned(inputs)
+except RuntimeError as error:
+    print(error)
+
+# %%
+# Learn more
+# ----------
+#
+# - ``assign=True``: :ref:`sphx_glr_recipes_recipes_module_load_state_dict_tips.py`
+# - ... and the optimizer: :ref:`sphx_glr_recipes_recipes_swap_tensors.py`
+# - The meta device: :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
