@@ -10,6 +10,7 @@ files, with its costs; or a :class:`Failure` in ``Run.failure``.
 
 import base64
 import faulthandler
+import logging
 import multiprocessing
 import os
 import platform
@@ -110,6 +111,8 @@ def execute(task: Task) -> Run:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", task.cache_dir)
     if torch := sys.modules.get("torch"):  # imported before it could see that
         torch.set_num_threads(task.threads)
+    # Where it finds nvcc but no GPU, it warns, with the date and a path, on the page.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     sys.path.insert(0, os.path.dirname(__file__))
     from standin_data import has_real_data, install
 

@@ -90,27 +90,33 @@ assert kept[torch.bfloat16] == kept[torch.float32] / 2 + model[2].weight.nbytes 
 # float16 needs a scaler
 # ----------------------
 #
-# bfloat16 reaches about as far down as float32 does; float16 does not. In a mean over a
-# million outputs, the gradient of each is too small for it and becomes zero, and so do
-# those of the biases. ``torch.amp.GradScaler`` multiplies the loss by a large factor
-# before the backward pass, and ``unscale_`` divides the gradients by it, in float32.
-# The measure is the gradient in float64: "close" is a relative error below 10%.
+# The measure is the gradient of the last layer's 256 biases in float64.
 
 double = copy.deepcopy(model).double()
-double.zero_grad()
 loss_fn(double(inputs.double()), targets.double()).backward()
-for scale in (1.0, 2.0**16):
+exact = double[2].bias.grad
+
+# %%
+# bfloat16 reaches about as far down as float32 does, and needs none; float16 does not.
+# In a mean over a million outputs, the gradient of each is too small for it and becomes
+# zero, and so do those of the biases. ``torch.amp.GradScaler`` multiplies the loss by a
+# large factor before the backward pass, and ``unscale_`` divides the gradients by it,
+# in float32. "Close" is a relative error below 20%.
+
+cases = [(torch.bfloat16, 1.0), (torch.float16, 1.0), (torch.float16, 2.0**16)]
+for dtype, scale in cases:
     scaler = torch.amp.GradScaler("cpu", init_scale=scale)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     optimizer.zero_grad()
-    with torch.autocast("cpu", dtype=torch.float16):
+    with torch.autocast("cpu", dtype=dtype):
         loss = loss_fn(model(inputs), targets)
     scaler.scale(loss).backward()
     scaler.unscale_(optimizer)
-    grad, exact = model[2].bias.grad, double[2].bias.grad
+    grad = model[2].bias.grad
     error = ((grad - exact).norm() / exact.norm()).item()
-    print(f"scale {scale:5.0f}: zeros {(grad == 0).sum()} of 256, close: {error < 0.1}")
-assert error < 0.1
+    zeros = (grad == 0).sum()
+    print(f"{dtype!s:14} scale {scale:5.0f}: {zeros:3} zeros, close: {error < 0.2}")
+assert error < 0.2
 
 # %%
 # The gradients of the outputs, and the smallest number above zero in float16. Less
@@ -134,7 +140,8 @@ plt.show()
 # ----------------------------------
 #
 # Between ``backward`` and ``unscale_``, gradients are too large by the scale: clipped
-# there, they shrink to almost nothing. Clip after ``unscale_``. The whole step:
+# there, they shrink to almost nothing. Clip after ``unscale_``. Without clipping,
+# leave ``unscale_`` out: ``step`` does it. The whole step:
 
 optimizer.zero_grad()
 scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
@@ -152,9 +159,9 @@ print(f"norm before unscale_ / norm after: {(before / after).item():.0f}")
 # On a GPU
 # --------
 #
-# Write ``"cuda"`` for ``"cpu"``. There, float16 is the default of ``autocast``, more
-# operations stay in float32, such as softmax and exp, and matrix products run on units
-# built for 16 bits.
+# Move model and data there, and write ``"cuda"`` for ``"cpu"``. On CUDA, float16 is the
+# default of ``autocast``, more operations stay in float32, such as softmax and exp, and
+# matrix products run on units built for 16 bits.
 #
 # Learn more
 # ----------

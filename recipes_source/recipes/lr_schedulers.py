@@ -138,4 +138,5 @@ assert wrong[:-1] == lrs[1:]
 # ----------
 #
 # - Large gradients: :ref:`sphx_glr_recipes_recipes_gradient_clipping.py`
+# - Keep the curves: :ref:`sphx_glr_recipes_recipes_tensorboard_with_pytorch.py`
 # - Resume: :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`

@@ -12,8 +12,8 @@ Skipping Module Parameter Initialization
 
 Build a model without filling its weights with random numbers that you overwrite anyway.
 
-Why it matters: before you load a checkpoint, every layer has already drawn a random
-number for each of its weights. For a large model that takes a while, and it moves the
+Why it matters: before you load a checkpoint, the layers have already filled their
+weights with random numbers. For a large model that takes a while, and it moves the
 random number generator, which changes what comes after.
 """
 
@@ -21,8 +21,9 @@ random number generator, which changes what comes after.
 # A model and its checkpoint
 # --------------------------
 #
-# The model takes a ``device`` and passes it on, as the layers of PyTorch do. ``ramp``
-# is a constant. It is not saved, because the constructor makes it.
+# The model takes a ``device`` and passes it on, as the layers of PyTorch do; the call
+# shown below needs that. ``ramp`` is a constant. It is not saved, because the
+# constructor makes it.
 
 import matplotlib.pyplot as plt
 import torch
@@ -115,8 +116,8 @@ assert usual / skip > 1.3
 #
 # Loading reported nothing missing, but ``ramp`` is not in the checkpoint: it was made
 # on the meta device, and its values were lost. Usually the memory holds whatever was
-# there before, which can look right. The NaN give it away. Write such tensors yourself.
-# The measure is the output of the model that was built the usual way.
+# there before, which can look right. Here, NaNs give it away. Write such tensors
+# yourself. The measure is the output of the model that was built the usual way.
 
 inputs = torch.ones(1, 2000)
 tensors = [*skipped.named_parameters(), *skipped.named_buffers()]

@@ -100,7 +100,8 @@ assert kept_kib(batched) == 11 * inputs.nbytes / 1024 and kept_kib(inference) ==
 #
 # On the CPU, :class:`torch.optim.Adam` updates one parameter after the other, with
 # several operators for each. ``fused=True`` hands all of them to one operator; what
-# remains counts the steps. After 20 steps, both have the same weights.
+# remains adds 1 to each parameter's count of steps. After 20 steps, both have the same
+# weights, up to rounding.
 
 weights = {}
 for name, fused in [("Adam", False), ("Adam, fused", True)]:
@@ -142,8 +143,9 @@ measurement = Timer("batched()", globals=globals(), num_threads=2).timeit(1)
 print(f"threads: {measurement.num_threads}")
 
 # %%
-# On a GPU the same three costs exist. Two more come with it: ``.item()`` and ``print``
-# wait until the GPU is done, and data has to be moved there.
+# On a GPU the first two costs are the same. The third is smaller from the start: there,
+# Adam takes many parameters at a time by default. Two more come with it: ``.item()``
+# and printing a tensor wait until the GPU is done, and data has to be moved there.
 #
 # Learn more
 # ----------

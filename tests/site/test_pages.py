@@ -262,6 +262,13 @@ def test_outputs_hold_no_addresses(page) -> None:
             assert not re.findall(r"0x[0-9a-f]{6,}", text)
 
 
+def test_outputs_hold_no_log_lines(page) -> None:
+    """What a library logs has a date and a path of this machine."""
+    for cell in page.cells():
+        for text in cell["outputs"]:
+            assert not re.findall(r"(?m)^[EWI]\d{4} .*|.*Warning: .*", text)
+
+
 # -- The front page --------------------------------------------------------------------
 
 
