@@ -1,0 +1,144 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "captum", "matplotlib"]
+# [tool.recipe]
+# tags = ["Inspection"]
+# after = ["hooks_capture_activations"]
+# timeout = 60
+# ///
+"""
+Model Interpretability using Captum
+===================================
+
+See which pixels a classifier decides by, and catch one that is right by accident.
+
+Why it matters: accuracy does not say what a model has learned. If all pictures of one
+class carry the same stamp, the model may read the stamp, and fail on the first picture
+without it.
+"""
+
+# %%
+# Setting
+# -------
+#
+# Drawn squares (class 0) and discs (class 1). Each disc comes with a stamp, a bright
+# patch in the top left corner.
+
+import matplotlib.pyplot as plt
+import torch
+from captum.attr import IntegratedGradients
+from torch import nn
+
+
+def draw(count, stamp):
+    targets = torch.arange(count) % 2
+    side = torch.arange(20)
+    y, x = torch.randint(9, 15, (2, count, 1, 1))  # the centres
+    dy, dx = side.view(20, 1) - y, side - x  # (count, 20, 1), (count, 1, 20)
+    square, disc = (dy.abs() <= 3) & (dx.abs() <= 3), dy**2 + dx**2 <= 16
+    images = 0.6 * torch.where(targets.view(-1, 1, 1) == 1, disc, square)
+    if stamp:
+        images[targets == 1, 1:4, 1:4] = 1.0
+    return images.unsqueeze(1), targets  # (count, 1, 20, 20), (count,)
+
+
+# %%
+# The score of a picture is the logit of "disc" less the logit of "square".
+
+
+def train(stamp, steps):
+    torch.manual_seed(0)
+    inputs, targets = draw(400, stamp)
+    layers = [nn.Conv2d(1, 8, 5, stride=2), nn.ReLU(), nn.Flatten(), nn.Linear(512, 2)]
+    model = nn.Sequential(*layers)
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    for _ in range(steps):
+        loss = nn.functional.cross_entropy(model(inputs), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return lambda images: model(images).diff(dim=1).squeeze(1)
+
+
+# %%
+# A perfect score
+# ---------------
+#
+# On new pictures from the same source every disc is recognized. You might stop here.
+
+score = train(stamp=True, steps=45)
+stamped, targets = draw(200, stamp=True)
+stamped, squares = stamped[targets == 1], stamped[targets == 0]
+print(f"discs recognized: {(score(stamped) > 0).float().mean().item():.2f}")
+
+# %%
+# Ask which pixels count
+# ----------------------
+#
+# Integrated gradients follow the score on a straight path from a *baseline*, here a
+# black picture, to your picture. A pixel's attribution is its change times the average
+# gradient on the path. They must add up to the difference of the two scores, an axiom
+# called *completeness*, which the assertion checks.
+
+
+def attribute(score, images, baseline=0.0):
+    baselines = torch.full_like(images, baseline)
+    maps = IntegratedGradients(score).attribute(images, baselines, n_steps=100)
+    total = maps.sum(dim=(1, 2, 3))
+    difference = score(images) - score(baselines)
+    assert (total - difference).abs().max() < 0.01 * difference.abs().max()
+    stamp = maps[..., :5, :5].sum(dim=(1, 2, 3))
+    print(f"to the score, the corner adds {stamp.mean().item():4.1f}", end=", ")
+    print(f"the shape {(total - stamp).mean().item():4.1f}")
+    return maps
+
+
+maps = attribute(score, stamped)
+
+# %%
+# It is the stamp that counts. The proof is independent of gradients: erase it, and no
+# disc is recognized. A model trained on pictures without a stamp has to use the shape.
+# Its attributions say so, and the erased stamp costs it no disc.
+
+better = train(stamp=False, steps=160)
+better_maps = attribute(better, stamped)
+erased = stamped.clone()
+erased[..., 1:4, 1:4] = 0.0
+found = [(s(erased) > 0).float().mean().item() for s in (score, better)]
+print(f"discs recognized, stamp erased: {found[0]:.2f}, better model: {found[1]:.2f}")
+assert found[0] < 0.1 and found[1] > 0.9
+
+# %%
+# One picture and its attributions: white speaks for "disc", black for "square".
+
+panels = {"A disc with a stamp": stamped, "What counts: the stamp": maps}
+panels["Trained without: the disc"] = better_maps
+fig, axes = plt.subplots(1, 3, figsize=(8, 3.8), layout="constrained")
+for ax, (title, images) in zip(axes, panels.items(), strict=True):
+    image = images[0, 0].numpy()
+    top = abs(image).max()
+    low, label = (0, "brightness") if images is stamped else (-top, "attribution")
+    drawn = ax.imshow(image, cmap="gray", vmin=low, vmax=top)
+    ax.set(title=title, xlabel="column (pixel)", ylabel="row (pixel)")
+    fig.colorbar(drawn, ax=ax, label=label, location="bottom")
+plt.show()
+
+# %%
+# Pitfall: the baseline
+# ---------------------
+#
+# A pixel equal to the baseline changes by 0 and gets exactly 0. Against black, the
+# empty corner of a square seems to play no part. Against white it does: the missing
+# stamp is the reason for "square". So name the baseline with every attribution.
+
+maps = attribute(score, squares)
+maps = attribute(score, squares, baseline=1.0)
+
+# %%
+# Learn more
+# ----------
+#
+# - Look at activations: :ref:`sphx_glr_recipes_recipes_hooks_capture_activations.py`
+# - Other data, other habits: :ref:`sphx_glr_recipes_recipes_weighted_random_sampler.py`
+# - Modes of a model: :ref:`sphx_glr_recipes_recipes_train_and_eval_modes.py`
+# - Captum: `captum.ai <https://captum.ai>`_

@@ -1,0 +1,138 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Compile and export"]
+# after = ["torch_logs", "lr_schedulers"]
+# timeout = 60
+# ///
+"""
+Compiling the optimizer with a learning-rate scheduler
+======================================================
+
+Compile an optimizer's step once, although a scheduler changes its learning rate.
+
+Why it matters: a compiled optimizer updates all parameters in one graph. If the
+learning rate is a Python number, its value becomes part of that graph, and the first
+change by the scheduler makes it compile again, in the middle of training.
+"""
+
+# %%
+# A training loop that counts graphs
+# ----------------------------------
+#
+# Eight steps on one batch. Forward and backward run eagerly, the optimizer's step is
+# compiled. The backend keeps each graph that it is handed and runs it as it is, so you
+# need no C++ compiler; with the default backend the count is the same.
+
+import copy
+import logging
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
+
+# Adam.step opens a profiler range, and the compiler warns that it leaves it out.
+torch._logging.set_logs(dynamo=logging.ERROR)
+
+torch.manual_seed(0)
+inputs, targets, start = torch.randn(32, 8), torch.randn(32, 1), nn.Linear(8, 1)
+
+
+# %%
+# ``make_change`` returns what to call after each step, such as a scheduler's ``step``.
+# A scheduler wraps the optimizer's step, so make it before you compile that.
+
+
+def train(lr, make_change, compiled=True):
+    torch.compiler.reset()
+    model, graphs, counts, rates = copy.deepcopy(start), [], [], []
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    change = make_change(optimizer)
+    backend = lambda graph, example_inputs: graphs.append(graph) or graph  # noqa: E731
+    step = torch.compile(optimizer.step, backend=backend, disable=not compiled)
+    for _ in range(8):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(inputs), targets).backward()
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+        step()
+        change()
+        counts.append(len(graphs))
+    return counts, rates, model.weight.detach()
+
+
+# %%
+# A float: two graphs
+# -------------------
+#
+# The learning rate is halved after each step. At the second step, the compiler finds
+# another value than the one it compiled for. It compiles once more, and takes the
+# number for a variable from then on.
+
+halve = lambda optimizer: ExponentialLR(optimizer, gamma=0.5).step  # noqa: E731
+float_counts, float_rates, _ = train(0.1, halve)
+print("float lr, graphs after each step: ", float_counts)
+
+# %%
+# A tensor: one graph
+# -------------------
+#
+# Wrap the number in a tensor. A tensor is an input of the graph from the start, and the
+# scheduler fills it in place. The rates are those of the formula, and the weights are
+# those of an optimizer that is not compiled.
+
+tensor_counts, tensor_rates, weight = train(torch.tensor(0.1), halve)
+_, _, eager_weight = train(0.1, halve, compiled=False)
+print("float lr, graphs after each step: ", float_counts)
+print("tensor lr, graphs after each step:", tensor_counts)
+print("rates:", *[f"{rate:.5f}" for rate in tensor_rates])
+torch.testing.assert_close(weight, eager_weight)
+torch.testing.assert_close(tensor_rates, [0.1 * 0.5**k for k in range(8)])
+assert tensor_counts == [1] * 8 and float_counts[-1] > 1
+
+# %%
+
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
+steps = range(1, 9)
+curves = [(float_rates, tensor_rates), (float_counts, tensor_counts)]
+for ax, (of_float, of_tensor) in zip(axes, curves, strict=True):
+    ax.plot(steps, of_float, "--o", color="tab:orange", label="float lr", markersize=9)
+    ax.plot(steps, of_tensor, "-s", color="tab:blue", label="tensor lr", markersize=4)
+    ax.set(xlabel="step", ylim=(0, None))
+axes[0].set(title="Same learning rates", ylabel="learning rate")
+axes[1].set(title="A tensor lr compiles once", ylabel="graphs compiled so far")
+axes[1].set(yticks=[0, 1, 2])
+fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+plt.show()
+
+# %%
+# Pitfall: other numbers that move
+# --------------------------------
+#
+# The tensor helps as long as it stays in place, and as long as nothing else changes. To
+# set a rate by hand, fill the tensor; assigning a number replaces it.
+# :class:`~torch.optim.lr_scheduler.OneCycleLR` moves Adam's betas as well, unless you
+# give it ``cycle_momentum=False``.
+
+
+def one_cycle(optimizer, **options):
+    return OneCycleLR(optimizer, max_lr=0.1, total_steps=9, **options).step
+
+
+changes = {
+    "assign a float": lambda o: lambda: o.param_groups[0].update(lr=0.01),
+    "fill the tensor": lambda o: lambda: o.param_groups[0]["lr"].fill_(0.01),
+    "OneCycleLR": one_cycle,
+    "without momentum": lambda o: one_cycle(o, cycle_momentum=False),
+}
+for name, change in changes.items():
+    print(f"{name:16} graphs: {train(torch.tensor(0.1), change)[0][-1]}")
+
+# %%
+# Learn more
+# ----------
+#
+# - Schedules and their order: :ref:`sphx_glr_recipes_recipes_lr_schedulers.py`
+# - Find what makes it compile again: :ref:`sphx_glr_recipes_recipes_torch_logs.py`
+# - Compile the model: :ref:`sphx_glr_recipes_recipes_regional_compilation.py`

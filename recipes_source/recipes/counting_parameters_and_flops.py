@@ -1,0 +1,139 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "torchvision", "matplotlib"]
+# [tool.recipe]
+# tags = ["Inspection"]
+# after = ["reasoning_about_shapes"]
+# timeout = 60
+# ///
+"""
+Count a model's parameters and FLOPs
+====================================
+
+Know how large a model is and how much work one forward pass does, before you run it.
+
+Why it matters: the parameters decide the size of a checkpoint, the FLOPs (floating
+point operations) decide what a prediction costs. One does not tell the other, and
+"FLOPs" in one table are half of those in the next.
+"""
+
+# %%
+# Setting
+# -------
+#
+# A ResNet-18 on the *meta* device: its tensors have shapes and no data, so the model
+# needs no memory, no weights and no image.
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+from torchvision.models import ResNet18_Weights, resnet18
+
+with torch.device("meta"):
+    model = resnet18(weights=None).eval()
+    inputs = torch.empty(1, 3, 224, 224)
+params = sum(p.numel() for p in model.parameters())
+print(f"parameters: {params:,} = {params / 1e6:.2f} M")
+print(f"as float32: {4 * params / 2**20:.1f} MiB")
+
+# %%
+# A guess from the parameters
+# ---------------------------
+#
+# In a linear layer each weight takes part in one multiplication and one addition per
+# example. Say the same of all parameters, and the guess is two FLOPs for each.
+
+guess = 2 * params
+print(f"guess: {guess / 1e9:.4f} GFLOP per image")
+
+# %%
+# Count what runs
+# ---------------
+#
+# ``FlopCounterMode`` watches the operators that run inside ``with``, and adds up the
+# matrix products and convolutions from the shapes of their arguments. The guess is far
+# too low, as a convolution applies the same weights at every position of the image.
+
+with FlopCounterMode(display=False) as counter, torch.no_grad():
+    model(inputs)
+flops = counter.get_total_flops()
+print(f"guess: {guess / 1e9:.4f} GFLOP per image")
+print(f"count: {flops / 1e9:.4f} GFLOP per image, {flops / guess:.0f} times the guess")
+
+# %%
+# The proof: each convolution and linear layer does 2 FLOPs per weight and per position
+# of its output. Forward hooks see these shapes. Torchvision's own table lists the
+# parameters, and 1.814 billion "ops": it counts a multiplication and the addition after
+# it as *one* operation. Ask what is counted before you compare two tables.
+
+by_hand = []
+
+
+def count(layer, args, output):
+    positions = output.numel() // layer.weight.shape[0]
+    by_hand.append(2 * layer.weight.numel() * positions)
+
+
+layers = [m for m in model.modules() if isinstance(m, nn.Conv2d | nn.Linear)]
+handles = [layer.register_forward_hook(count) for layer in layers]
+model(inputs)
+for handle in handles:
+    handle.remove()
+table = ResNet18_Weights.IMAGENET1K_V1.meta
+print(f"by hand: {sum(by_hand) / 1e9:.4f} GFLOP, table: {table['_ops']} billion ops")
+assert sum(by_hand) == flops and table["num_params"] == params
+assert round(flops / 2e9, 3) == table["_ops"]
+
+# %%
+# Where they are
+# --------------
+#
+# The counter also keeps a sum per module. The last stage holds most of the parameters
+# and does less than a quarter of the work. With ``layer1`` it is the other way round.
+
+counts = counter.get_flop_counts()
+stages = ["conv1", "layer1", "layer2", "layer3", "layer4", "fc"]
+work = [100 * sum(counts[f"ResNet.{name}"].values()) / flops for name in stages]
+shares = []
+for name in stages:
+    held = sum(p.numel() for p in model.get_submodule(name).parameters())
+    shares.append(100 * held / params)
+for name, share, done in zip(stages, shares, work, strict=True):
+    print(f"{name:6} {share:4.1f}% of the parameters {done:4.1f}% of the FLOPs")
+
+# %%
+# The same as bars.
+
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+places = torch.arange(len(stages)).numpy()
+ax.bar(places - 0.2, shares, 0.4, color="tab:blue", label="parameters")
+ax.bar(places + 0.2, work, 0.4, color="tab:orange", hatch="//", label="FLOPs")
+ax.set_xticks(places, stages)
+ax.set(xlabel="stage of the network", ylabel="share of the total (%)")
+ax.set_title("ResNet-18: the parameters sit late, the work is spread out")
+ax.legend()
+plt.show()
+
+# %%
+# Pitfall: operators that count as zero
+# -------------------------------------
+#
+# The counter has a list of operators. Every other one counts as zero, without a
+# warning: activations and normalizations, which changes little, but also the operator
+# that attention calls on the CPU. On the meta device attention is counted.
+
+for device in ("cpu", "meta"):
+    q = torch.empty(1, 8, 64, 32, device=device)  # batch, heads, length, width
+    with FlopCounterMode(display=False) as counter:
+        nn.functional.scaled_dot_product_attention(q, q, q)
+    print(f"attention on {device}: {counter.get_total_flops():,} FLOPs")
+print(f"by hand: {2 * 2 * 8 * 64 * 64 * 32:,}")  # two products of matrices
+
+# %%
+# Learn more
+# ----------
+#
+# - More without data: :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
+# - Hooks: :ref:`sphx_glr_recipes_recipes_hooks_capture_activations.py`
+# - FLOPs per operator: :ref:`sphx_glr_recipes_recipes_profiler_recipe.py`

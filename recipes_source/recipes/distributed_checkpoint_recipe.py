@@ -1,0 +1,246 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Distributed", "Saving and loading"]
+# after = ["ddp_two_processes", "saving_and_loading_a_general_checkpoint"]
+# timeout = 120
+# cpus = 2
+# ///
+"""
+Getting Started with Distributed Checkpoint (DCP)
+=================================================
+
+Save a model that two processes hold in parts, and resume its training in one.
+
+Why it matters: when each process holds a part of the model, one file per process fits
+only as many processes as saved it. Gathering the whole model first works anywhere, but
+needs the memory and disk that dividing it was to save.
+"""
+
+# %%
+# What the processes share
+# ------------------------
+#
+# A file with a model, Adam, data, and a training loop. ``divide`` can split the model
+# before the optimizer is made.
+
+import tempfile
+from pathlib import Path
+
+folder = tempfile.TemporaryDirectory()
+SETTING = """
+import torch
+from torch import nn
+
+def start(divide=None):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 1023), nn.Tanh(), nn.Linear(1023, 64))
+    model = divide(model.double()) if divide else model.double()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    return model, optimizer, *torch.randn(2, 10, 16, 64, dtype=torch.float64)
+"""
+
+# %%
+
+SETTING += """
+def train(model, optimizer, inputs, targets):
+    for batch, target in zip(inputs, targets, strict=True):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(batch), target).backward()
+        optimizer.step()
+"""
+_ = Path(folder.name, "setting.py").write_text(SETTING)
+
+# %%
+# What each process does
+# ----------------------
+#
+# :func:`~torch.distributed.fsdp.fully_shard` leaves every rank, as processes are called
+# here, half the rows of each weight. Each rank trains on its half of five batches. On
+# GPUs, write ``"cuda"`` for ``"cpu"``.
+
+WORKER = """
+import os
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+from setting import start, train
+
+mesh = init_device_mesh("cpu", (2,))
+rank = dist.get_rank()
+model, optimizer, *data = start(lambda model: fully_shard(model, mesh=mesh))
+train(model, optimizer, *[tensor[:5, rank::2] for tensor in data])
+"""
+
+# %%
+# Then it saves in three ways:
+#
+# - its own part of the model, with :func:`torch.save`;
+# - the whole state of model and optimizer, gathered first;
+# - that state with DCP: all ranks call ``save`` together, each writes its part, and a
+#   metadata file tells where each part belongs.
+#
+# ``get_state_dict`` gives the optimizer's state under the parameters' names, which are
+# the same in any number of processes.
+
+WORKER += """
+parts = {name: part.to_local() for name, part in model.state_dict().items()}
+torch.save(parts, f"part{rank}.pt")
+whole = StateDictOptions(full_state_dict=True)
+torch.save(get_state_dict(model, optimizer, options=whole), f"whole{rank}.pt")
+state = dict(zip(("model", "optim"), get_state_dict(model, optimizer)))
+dcp.save(state, checkpoint_id="checkpoint")
+dist.destroy_process_group()
+os._exit(0)  # all is saved; gloo's threads can abort Python's normal exit
+"""
+_ = Path(folder.name, "worker.py").write_text(WORKER)
+
+# %%
+# Start two processes
+# -------------------
+#
+# ``torchrun``, here as a module, starts the worker twice.
+
+import os
+import subprocess
+import sys
+
+command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "worker.py"]
+one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
+pipe = {"capture_output": True, "text": True, "timeout": 100}
+done = subprocess.run(command, cwd=folder.name, env=one_thread, **pipe)
+assert done.returncode == 0, done.stderr[-9000:]
+
+# %%
+# Parts do not fit, wholes are too large
+# --------------------------------------
+#
+# This process has no process group: it is a world of one. A rank's own file does not
+# fit its model.
+
+sys.path.insert(0, folder.name)
+import torch
+from setting import start, train
+
+folder_path, path = Path(folder.name), Path(folder.name, "checkpoint")
+model, optimizer, inputs, targets = start()
+try:
+    model.load_state_dict(torch.load(folder_path / "part0.pt"))
+except RuntimeError as error:
+    print(*str(error).splitlines()[1].strip().split(", the "), sep="\n  the ")
+
+# %%
+# The gathered files hold everything, but once for each rank. If only rank 0 wrote its
+# file, the disk would be spared, but not the memory of rank 0.
+
+# for each weight, three numbers of 8 bytes: itself and Adam's two
+one_copy = 24 * sum(weight.numel() for weight in model.parameters())
+print(f"one copy:          {one_copy / 1e6:.1f} MB")
+written = {"gathered": folder_path.glob("whole*"), "DCP": path.iterdir()}
+written = {how: sum(f.stat().st_size for f in files) for how, files in written.items()}
+for how, size in written.items():
+    print(f"{how + ', on disk:':18} {size / 1e6:.1f} MB")
+assert written["DCP"] < 1.1 * one_copy < 2 * one_copy < written["gathered"]
+
+# %%
+# Load in another number of processes
+# -----------------------------------
+#
+# A DCP checkpoint describes whole tensors, whoever wrote their parts. Make the model
+# and the optimizer as you want them *here*, divided or not: ``load`` fills their
+# tensors in place, and each process reads only what it needs. ``set_state_dict`` then
+# hands the states to both. Compare with a run in one process on whole batches: after
+# five batches, and after five more in both.
+
+import warnings
+
+import torch.distributed.checkpoint as dcp
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+
+# load warns that there is one process, as is meant here
+warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
+train(model, optimizer, inputs[:5], targets[:5])
+resumed, loaded, *_ = start()
+weights, moments = get_state_dict(resumed, loaded)
+dcp.load({"model": weights, "optim": moments}, checkpoint_id=path)
+set_state_dict(resumed, loaded, model_state_dict=weights, optim_state_dict=moments)
+
+# %%
+
+
+def apart(one, other):
+    flat = [torch.nn.utils.parameters_to_vector(m.parameters()) for m in (one, other)]
+    return (flat[0] - flat[1]).norm().item()
+
+
+exact = {"rtol": 0, "atol": 1e-10}
+print(f"untrained: {apart(start()[0], model):.2f} from one process")
+print(f"loaded:    {apart(resumed, model):.2f} from one process")
+torch.testing.assert_close(resumed.state_dict(), model.state_dict(), **exact)
+for each in [(model, optimizer), (resumed, loaded)]:
+    train(*each, inputs[5:], targets[5:])
+print(f"resumed:   {apart(resumed, model):.2f} from one that never stopped")
+torch.testing.assert_close(resumed.state_dict(), model.state_dict(), **exact)
+
+# %%
+# Who wrote what
+# --------------
+#
+# The checkpoint's metadata say which file holds which elements of each tensor.
+
+import matplotlib.pyplot as plt
+
+entries = dcp.FileSystemReader(path).read_metadata()
+looks = {"__0_0.distcp": ("tab:blue", ""), "__1_0.distcp": ("tab:orange", "//")}
+names = [f"model.{name}" for name in weights]
+left = dict.fromkeys(names, 0)
+shape = {"figsize": (8, 3.5), "width_ratios": [3, 2]}
+fig, axes = plt.subplots(1, 2, layout="constrained", **shape)
+for index, place in entries.storage_data.items():
+    if index.fqn in names:
+        tensor = entries.state_dict_metadata[index.fqn]
+        share = 100 * tensor.chunks[index.index].sizes.numel() / tensor.size.numel()
+        color, hatch = looks[place.relative_path]
+        axes[0].barh(index.fqn, share, left=left[index.fqn], color=color, hatch=hatch)
+        left[index.fqn] += share
+
+# %%
+
+axes[0].set(title="DCP: files of rank 0 (plain) and 1 (hatched)", ylabel="tensor")
+axes[0].set(xlabel="part of the tensor (%)")
+axes[1].bar(list(written), [size / 1e6 for size in written.values()], width=0.5)
+axes[1].axhline(one_copy / 1e6, color="black", linestyle="--", label="one copy")
+axes[1].set(title="DCP writes one copy", xlabel="way to save", ylabel="on disk (MB)")
+axes[1].legend()
+plt.show()
+
+# %%
+# Pitfall: only what you ask for is loaded
+# ----------------------------------------
+#
+# ``load`` reads the keys of the dictionary that you pass. Leave the optimizer out, and
+# no error tells you: the weights are right, and Adam starts again from zero.
+
+forgetful, fresh, *_ = start()
+dcp.load({"model": forgetful.state_dict()}, checkpoint_id=path)
+train(forgetful, fresh, inputs[5:], targets[5:])
+far = apart(forgetful, model)
+print(f"without Adam's state: {far:.2f} from the run that never stopped")
+assert far > 1
+folder.cleanup()
+
+# %%
+# Learn more
+# ----------
+#
+# - The same in one process:
+#   :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
+# - Divide the optimizer alone:
+#   :ref:`sphx_glr_recipes_recipes_zero_redundancy_optimizer.py`
+# - Processes in a grid: :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`
+# - Copies instead of parts: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`

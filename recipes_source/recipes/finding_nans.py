@@ -1,0 +1,155 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Inspection"]
+# after = ["zeroing_out_gradients"]
+# timeout = 60
+# ///
+"""
+Find where a NaN gradient comes from
+====================================
+
+Trace a NaN gradient to the line that made it, and make ``torch.where`` safe.
+
+Why it matters: NaN, "not a number", spreads through every sum and product. A NaN in a
+gradient makes the weights NaN while the loss you watch is still finite. By the time it
+shows, its origin is gone.
+"""
+
+# %%
+# Setting
+# -------
+#
+# ``compress`` damps large scores: a square root above zero, a straight line below. The
+# root does not exist below -1/2, but there :func:`torch.where` picks the line.
+
+import warnings
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+inputs = torch.randn(64, 4)
+targets = inputs @ torch.tensor([[1.0], [-2.0], [1.5], [0.5]])
+loss_fn = nn.MSELoss()
+
+
+def compress(scores):
+    return torch.where(scores > 0, (1 + 2 * scores).sqrt() - 1, scores)
+
+
+# %%
+# A finite loss, then nothing
+# ---------------------------
+#
+# The first loss is finite. Its gradient is not, and one step later all is NaN.
+
+
+def train(function, steps=30):
+    torch.manual_seed(1)
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.2)
+    losses = []
+    for _ in range(steps):
+        loss = loss_fn(function(model(inputs)), function(targets))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+naive = train(compress)
+print(f"losses: {naive[0]:.3f}, {naive[1]:.3f} ... {naive[-1]:.3f}")
+
+# %%
+# Ask autograd
+# ------------
+#
+# Under :class:`torch.autograd.set_detect_anomaly` every backward function checks its
+# result, and the first NaN raises an error with its name. A warning, recorded here,
+# shows where in your code the forward pass called it.
+
+
+def blame(function, inputs):
+    scores = inputs.clone().requires_grad_()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            with torch.autograd.set_detect_anomaly(True):
+                loss_fn(function(scores), torch.zeros(2)).backward()
+        except RuntimeError as error:
+            print(error)
+    for warning in caught:
+        print("called in:", str(warning.message).split(", in ")[-1].split()[0])
+
+
+blame(compress, torch.tensor([-2.0, 3.0]))
+
+# %%
+# Zero times NaN
+# --------------
+#
+# ``torch.where`` computes both branches, and sends a gradient back through both: 0 to
+# the one not chosen. The chain rule multiplies this 0 by the slope of the root, NaN
+# below -1/2, and 0 times NaN is NaN. The cure is a second ``where``, *before* the root,
+# which computes the branch not chosen at a harmless point. Now 0 times its slope is 0.
+
+
+def safe_compress(scores):
+    harmless = torch.where(scores > 0, scores, 0.0)
+    return torch.where(scores > 0, (1 + 2 * harmless).sqrt() - 1, scores)
+
+
+# %%
+# Same values, and gradients equal to the slope by hand: :math:`1 / \sqrt{1 + 2s}` above
+# zero, 1 below.
+
+scores = torch.linspace(-3, 3, 60, requires_grad=True)
+slopes = {}
+for function in (compress, safe_compress):
+    slopes[function] = torch.autograd.grad(function(scores).sum(), scores)[0]
+    print(f"{function.__name__}: {slopes[function].isnan().sum()} of 60 slopes are NaN")
+cured = train(safe_compress)
+print(f"losses: {cured[0]:.3f}, {cured[1]:.3f} ... {cured[-1]:.3f}")
+by_hand = (1 + 2 * scores.detach().clamp(min=0)).rsqrt()
+torch.testing.assert_close(slopes[safe_compress], by_hand)
+assert torch.equal(compress(scores), safe_compress(scores)) and cured[-1] < cured[0] / 9
+
+# %%
+# A NaN leaves a gap in a plot.
+
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
+x = scores.detach()
+axes[0].plot(x, slopes[safe_compress], color="tab:blue", label="two where")
+axes[0].plot(x, slopes[compress], "s", ms=4, color="tab:orange", label="one where")
+axes[0].set(title="One where: NaN below -1/2", xlabel="score", ylabel="gradient")
+axes[1].plot(cured, color="tab:blue", label="two where")
+axes[1].plot(naive, "s", color="tab:orange", label="one where, then NaN")
+axes[1].set(title="One where: all NaN after a step", yscale="log")
+axes[1].set(xlabel="step", ylabel="mean squared error")
+for ax in axes:
+    ax.legend()
+plt.show()
+
+# %%
+# Pitfall: NaN in the data
+# ------------------------
+#
+# Anomaly mode checks the backward pass alone. If the NaN came with the data, it blames
+# the loss: test the batch with :func:`torch.isfinite`. Switch the mode off once you
+# know, as it records a stack trace for every operation.
+
+batch = torch.tensor([float("nan"), 3.0])
+blame(safe_compress, batch)
+print("batch is finite:", batch.isfinite().all().item())
+
+# %%
+# Learn more
+# ----------
+#
+# - Look inside the forward pass:
+#   :ref:`sphx_glr_recipes_recipes_hooks_capture_activations.py`
+# - Large gradients: :ref:`sphx_glr_recipes_recipes_gradient_clipping.py`

@@ -1,0 +1,149 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Inspection"]
+# after = ["defining_a_neural_network"]
+# timeout = 60
+# ///
+"""
+Capture activations with forward hooks
+======================================
+
+Look at the output of any layer without editing the model, and leave no hook behind.
+
+Why it matters: a model returns its last result alone. A hook shows what happened in
+between, but a careless hook shows wrong values, stays on the model for good, or cuts
+off the gradient, all without an error.
+"""
+
+# %%
+# Setting
+# -------
+#
+# A drawn square and disc, and a network whose two filters compare each pixel's
+# neighbours: right less left, and lower less upper. You know what its maps must be.
+
+import contextlib
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+row, column = torch.arange(24).view(24, 1), torch.arange(24)
+inputs = torch.zeros(1, 1, 24, 24)
+inputs[..., 3:12, 3:12] = 1.0
+inputs[..., (row - 17) ** 2 + (column - 17) ** 2 < 25] = 1.0
+conv = nn.Conv2d(1, 2, 3, padding=1, bias=False)
+across = torch.tensor([[0.0, 0.0, 0.0], [-1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
+conv.weight = nn.Parameter(torch.stack([across, across.T]).unsqueeze(1))
+relu, pool, last = nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Linear(2 * 12 * 12, 2)
+model = nn.Sequential(conv, relu, pool, nn.Flatten(), last)
+print(f"what the model returns: {tuple(model(inputs).shape)}")
+
+# %%
+# A hook that keeps the output
+# ----------------------------
+#
+# :meth:`~torch.nn.Module.register_forward_hook` has a layer call your function after
+# each forward pass, with the layer, its arguments and its output. Register it three
+# times, as a loop over epochs would. Where a bright shape ends on the right, the first
+# filter must give -1.
+
+kept, calls = {}, []
+
+
+def keep(module, args, output):
+    kept[module] = output
+    calls.append(module)
+
+
+handles = [conv.register_forward_hook(keep) for epoch in range(3)]
+model(inputs)
+print(f"least value of the maps: {kept[conv].min().item():.0f}")
+print(f"calls in one forward pass: {len(calls)}")
+
+# %%
+# Both numbers are wrong. The next layer, an in-place ReLU, has overwritten the tensor
+# that you kept, and every registration has added one more hook.
+
+for handle in handles:
+    handle.remove()
+
+# %%
+# Copy the output, remove the hook
+# --------------------------------
+#
+# ``clone`` makes a copy that no later layer touches, and ``detach`` lets go of the
+# graph behind it. The handle that registration returns is a context manager: at the end
+# of ``with`` the hook is removed, also after an error. The stack does so for them all.
+
+
+def capture(model, inputs):
+    maps = {}
+
+    def copy(module, args, output):
+        calls.append(module)
+        maps[module] = output.detach().clone()
+
+    with contextlib.ExitStack() as hooks:
+        for module in model.children():
+            hooks.enter_context(module.register_forward_hook(copy))
+        model(inputs)
+    return maps
+
+
+# %%
+# The proof: the maps equal the differences of the neighbours, taken without a layer,
+# and a pass after ``capture`` calls no hook.
+
+calls.clear()
+maps = capture(model, inputs)
+print(f"least value of the maps: {maps[conv].min().item():.0f}")
+print(f"calls in one forward pass: {len(calls)}, for {len(maps)} layers")
+model(inputs)
+print(f"calls after one more pass: {len(calls)}")
+padded = nn.functional.pad(inputs[0, 0], (1, 1, 1, 1))
+right_less_left = padded[1:-1, 2:] - padded[1:-1, :-2]
+lower_less_upper = padded[2:, 1:-1] - padded[:-2, 1:-1]
+assert torch.equal(maps[conv][0], torch.stack([right_less_left, lower_less_upper]))
+assert len(calls) == len(maps) == 5
+
+# %%
+# The map of the first filter: ReLU drops the right edges, pooling halves the size.
+
+shown = {"input": inputs, "conv: both edges": maps[conv]}
+shown |= {"ReLU: left edges": maps[relu], "pooling: 12 × 12": maps[pool]}
+fig, axes = plt.subplots(1, 4, figsize=(8, 2.4), layout="constrained")
+for ax, (title, images) in zip(axes, shown.items(), strict=True):
+    drawn = ax.imshow(images[0, 0].numpy(), cmap="gray", vmin=-1, vmax=1)
+    ax.set(title=title, xlabel="column (pixel)", ylabel="row (pixel)")
+fig.colorbar(drawn, ax=axes, label="activation", shrink=0.7)
+plt.show()
+
+# %%
+# Pitfall: a hook that returns something
+# --------------------------------------
+#
+# What a hook returns, unless it is ``None``, *replaces* the layer's output.
+# ``list.append`` returns ``None``. ``dict.setdefault`` returns the detached copy, and
+# the layer gets no gradient.
+
+seen, named = [], {}
+for hook in (
+    lambda module, args, output: seen.append(output.detach().clone()),
+    lambda module, args, output: named.setdefault("conv", output.detach().clone()),
+):
+    model.zero_grad()
+    with conv.register_forward_hook(hook):
+        model(inputs).sum().backward()
+    print(f"gradient reaches the layer: {conv.weight.grad is not None}")
+
+# %%
+# Learn more
+# ----------
+#
+# - Which layers feed a decision: :ref:`sphx_glr_recipes_recipes_Captum_Recipe.py`
+# - Tensors that share memory: :ref:`sphx_glr_recipes_recipes_views_and_contiguity.py`
+# - Values that turn NaN: :ref:`sphx_glr_recipes_recipes_finding_nans.py`

@@ -1,0 +1,159 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Compile and export"]
+# after = ["torch_logs"]
+# timeout = 120
+# ///
+"""
+Reducing torch.compile cold start time with regional compilation
+================================================================
+
+Compile the block that your model repeats once, instead of once for each repetition.
+
+Why it matters: :func:`torch.compile` unrolls the loop over a model's blocks, so 16
+equal blocks are traced, optimized and turned into code 16 times. You wait for that
+before the first output, each time that a process starts with a cold cache.
+"""
+
+# %%
+# A model of equal blocks
+# -----------------------
+#
+# Sixteen blocks, as in a transformer: the same code, each with weights of its own.
+
+import copy
+import logging
+import time
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.norm, self.linear = nn.LayerNorm(8), nn.Linear(8, 8)
+
+    def forward(self, x):
+        return x + nn.functional.gelu(self.linear(self.norm(x)))
+
+
+torch.manual_seed(0)
+model = nn.Sequential(*[Block() for _ in range(16)]).eval()
+inputs = torch.randn(4, 8)
+
+# %%
+# The whole model: one large graph
+# --------------------------------
+#
+# :meth:`torch.nn.Module.compile` compiles a module in place, at its next call. The
+# backend ``note``, below, is handed each graph, notes how many operations it holds, and
+# runs it as it is. The more operations, the more work for a real backend.
+
+
+@torch.no_grad()
+def cold_start(model, regional, backend):
+    torch.compiler.reset()
+    model = copy.deepcopy(model)
+    for module in model if regional else [model]:
+        module.compile(backend=backend)
+    start = time.process_time()  # CPU seconds, whatever else the machine does
+    return model(inputs), time.process_time() - start
+
+
+# %%
+# ``graph_sizes`` also checks the outputs against the model without any compilation.
+
+
+def graph_sizes(model, regional):
+    sizes = []
+
+    def note(graph, example_inputs):
+        sizes.append(sum(node.op.startswith("call") for node in graph.graph.nodes))
+        return graph
+
+    outputs, _ = cold_start(model, regional, note)
+    torch.testing.assert_close(outputs, model(inputs))
+    return sizes
+
+
+whole = graph_sizes(model, regional=False)
+print(f"whole model: {len(whole)} graph,", f"{sum(whole)} operations to compile")
+
+# %%
+# One region: one small graph
+# ---------------------------
+#
+# Call ``compile`` on each block instead. The first block is compiled. The others find
+# code that fits them, since weights are inputs of the graph.
+
+regional = graph_sizes(model, regional=True)
+print(f"whole model: {len(whole)} graph,", f"{sum(whole)} operations to compile")
+print(f"regional:    {len(regional)} graph,", f"{sum(regional)} operations to compile")
+assert len(regional) == 1 and regional[0] * 16 == sum(whole)
+
+# %%
+# The first call, timed
+# ---------------------
+#
+# The backend ``aot_eager`` captures and lowers graphs as the default backend does, but
+# generates no code: it needs no C++ compiler, and finds nothing in a cache. The default
+# backend does the rest for each operation as well, on a CPU or on a GPU. What regions
+# cost you is what it could have fused across the border of two blocks.
+
+torch.set_num_threads(1)  # the CPU time of threads that wait would count as well
+seconds = {False: [], True: []}
+for _ in range(3):
+    for kind, times in seconds.items():
+        times.append(cold_start(model, kind, "aot_eager")[1])
+ratio = min(seconds[False]) / min(seconds[True])
+print("first call more than 1.5 times faster:", ratio > 1.5)
+assert ratio > 1.5
+
+# %%
+# Each block more costs the compiler of the whole model the same again.
+
+depths = [1, 2, 4, 8, 16]
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+curves = {"whole model": (False, "--o", "tab:orange")}
+curves["regional"] = (True, "-s", "tab:blue")
+for name, (kind, style, color) in curves.items():
+    counts = [sum(graph_sizes(model[:depth], kind)) for depth in depths]
+    ax.plot(depths, counts, style, color=color, label=name)
+ax.set(title="Compiled by region, depth is free", xlabel="blocks in the model")
+ax.set(ylabel="operations to compile", ylim=(0, None), xticks=depths)
+ax.legend()
+plt.show()
+
+# %%
+# Pitfall: blocks that only look equal
+# ------------------------------------
+#
+# A Python integer in a module, such as the block's own number, becomes a constant of
+# the graph, so that each block needs a graph of its own. Past a limit the compiler
+# gives up, with a warning, and the last blocks run eagerly.
+
+
+class Numbered(Block):
+    number = 0
+
+    def forward(self, x):
+        return super().forward(x) / (self.number + 1)
+
+
+numbered = nn.Sequential(*[Numbered() for _ in range(10)]).eval()
+for number, block in enumerate(numbered):
+    block.number = number
+torch._logging.set_logs(dynamo=logging.ERROR)  # hides that warning, for this page
+print(f"{len(numbered)} blocks: graphs of size {graph_sizes(numbered, regional=True)}")
+
+# %%
+# Learn more
+# ----------
+#
+# - Why a graph is compiled again: :ref:`sphx_glr_recipes_recipes_torch_logs.py`
+# - Forbid it: :ref:`sphx_glr_recipes_recipes_torch_compiler_set_stance_tutorial.py`
+# - :ref:`sphx_glr_recipes_recipes_compiling_optimizer_lr_scheduler.py`

@@ -1,0 +1,145 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Compile and export"]
+# after = ["torch_logs"]
+# timeout = 60
+# ///
+"""
+Dynamic Compilation Control with torch.compiler.set_stance
+==========================================================
+
+Decide at run time whether compiled code may compile again, run eagerly or must fail.
+
+Why it matters: :func:`torch.compile` compiles whenever an input does not fit what it
+has compiled so far. In a service, this means that some request waits for a compiler. A
+stance changes it from outside, for a block of code, without touching the model.
+"""
+
+# %%
+# A service, and what it is asked
+# -------------------------------
+#
+# Six requests: three have 8 rows in float32, and three are of other kinds. The backend
+# notes when it is handed a graph to compile, and when that graph runs.
+
+import re
+
+import matplotlib.pyplot as plt
+import torch
+
+torch.manual_seed(0)
+kinds = [(8, "float32"), (8, "float32"), (5, "float32")]
+kinds += [(8, "float64"), (7, "float32"), (8, "float32")]
+requests = [torch.randn(n, 4, dtype=getattr(torch, dtype)) for n, dtype in kinds]
+notes = []
+
+
+def score(x):  # (rows, 4) to (rows,)
+    return torch.tanh(x).sum(dim=1)
+
+
+def backend(graph, example_inputs):
+    notes.append("compiles")
+    return lambda *inputs: notes.append("reuses") or graph(*inputs)
+
+
+# %%
+# If a request leaves no note, ``score`` ran eagerly, as plain Python. Every output that
+# comes back is checked against ``score`` itself.
+
+
+def serve(stance, warm_up):
+    torch.compiler.reset()
+    compiled, outcomes, reasons = torch.compile(score, backend=backend), [], []
+    _ = [compiled(x) for x in warm_up]
+    with torch.compiler.set_stance(stance):
+        for x in requests:
+            notes.clear()
+            try:
+                torch.testing.assert_close(compiled(x), score(x))
+                outcomes.append(notes[0] if notes else "eager")
+            except RuntimeError as error:
+                outcomes.append("refuses")
+                reasons += re.findall(r"- \d+/\d+: (.+)", str(error))
+    return outcomes, reasons
+
+
+# %%
+# The default: requests that compile
+# ----------------------------------
+#
+# Warmed up with the most common request, the service still compiles while serving.
+
+table = {}
+table["default"], _ = serve("default", requests[:1])
+print("default:", *table["default"])
+print("compiles while serving:", table["default"].count("compiles"))
+
+# %%
+# Take a stance
+# -------------
+#
+# Service, warm-up and requests stay as they were, and only the argument of
+# :func:`torch.compiler.set_stance` changes:
+#
+# - ``eager_on_recompile`` reuses what fits and runs the rest eagerly, so nobody waits;
+# - ``fail_on_recompile`` refuses and gives the reason, which is what a test wants;
+# - ``force_eager`` acts as if :func:`torch.compile` were not there, for debugging.
+
+for stance in ["eager_on_recompile", "fail_on_recompile", "force_eager"]:
+    table[stance], reasons = serve(stance, requests[:1])
+    print(f"{stance}:", *table[stance])
+    for reason in reasons:
+        print("   ", reason)
+
+# %%
+# Use the reasons
+# ---------------
+#
+# They name what the warm-up lacks: another number of rows, and float64. With one
+# request of each kind, the strict stance finds nothing to refuse. Seven rows were not
+# in the warm-up, and pass: at the second size the compiler made the size a variable.
+
+full = [requests[0], requests[2], requests[3]]
+table["fail, full warm-up"], reasons = serve("fail_on_recompile", full)
+print("before:", *table["fail_on_recompile"])
+print("after: ", *table["fail, full warm-up"])
+assert table["fail, full warm-up"] == ["reuses"] * 6 and not reasons
+assert "compiles" not in table["eager_on_recompile"] + table["force_eager"]
+
+# %%
+
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+styles = {"reuses": ("tab:blue", "o"), "compiles": ("tab:orange", "^")}
+styles |= {"eager": ("tab:gray", "s"), "refuses": ("black", "x")}
+for outcome, (color, marker) in styles.items():
+    found = [[o == outcome for o in outcomes] for outcomes in table.values()]
+    row, column = torch.tensor(found).nonzero().T
+    ax.scatter(column, row, 90, color, marker=marker, label=outcome)
+ax.set(title="Each request under each stance", xlabel="request", ylabel="stance")
+ax.set_xticks(range(6), [f"{n} rows\n{dtype}" for n, dtype in kinds])
+ax.set_yticks(range(len(table)), table)
+ax.set(ylim=(4.5, -0.5))
+fig.legend(loc="outside right upper")
+plt.show()
+
+# %%
+# Pitfall: a stance taken too early
+# ---------------------------------
+#
+# Without any warm-up there is nothing to reuse, and ``eager_on_recompile`` does not
+# compile the first graph either: the service runs eagerly for ever, and nothing says
+# so. ``fail_on_recompile`` shows it at the first request.
+
+print("eager_on_recompile:", *serve("eager_on_recompile", [])[0])
+print("fail_on_recompile: ", *serve("fail_on_recompile", [])[0])
+
+# %%
+# Learn more
+# ----------
+#
+# - All reasons, as messages: :ref:`sphx_glr_recipes_recipes_torch_logs.py`
+# - A program for every size: :ref:`sphx_glr_recipes_recipes_torch_export.py`
+# - :ref:`sphx_glr_recipes_recipes_regional_compilation.py`

@@ -1,0 +1,154 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Compile and export"]
+# after = ["torch_logs"]
+# timeout = 60
+# ///
+"""
+Export a model for any input size with torch.export
+===================================================
+
+Turn a model into one graph without Python, and make it accept more than one input size.
+
+Why it matters: :func:`torch.export.export` runs your model on an example, and what it
+sees becomes the program. Every size that you do not declare as dynamic is a constant in
+it, and the program refuses the first batch of another size.
+"""
+
+# %%
+# A model that uses a size
+# ------------------------
+#
+# It averages the embeddings of the tokens, so it divides by the length of the sequence.
+
+import io
+import re
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+from torch.export import Dim
+
+
+class Classifier(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(10, 4), nn.Linear(4, 2)
+
+    def forward(self, tokens):  # (batch, length)
+        return self.head(self.embed(tokens).sum(dim=1) / tokens.shape[1])
+
+
+torch.manual_seed(0)
+model = Classifier().eval()
+example = torch.randint(10, (4, 6))
+
+# %%
+# One example, one size
+# ---------------------
+#
+# ``try_sizes`` calls a program with inputs of 64 sizes. Where the program accepts them,
+# its outputs are checked against the model.
+
+
+def try_sizes(program):
+    run, accepted, refusals = program.module(), torch.zeros(9, 9, dtype=torch.bool), []
+    for batch, length in torch.cartesian_prod(*[torch.arange(1, 9)] * 2).tolist():
+        tokens = torch.randint(10, (batch, length))
+        try:
+            outputs = run(tokens)
+        except AssertionError as error:
+            refusals.append(str(error))
+        else:
+            torch.testing.assert_close(outputs, model(tokens))
+            accepted[batch, length] = True
+    return accepted, refusals
+
+
+# %%
+
+static = torch.export.export(model, (example,))
+static_accepted, refusals = try_sizes(static)
+print(f"static: {static_accepted.sum()} of 64 sizes accepted")
+print("first refusal:", refusals[0])
+
+# %%
+# The graph shows what a constant means here. Beside each operation stand the constants
+# in its arguments: ``sum`` has the dimension to sum over, as it should, but ``div`` has
+# the length of the example. Without a check, other lengths would get wrong averages.
+
+operations = [node for node in static.graph.nodes if node.op == "call_function"]
+for node in operations:
+    print(f"{node.target!s:22}", [a for a in node.args if isinstance(a, int | list)])
+
+# %%
+# Declare what varies
+# -------------------
+#
+# ``dynamic_shapes`` names, for each argument, the dimensions that vary. ``Dim.DYNAMIC``
+# allows any size, ``Dim("batch", max=6)`` gives a name and a range. The graph now asks
+# the input for its length, with ``sym_size``. The second program is saved and loaded
+# before it is tried: what is loaded does not use the class ``Classifier``.
+
+shapes = {"tokens": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}}
+dynamic = torch.export.export(model, (example,), dynamic_shapes=shapes)
+shapes = {"tokens": {0: Dim("batch", max=6), 1: Dim.DYNAMIC}}
+file = io.BytesIO()
+torch.export.save(torch.export.export(model, (example,), dynamic_shapes=shapes), file)
+file.seek(0)
+dynamic_accepted, _ = try_sizes(dynamic)
+ranged_accepted, refusals = try_sizes(torch.export.load(file))
+operations = [node for node in dynamic.graph.nodes if node.op == "call_function"]
+print(*[str(node.target).split(".")[1] for node in operations])
+print(f"static:        {static_accepted.sum():2} of 64 sizes accepted")
+print(f"Dim.DYNAMIC:   {dynamic_accepted.sum():2} of 64 sizes accepted")
+print(f"batch up to 6: {ranged_accepted.sum():2} of 64, refusal: {refusals[0]}")
+assert dynamic_accepted.sum() == 64 and ranged_accepted.sum() == 6 * 8
+
+# %%
+
+fig, axes = plt.subplots(1, 3, figsize=(8, 3), layout="constrained", sharey=True)
+titles = ["Static: one size", "Dim.DYNAMIC: every size", "Dim max=6: batch up to 6"]
+grids = [static_accepted, dynamic_accepted, ranged_accepted]
+for ax, title, accepted in zip(axes, titles, grids, strict=True):
+    batch, length = accepted[1:, 1:].nonzero().T + 1
+    ax.scatter(length, batch, color="tab:blue", label="accepted")
+    batch, length = (~accepted[1:, 1:]).nonzero().T + 1
+    ax.scatter(length, batch, color="tab:orange", marker="x", label="refused")
+    ax.set(title=title, xlabel="sequence length (tokens)", ylabel="batch size")
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+plt.show()
+
+# %%
+# Pitfall: Dim.AUTO gives in silently
+# -----------------------------------
+#
+# This model has its author's batch size in the code. Under ``Dim.DYNAMIC`` the export
+# fails and says why. Under ``Dim.AUTO``, "dynamic if possible", it succeeds, and the
+# batch size is fixed.
+
+
+class Fixed(Classifier):
+    def forward(self, tokens):
+        return super().forward(tokens.reshape(4, -1))
+
+
+fixed = Fixed().eval()
+fixed.load_state_dict(model.state_dict())
+try:
+    torch.export.export(fixed, (example,), dynamic_shapes=({0: Dim.DYNAMIC},))
+except RuntimeError as error:
+    print("Dim.DYNAMIC:", re.search(r"your code .*?\)", str(error))[0])
+shapes = {"tokens": {0: Dim.AUTO, 1: Dim.AUTO}}
+accepted, _ = try_sizes(torch.export.export(fixed, (example,), dynamic_shapes=shapes))
+print(f"Dim.AUTO: {accepted.sum()} of 64 sizes accepted")
+
+# %%
+# Learn more
+# ----------
+#
+# - :ref:`sphx_glr_recipes_recipes_torch_export_aoti_python.py`
+# - Run it without PyTorch: :ref:`sphx_glr_recipes_recipes_onnx_export.py`
+# - Shapes, without data: :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`

@@ -1,0 +1,183 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Compile and export", "Deployment"]
+# timeout = 180
+# requires = ["c++"]
+# ///
+"""
+torch.export AOTInductor Tutorial for Python runtime
+====================================================
+
+Compile a model into one file, load it without a compiler, and have its inputs checked.
+
+Why it matters: :func:`torch.compile` compiles in each new process, while the first call
+waits. A package is compiled once, where you build it, and your service only loads it.
+But by default it trusts its inputs: a wrong size gives a wrong answer and no error.
+"""
+
+# %%
+# A model that takes any size
+# ---------------------------
+#
+# It turns each sequence of vectors into four numbers.
+
+import logging
+import tempfile
+import time
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+# Where CUDA's compiler is installed but no GPU is, a warning would say so.
+logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
+
+
+class Model(nn.Sequential):
+    def forward(self, x):  # (batch, length, 16) to (batch, 4)
+        return super().forward(x).mean(dim=1)
+
+
+torch.manual_seed(0)
+model = Model(nn.LayerNorm(16), nn.Linear(16, 4), nn.Tanh()).eval().requires_grad_(False)
+
+# %%
+# Compile once, load often
+# ------------------------
+#
+# The program is exported for batches of 1 to 32, and for the length of the example, 6.
+# The package holds machine code for this kind of CPU. For a GPU, move the model and the
+# example there before you export. Loading needs neither a compiler nor ``Model``.
+
+example = torch.randn(4, 6, 16)
+folder = tempfile.TemporaryDirectory()
+path = str(Path(folder.name) / "model.pt2")
+start = time.perf_counter()
+shapes = ({0: torch.export.Dim("batch", min=1, max=32)},)
+program = torch.export.export(model, (example,), dynamic_shapes=shapes)
+_ = torch._inductor.aoti_compile_and_package(program, package_path=path)
+middle = time.perf_counter()
+package = torch._inductor.aoti_load_package(path)
+torch.testing.assert_close(package(example), model(example))
+ratio = (middle - start) / (time.perf_counter() - middle)
+print("load and first call, more than 10 times faster than compiling:", ratio > 10)
+assert ratio > 10
+
+# %%
+# A wrong input gets an answer
+# ----------------------------
+#
+# Nine vectors instead of six. The exported program refuses them. The package answers,
+# and wrongly. Its answer is that of the model to something else: the start of the same
+# memory, read as sequences of 6.
+
+nine = torch.randn(4, 9, 16)
+try:
+    program.module()(nine)
+except AssertionError as error:
+    print("program:", error)
+print(f"package: error {(package(nine) - model(nine)).abs().max():.2f}")
+misread = nine.flatten()[: 4 * 6 * 16].view(4, 6, 16)
+torch.testing.assert_close(package(nine), model(misread))
+
+# %%
+# Switch the checks on
+# --------------------
+#
+# A process with ``AOTI_RUNTIME_CHECK_INPUTS=1`` in its environment checks sizes and
+# types before a package runs. Here is a small service that is started this way: a
+# process of its own, which gets the package and nothing else of this page.
+
+service = """
+import sys, torch
+answers, package = {}, torch._inductor.aoti_load_package(sys.argv[1])
+for name, x in torch.load("requests.pt").items():
+    try:
+        answers[name] = package(x)
+    except RuntimeError as error:
+        answers[name] = str(error).strip()
+torch.save(answers, "answers.pt")
+"""
+requests = {f"batch of {size}": torch.randn(size, 6, 16) for size in (1, 7, 32)}
+requests["1, doubled"] = requests["batch of 1"].repeat(2, 1, 1)
+requests |= {"batch of 33": torch.randn(33, 6, 16), "length 9": nine}
+requests["float64"] = torch.randn(4, 6, 16, dtype=torch.float64)
+
+# %%
+
+import os
+import subprocess
+import sys
+
+torch.save(requests, Path(folder.name) / "requests.pt")
+result = subprocess.run(
+    [sys.executable, "-c", service, path],
+    cwd=folder.name, env={**os.environ, "AOTI_RUNTIME_CHECK_INPUTS": "1"},
+    capture_output=True, text=True, timeout=100,
+)  # fmt: skip
+if result.returncode:
+    raise RuntimeError(result.stderr[-1000:])
+checked = torch.load(Path(folder.name) / "answers.pt")
+folder.cleanup()
+print("length 9:", checked["length 9"])
+
+# %%
+# The same requests, with and without the checks. An answer is right if it is within
+# 1e-5 of the model in float64. Unchecked, a batch of 33 passes the limit of 32 unseen.
+
+import copy
+
+exact = copy.deepcopy(model).double()
+
+
+def verdict(name, answer):
+    if isinstance(answer, str):
+        return "refuses"
+    expected = exact(requests[name].double())
+    return "right" if torch.allclose(answer.double(), expected, atol=1e-5) else "wrong"
+
+
+table = {"default": {name: verdict(name, package(x)) for name, x in requests.items()}}
+table["checked"] = {name: verdict(name, answer) for name, answer in checked.items()}
+for name in requests:
+    print(f"{name:11}", *[f" {kind}: {row[name]}" for kind, row in table.items()])
+assert "wrong" not in table["checked"].values()
+assert list(table["checked"].values()).count("right") == 3
+
+# %%
+
+fig, ax = plt.subplots(figsize=(8, 3), layout="constrained")
+styles = {"right": ("tab:blue", "o"), "wrong": ("tab:orange", "^")}
+for outcome, (color, marker) in (styles | {"refuses": ("black", "x")}).items():
+    found = [[answer == outcome for answer in row.values()] for row in table.values()]
+    row, column = torch.tensor(found).nonzero().T
+    ax.scatter(column, row, 90, color, marker=marker, label=outcome)
+ax.set_xticks(range(len(requests)), requests)
+ax.set_yticks(range(2), table)
+ax.set(title="With checks, a package gives no wrong answer", ylim=(1.5, -0.5))
+ax.set(xlabel="input", ylabel="package")
+fig.legend(loc="outside right upper")
+plt.show()
+
+# %%
+# Pitfall: the checks refuse a batch of 1
+# ---------------------------------------
+#
+# Without checks, the package is right for a batch of 1, and the range was declared from
+# 1. But the compiler takes a size that varies to be 2 or more, and the check enforces
+# it. Send a single input twice, and keep the first answer.
+
+print("batch of 1:", checked["batch of 1"])
+torch.testing.assert_close(checked["1, doubled"][:1], package(requests["batch of 1"]))
+del package  # and with it the files that it has unpacked
+
+# %%
+# Learn more
+# ----------
+#
+# - What the exported program is: :ref:`sphx_glr_recipes_recipes_torch_export.py`
+# - Without PyTorch at all: :ref:`sphx_glr_recipes_recipes_onnx_export.py`
+# - Behind a web server: :ref:`sphx_glr_recipes_recipes_deployment_with_flask.py`

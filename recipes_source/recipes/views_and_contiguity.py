@@ -1,0 +1,133 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib", "numpy"]
+# [tool.recipe]
+# tags = ["Basics"]
+# timeout = 60
+# ///
+"""
+Tell views from copies with strides
+===================================
+
+Know from its strides whether a tensor can be reshaped in place or must be copied.
+
+Why it matters: a transposed or sliced tensor is a *view*, a second look at the same
+memory. Write to a view and the original changes, write to a copy and it does not.
+``reshape`` returns the one or the other, depending on the tensor it gets.
+"""
+
+# %%
+# A write that gets lost
+# ----------------------
+#
+# ``clear_small`` writes zeros by way of a flat version of its argument. It works on a
+# table, and does nothing to the same table transposed.
+
+import io
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+
+
+def clear_small(tensor):
+    flat = tensor.reshape(-1)
+    flat[flat < 7] = 0
+    print(f"{(tensor == 0).sum()} of 6 small values cleared")
+
+
+clear_small(torch.arange(1, 13).view(3, 4))
+clear_small(torch.arange(1, 13).view(3, 4).t())
+
+# %%
+# Memory, shape and strides
+# -------------------------
+#
+# The storage is one long row of numbers. The *stride* of a dimension is how many places
+# to move along it for the next index, so entry ``[i, j]`` is at place
+# ``storage_offset() + i * stride(0) + j * stride(1)``. Transposing exchanges two
+# strides and moves no number. A tensor is contiguous if its entries, in reading order,
+# lie one after the other.
+
+table = torch.arange(1, 13).view(3, 4)
+tensors = {
+    "table": table,
+    "table.t()": table.t(),
+    "table[:, 1:3]": table[:, 1:3],
+    "table[:1].expand(3, 4)": table[:1].expand(3, 4),
+    "table.reshape(2, 6)": table.reshape(2, 6),
+    "table.t().reshape(2, 6)": table.t().reshape(2, 6),
+}
+print(f"{'':23} strides  contiguous  shares memory")
+for name, tensor in tensors.items():
+    shares = np.shares_memory(table.numpy(), tensor.numpy())
+    print(f"{name:23} {tensor.stride()}   {tensor.is_contiguous()!s:10}  {shares}")
+
+# %%
+# The last two rows come from the same ``reshape``: a view, and a copy. Check the rule
+# on the views: the number at the place that the strides give must be the entry.
+
+places = {}
+for name in list(tensors)[:5]:
+    tensor = tensors[name]
+    i, j = np.indices(tensor.shape)
+    place = tensor.storage_offset() + i * tensor.stride(0) + j * tensor.stride(1)
+    assert np.array_equal(table.flatten().numpy()[place], tensor.numpy())
+    places[name] = place.flatten()
+print("places of table[:, 1:3]:", places["table[:, 1:3]"].tolist())
+
+# %%
+# Reading order against place in memory. Contiguous is a straight line with slope 1.
+
+fig, axes = plt.subplots(
+    1, 4, figsize=(8, 3), layout="constrained", sharex=True, sharey=True
+)
+for ax, (name, place) in zip(axes, places.items(), strict=False):
+    style = ("o-", "tab:blue") if name == "table" else ("s--", "tab:orange")
+    ax.plot(place, style[0], color=style[1], ms=4)
+    ax.set(title=name.replace("(3, 4)", "(…)"))
+    ax.set(xlabel="reading order", ylabel="place in memory")
+plt.show()
+
+# %%
+# Demand a view
+# -------------
+#
+# :meth:`~torch.Tensor.view` never copies: it shares memory or raises. The advice of its
+# error, ``reshape``, fits when you only read. To write, use the tensor's own indices.
+
+tensor = torch.arange(1, 13).view(3, 4).t()
+try:
+    tensor.view(-1)
+except RuntimeError as error:
+    print(error)
+tensor[tensor < 7] = 0
+cleared = (tensor == 0).sum().item()
+print(f"{cleared} of 6 small values cleared")
+assert cleared == 6
+
+# %%
+# Pitfall: a small view keeps all the memory
+# ------------------------------------------
+#
+# A view holds on to its whole storage, and :func:`torch.save` writes the storage. Save
+# a ``clone()`` of a slice, which has a storage of its own size.
+
+row = torch.zeros(1000, 1000)[:1]
+for name, tensor in (("row", row), ("row.clone()", row.clone())):
+    file = io.BytesIO()
+    torch.save(tensor, file)
+    file.seek(0)
+    loaded = torch.load(file)
+    print(f"{name:11} {loaded.nbytes:,} bytes used,", end=" ")
+    print(f"{loaded.untyped_storage().nbytes():,} in the file")
+
+# %%
+# Learn more
+# ----------
+#
+# - Views with stride 0: :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`
+# - Shared memory in a model: :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
+# - A captured tensor, overwritten:
+#   :ref:`sphx_glr_recipes_recipes_hooks_capture_activations.py`
+# - API: :meth:`torch.Tensor.view`, :meth:`torch.Tensor.stride`
