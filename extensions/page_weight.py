@@ -4,7 +4,7 @@ Problem: Sphinx-Gallery puts files for features that this site does not use into
 the theme brings 9 MB of fonts, none of which is used since site.css. The pictures of cards have
 16 million colours at their disposal.
 Usage: list this extension.
-Result: those files are in no page, the fonts are not in the site, and the pictures of cards have
+Result: those files are in no page, scripts run once the text is there, the fonts are not in the site, and the pictures of cards have
 128 colours and about a third of the bytes. Figures stay as they were drawn.
 """
 
@@ -29,6 +29,8 @@ def drop_files(app: Sphinx, page: str, template: str, context: dict, doctree: An
     """Take what is not used out of a page."""
     for kind in ("css_files", "script_files"):
         context[kind] = [f for f in context[kind] if str(getattr(f, "filename", "")) not in UNUSED]
+    for script in context["script_files"]:
+        script.attributes["defer"] = "defer"
 
 
 def drop_fonts(app: Sphinx, error: Exception | None) -> None:
