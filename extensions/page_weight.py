@@ -4,8 +4,9 @@ Problem: Sphinx-Gallery puts files for features that this site does not use into
 the theme brings 9 MB of fonts, none of which is used since site.css. The pictures of cards have
 16 million colours at their disposal.
 Usage: list this extension.
-Result: those files are in no page, scripts run once the text is there, the fonts are not in the site, and the pictures of cards have
-128 colours and about a third of the bytes. Figures stay as they were drawn.
+Result: those files are in no page, scripts run once the text is there, the fonts are not in the
+site, and the pictures of cards have 128 colours and a third of the bytes. Figures stay as they
+were drawn.
 """
 
 import shutil
