@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
-from served_site import DOCS, INDEX, LANDING, LEAD, PHONE, ROOT, with_settings
+from served_site import DOCS, INDEX, LANDING, LEAD, PHONE, ROOT, SITE, with_settings
 
 pytestmark = pytest.mark.browser
 
@@ -125,8 +125,10 @@ def test_code_is_copied(tab, http) -> None:
     tab.locator(CODE).nth(1).hover()
     tab.locator(".highlight-Python .copybtn").nth(1).click()
     assert tab.evaluate(clipboard).strip() == tab.locator(CODE).nth(1).inner_text().strip()
-    tab.locator(".recipe-facts .copybtn").click()
-    assert tab.evaluate(clipboard) == "uv run zeroing_out_gradients.py"
+    for button in tab.locator(".recipe-facts .copybtn").all():  # at the top and at the end
+        tab.evaluate("navigator.clipboard.writeText('')")
+        button.click()
+        assert tab.evaluate(clipboard) == "uv run zeroing_out_gradients.py"
     expect(tab.locator(".sphx-glr-script-out .copybtn")).to_have_count(0)
 
 
@@ -167,3 +169,15 @@ def test_print_shows_the_recipe_alone(tab, site) -> None:
     for part in ("h1", CODE, ".sphx-glr-script-out pre", ".sphx-glr-single-img"):
         expect(tab.locator(part).first).to_be_visible()
     assert brightness(tab, ".wy-nav-content") == 1
+
+
+def test_page_loads_little(tab, http) -> None:
+    """No fonts, nothing twice; under 120 KB compressed without the figure."""
+    answers = []
+    tab.on("response", lambda answer: answers.append(answer))
+    tab.goto(http + LEAD, wait_until="networkidle")
+    sizes = {answer.url: int(answer.headers["content-length"]) for answer in answers}
+    assert len(sizes) == len(answers) < 20
+    assert sum(size for url, size in sizes.items() if "/_images/" not in url) < 120 * 1024
+    assert not [url for url in sizes if "font" in url]
+    assert not list(SITE.rglob("*.woff*"))
