@@ -8,7 +8,7 @@ AGAIN = || { rm -rf _build/doctrees; exit 1; }
 MARK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help html html-noplot data verify test lint lock bench clean inventories
+.PHONY: help html html-noplot data verify test lint lock bench clean inventories lighthouse screenshots
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,3 +48,9 @@ bench:  ## time this build beside others, on a machine that does nothing else
 
 inventories:  ## write docs/inventories from the real ones (OFFLINE=1: new names by rule)
 	@$(PYTHON) extensions/link_inventories.py $(if $(OFFLINE),--offline)
+
+lighthouse:  ## score the built site in a phone and on a desk (RUNS=n; needs npm and Chromium)
+	@RUNS=$(or $(RUNS),5) $(PYTHON) tests/browser/lighthouse.py
+
+screenshots:  ## take the README's screenshots of the built site anew (needs Chromium)
+	@$(PYTHON) tests/browser/screenshots.py

@@ -88,10 +88,9 @@ html_title = "PyTorch Recipes"
 html_favicon = "docs/_static/favicon.svg"
 html_static_path = ["docs/_static"]
 html_css_files = ["site.css", ("print.css", {"media": "print"})]
-html_js_files = [("site.js", {"defer": "defer"})]
+html_js_files = ["site.js"]
 templates_path = ["_templates"]
 pygments_style = "bw"  # the colours, for light and dark, are in site.css
-html_permalinks_icon = "#"
 html_show_sphinx = False
 html_copy_source = False
 html_show_search_summary = False  # search_texts does it, from file:// too
@@ -109,7 +108,7 @@ html_baseurl = site_url.rstrip("/") + "/" if site_url else ""
 ogp_site_url = html_baseurl
 ogp_enable_meta_description = True
 ogp_social_cards = {"enable": False}  # drawn ones; a recipe's figure says more
-ogp_image = "_static/lead_recipe.png"
+ogp_image = "_static/social_card.png"
 ogp_custom_meta_tags = ['<meta name="twitter:card" content="summary_large_image" />']
 
 # The server shows this page for any address, so its links start at the site's root.

@@ -44,7 +44,10 @@ def improve(app: Sphinx, page: str, template: str, context: dict, doctree: Any) 
         return f'<a class="figure-link" href="{address}">{tag}</a>'
 
     if "body" in context:
-        context["body"] = PICTURE.sub(picture, context["body"])
+        body = PICTURE.sub(picture, context["body"])
+        context["body"] = body.replace(
+            ">\uf0c1</a>", ">#</a>"
+        )  # the theme insists on its icon font
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
 import recipe_catalogue
+from recipe_header import TAGS
 from recipe_store import read_json
 
 GALLERY = "recipes/recipes/index"
@@ -26,6 +27,8 @@ FILTER = """<form class="recipe-filter" role="search" aria-label="Filter the rec
 <p><label><input type="search" name="q" placeholder="Filter by words" aria-label="Filter by words">
 </label></p><fieldset aria-label="Filter by tags">{0}</fieldset>
 <p><output>{1} of {1} recipes</output><button type="reset" hidden>Show all</button></p></form>"""
+
+BOX = '<label><input type="checkbox" name="tag" value="{0}">{0}</label>'
 
 
 def times(entry: dict, env: BuildEnvironment) -> str:
@@ -55,8 +58,8 @@ class RecipeCards(SphinxDirective):
         for tag, members in groupby(recipes.values(), lambda entry: (entry["tags"] or [""])[0]):
             lines += [tag or "Others", "-" * max(6, len(tag)), "", *self.cards(members)]
         cards = self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
-        tags = {tag: None for entry in recipes.values() for tag in entry["tags"]}
-        boxes = (f'<label><input type="checkbox" name="tag" value="{t}">{t}</label>' for t in tags)
+        used = {tag for entry in recipes.values() for tag in entry["tags"]}
+        boxes = (BOX.format(tag) for tag in TAGS if tag in used)
         return [nodes.raw("", FILTER.format("".join(boxes), len(recipes)), format="html"), *cards]
 
     def cards(self, entries: Any) -> list[str]:

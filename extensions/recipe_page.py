@@ -4,7 +4,7 @@ Problem: a reader wants to know, before the first line, how long a recipe takes,
 before it and where to take it from; and at the end, where to go on.
 Usage: list this extension; nothing is written in the recipes.
 Result: below the title a line with groups, times and downloads, and below that what to read
-before; after the last line the cards of the most similar recipes. Search engines and messengers
+before; after the last line the command and the cards of the most similar recipes. Search engines and messengers
 get the outcome as the description, and the first figure.
 """
 
@@ -30,16 +30,20 @@ def facts(entry: dict, env: BuildEnvironment) -> str:
     """The rst of a recipe's facts."""
     slug = entry["slug"]
     tags = [f"`{t} <../../index.html?tag={quote_plus(t)}>`__" for t in entry["tags"]]
-    record = read_json(Path(env.srcdir, "_build/recipe_runs", f"{slug}.published.json"))
     links = [f":download:`Notebook <{slug}.ipynb>`", f":download:`Script <{slug}.py>`"]
     lines = [".. rst-class:: recipe-facts", "", "- " + ", ".join(tags) if tags else ""]
     lines += [f"- {times(entry, env)}", *(f"- {link}" for link in links)]
-    launch = launch_links(slug, env.config, record.get("environment", {}))
-    lines += [f"- ``uv run {slug}.py``", *(f"- {link}" for link in launch), ""]
+    lines += [f"- ``uv run {slug}.py``", *(f"- {link}" for link in launch(slug, env)), ""]
     if entry["after"]:
         first = ", ".join(f":ref:`sphx_glr_recipes_recipes_{s}.py`" for s in entry["after"])
         lines += [".. rst-class:: recipe-after", "", f"Read before: {first}", ""]
     return "\n".join(lines)
+
+
+def launch(slug: str, env: BuildEnvironment) -> list[str]:
+    """The rst of the links that run a recipe elsewhere."""
+    record = read_json(Path(env.srcdir, "_build/recipe_runs", f"{slug}.published.json"))
+    return launch_links(slug, env.config, record.get("environment", {}))
 
 
 def add(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -54,6 +58,8 @@ def add(app: Sphinx, docname: str, source: list[str]) -> None:
     if title := TITLE.search(text):
         top = facts(entry, app.env)
         text = f"{text[: title.end()]}\n{top}\n{text[title.end() :]}"
+    for line in (f"``uv run {entry['slug']}.py``", " ".join(launch(entry["slug"], app.env))):
+        text += f"\n\n.. rst-class:: recipe-facts\n\n{line}\n" if line else ""
     if entry["related"]:
         cards = f".. recipe-cards:: {' '.join(entry['related'])}"
         text += f"\n\n.. rubric:: Related recipes\n   :class: recipe-related\n\n{cards}\n"

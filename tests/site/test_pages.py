@@ -369,6 +369,18 @@ def test_facts_stand_below_the_title(page) -> None:
     assert f"uv run {page.slug}.py" in text
 
 
+def test_head_describes_the_recipe(page) -> None:
+    """Search engines and messengers get the outcome, and the first figure if there is one."""
+    tags = {tag.get("name") or tag.get("property"): tag["content"] for tag in page.html("meta")
+            if tag.get("content")}  # fmt: skip
+    _, outcome = title_and_outcome(page.source.read_text("utf-8"))
+    assert tags["description"] == tags["og:description"] == outcome
+    figures = [path.name for cell in page.cells() for path in cell["figures"]]
+    picture = Path(tags["og:image"])
+    assert picture.name == (figures[0] if figures else "social_card.png")
+    assert (SITE / picture.parent.name / picture.name).is_file()
+
+
 def test_what_to_read_before_is_linked(page) -> None:
     """What the header names in ``after``, and nothing else."""
     links = [urldefrag(a["href"]).url for a in page.main.select(".recipe-after a")]
