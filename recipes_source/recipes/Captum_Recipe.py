@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Inspection"]
 # after = ["hooks_capture_activations"]
-# timeout = 60
+# timeout = 120
 # ///
 """
 Model Interpretability using Captum

@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Performance"]
 # after = ["zeroing_out_gradients"]
-# timeout = 90
+# timeout = 120
 # ///
 """
 Automatic Mixed Precision

@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Inspection"]
 # after = ["timer_quick_start"]
-# timeout = 60
+# timeout = 120
 # ///
 """
 PyTorch Benchmark
@@ -22,8 +22,7 @@ whatever else the machine does at that moment. You may well keep the slower vers
 #
 # Which takes longer, one call of a compiled function or fifty? Fifty do 50 times the
 # work, so you know the answer. Times differ between machines, so only verdicts are
-# printed.
-# The backend ``"eager"`` needs no C++ compiler.
+# printed. The backend ``"eager"`` needs no C++ compiler.
 
 import re
 import time

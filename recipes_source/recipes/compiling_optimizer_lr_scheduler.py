@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Compile and export"]
 # after = ["torch_logs", "lr_schedulers"]
-# timeout = 60
+# timeout = 120
 # ///
 """
 Compiling the optimizer with a learning-rate scheduler

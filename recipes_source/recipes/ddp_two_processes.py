@@ -124,7 +124,7 @@ command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "worker.py"]
 one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
 pipe = {"capture_output": True, "text": True, "timeout": 100}
 done = subprocess.run(command, cwd=folder.name, env=one_thread, **pipe)
-assert done.returncode == 0, done.stderr[-2000:]
+assert done.returncode == 0, done.stderr[-9000:]
 
 # %%
 # One process, whole batches

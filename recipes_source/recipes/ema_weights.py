@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Training"]
 # after = ["train_and_eval_modes", "what_is_state_dict"]
-# timeout = 90
+# timeout = 120
 # ///
 """
 Average the weights during training

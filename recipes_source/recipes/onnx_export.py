@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Compile and export", "Deployment"]
 # after = ["torch_export"]
-# timeout = 90
+# timeout = 120
 # ///
 """
 Export a model to ONNX and check it with ONNX Runtime

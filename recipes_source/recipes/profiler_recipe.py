@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Inspection"]
 # after = ["benchmark"]
-# timeout = 60
+# timeout = 120
 # ///
 """
 PyTorch Profiler

@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Inspection"]
 # after = ["zeroing_out_gradients"]
-# timeout = 90
+# timeout = 120
 # ///
 """
 How to use TensorBoard with PyTorch

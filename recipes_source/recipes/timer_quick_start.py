@@ -3,7 +3,7 @@
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
 # tags = ["Inspection"]
-# timeout = 60
+# timeout = 120
 # ///
 """
 Timer quick start

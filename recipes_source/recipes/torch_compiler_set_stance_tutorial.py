@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Compile and export"]
 # after = ["torch_logs"]
-# timeout = 60
+# timeout = 120
 # ///
 """
 Dynamic Compilation Control with torch.compiler.set_stance

@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Compile and export"]
 # after = ["torch_logs"]
-# timeout = 60
+# timeout = 120
 # ///
 """
 Export a model for any input size with torch.export

@@ -3,6 +3,7 @@
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
 # tags = ["Compile and export", "Deployment"]
+# after = ["torch_export"]
 # timeout = 180
 # requires = ["c++"]
 # ///
@@ -42,7 +43,8 @@ class Model(nn.Sequential):
 
 
 torch.manual_seed(0)
-model = Model(nn.LayerNorm(16), nn.Linear(16, 4), nn.Tanh()).eval().requires_grad_(False)
+model = Model(nn.LayerNorm(16), nn.Linear(16, 4), nn.Tanh()).eval()
+_ = model.requires_grad_(False)
 
 # %%
 # Compile once, load often

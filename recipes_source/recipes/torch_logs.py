@@ -3,7 +3,7 @@
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
 # tags = ["Compile and export"]
-# timeout = 60
+# timeout = 120
 # ///
 """
 Using TORCH_LOGS python API with torch.compile

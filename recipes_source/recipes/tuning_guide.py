@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Performance"]
 # after = ["profiler_recipe"]
-# timeout = 90
+# timeout = 120
 # ///
 """
 Performance Tuning Guide

@@ -38,10 +38,10 @@ WAYS = {
 
 
 def chosen() -> list[str]:
-    """The lead recipe, and of those whose code starts processes the first three."""
+    """The lead recipe, and of those whose code starts processes the first two."""
     paths = sorted(path for path in SOURCES.glob("*.py") if path.stem != LEAD)
     slugs = [path.stem for path in paths if STARTS.search("\n".join(code_cells(path)))]
-    return [LEAD, *slugs[:3]]
+    return [LEAD, *slugs[:2]]
 
 
 def test_recipes_that_start_processes_are_among_them() -> None:
