@@ -9,6 +9,7 @@ site, and the pictures of cards have 128 colours and a third of the bytes. Figur
 were drawn.
 """
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,10 @@ def drop_files(app: Sphinx, page: str, template: str, context: dict, doctree: An
 
 
 def drop_fonts(app: Sphinx, error: Exception | None) -> None:
-    """Remove the theme's fonts from the site."""
+    """Remove the theme's fonts from the site and from its stylesheet."""
+    style = Path(app.outdir, "_static", "css", "theme.css")
+    if style.is_file():
+        style.write_text(re.sub(r"@font-face\s*{[^}]*}", "", style.read_text("utf-8")), "utf-8")
     for folder in FONTS:
         shutil.rmtree(Path(app.outdir, folder), ignore_errors=True)
 

@@ -4,8 +4,8 @@ Problem: a reader wants to know, before the first line, how long a recipe takes,
 before it and where to take it from; and at the end, where to go on.
 Usage: list this extension; nothing is written in the recipes.
 Result: below the title a line with groups, times and downloads, and below that what to read
-before; after the last line the command and the cards of the most similar recipes. Search engines and messengers
-get the outcome as the description, and the first figure.
+before; after the last line the command and the cards of the most similar recipes. Search engines
+and messengers get the outcome as the description, and the first figure.
 """
 
 import re

@@ -177,4 +177,5 @@ def test_recorded_costs_are_shown(original, first, tmp_path) -> None:
     }
     page |= {"recipes/recipes/{}.rst", "recipes/recipes/{}.cost.json"}
     expected = {name.format(slug) for name in page for slug in slugs}
-    assert different == expected | {"_build/html/index.html"}
+    cards = {"_build/html/index.html", "_build/html/recipes/recipes/index.html"}
+    assert different == expected | cards
