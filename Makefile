@@ -8,7 +8,8 @@ AGAIN = || { rm -rf _build/doctrees; exit 1; }
 MARK ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help html html-noplot data verify test lint lock bench clean inventories lighthouse screenshots
+.PHONY: help html html-noplot new serve verify test lint inventories data linkcheck epub zips
+.PHONY: lighthouse screenshots bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +35,7 @@ lint:  ## check the style of code and the spelling of text
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m codespell_lib
+	@$(PYTHON) -m sphinxlint --ignore docs/benchmark_results.rst index.rst docs recipes_source
 	@$(PYTHON) extensions/house_rules.py
 
 lock:  ## write constraints.txt anew from the requirements files
@@ -54,3 +56,20 @@ lighthouse:  ## score the built site in a phone and on a desk (RUNS=n; needs npm
 
 screenshots:  ## take the README's screenshots of the built site anew (needs Chromium)
 	@$(PYTHON) tests/browser/screenshots.py
+
+new:  ## start a recipe from the template (RECIPE=slug)
+	@$(PYTHON) extensions/new_recipe.py $(RECIPE)
+
+serve:  ## build the site, show it on PORT, and again whenever a source changes
+	@$(PYTHON) -m sphinx_autobuild $(SPHINXOPTS) -q -d _build/doctrees --port $(or $(PORT),8000) \
+	  $(foreach f,_build recipes data .venv .git,--ignore "$(CURDIR)/$f") \
+	  --re-ignore "__pycache__|\.new$$" . _build/html
+
+linkcheck:  ## try all links to other sites
+	@$(SPHINX) -b linkcheck . _build/linkcheck $(AGAIN)
+
+epub:  ## write the site as a book: _build/epub/PyTorchRecipes.epub
+	@$(SPHINX) -b epub . _build/epub $(AGAIN)
+
+zips:  ## pack the built site, all scripts and all notebooks: _build/take_away
+	@$(PYTHON) extensions/take_away.py

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 project = "PyTorch Recipes"
 author = "the PyTorch Recipes contributors"
 copyright = "2026, the PyTorch Recipes contributors"
-release = "0.1.0"
+release = version = "0.1.0"  # the book asks for the second
 
 # -- Extensions ------------------------------------------------------------------------
 
@@ -79,6 +79,8 @@ intersphinx_mapping = {
     "matplotlib": ("https://matplotlib.org/stable/", "docs/inventories/matplotlib.txt"),
 }
 intersphinx_timeout = 5  # seconds
+linkcheck_timeout = 20  # seconds
+linkcheck_retries = 2
 
 # -- HTML ------------------------------------------------------------------------------
 

@@ -1,0 +1,48 @@
+"""What ``make new`` writes runs, and keeps the rules as far as a template can."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT
+
+import house_rules
+from new_recipe import create
+
+pytestmark = pytest.mark.unit
+ENVIRONMENT = {"MPLBACKEND": "agg", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture
+def root(tmp_path) -> Path:
+    shutil.copytree(ROOT / "recipes_source", tmp_path / "recipes_source")
+    return tmp_path
+
+
+def test_new_recipe_keeps_the_rules(root) -> None:
+    """But one: only its writer knows which recipe should link to it."""
+    path = create(root, "my_recipe")
+    (problem,) = house_rules.problems(path)
+    assert "no other recipe links here" in problem
+    assert "\nMy recipe\n=========\n" in path.read_text("utf-8")
+
+
+def test_new_recipe_runs(root) -> None:
+    """As a script, in an empty folder."""
+    path = create(root, "my_recipe")
+    empty = root / "empty"
+    empty.mkdir()
+    subprocess.run([sys.executable, "-W", "error", path], cwd=empty, check=True, env=ENVIRONMENT)
+
+
+@pytest.mark.parametrize("slug", ["", "My_recipe", "my-recipe", "../mine", "1st"])
+def test_bad_name_is_refused(root, slug: str) -> None:
+    with pytest.raises(ValueError, match="is no name"):
+        create(root, slug)
+
+
+def test_nothing_is_overwritten(root) -> None:
+    with pytest.raises(ValueError, match="is there already"):
+        create(root, "zeroing_out_gradients")

@@ -1,0 +1,43 @@
+"""Zip files are whole, and the same for the same site."""
+
+import os
+from zipfile import ZipFile
+
+import pytest
+
+from take_away import PACKS, pack
+
+pytestmark = [pytest.mark.unit, pytest.mark.quick]
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A built site of one recipe."""
+    for name in ("_build/html/index.html", "_build/html/.buildinfo", "_build/html/a/b.html"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    for name in ("recipes/recipes/r.py", "recipes/recipes/r.ipynb", "recipes/recipes/r.rst"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    return tmp_path
+
+
+def test_packs_hold_what_their_names_say(root) -> None:
+    """All pages, or all files of one kind, in a folder of their own."""
+    found = {name: ZipFile(pack(root, name)).namelist() for name in PACKS}
+    assert found["site"] == ["pytorch-recipes-site/a/b.html", "pytorch-recipes-site/index.html"]
+    assert found["scripts"] == ["pytorch-recipes-scripts/r.py"]
+    assert found["notebooks"] == ["pytorch-recipes-notebooks/r.ipynb"]
+
+
+def test_same_site_same_bytes(root) -> None:
+    """Whenever its files were written, and whoever may read them."""
+    first = pack(root, "site").read_bytes()
+    os.utime(root / "_build/html/index.html", (1, 1))
+    (root / "_build/html/index.html").chmod(0o600)
+    assert pack(root, "site").read_bytes() == first
+
+
+def test_nothing_built_is_said(tmp_path) -> None:
+    with pytest.raises(FileNotFoundError, match="run 'make html' first"):
+        pack(tmp_path, "scripts")
