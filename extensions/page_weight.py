@@ -1,12 +1,10 @@
 """Pages load, and the site holds, only what is used.
 
 Problem: Sphinx-Gallery puts files for features that this site does not use into every page, and
-the theme brings 9 MB of fonts, none of which is used since site.css. The pictures of cards have
-16 million colours at their disposal.
+the theme brings 9 MB of fonts, none of which is used since site.css.
 Usage: list this extension.
-Result: those files are in no page, scripts run once the text is there, the fonts are not in the
-site, and the pictures of cards have 128 colours and a third of the bytes. Figures stay as they
-were drawn.
+Result: those files are in no page, scripts run once the text is there, and the fonts are not in
+the site.
 """
 
 import re
@@ -14,7 +12,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from sphinx.application import Sphinx
 
 UNUSED = {
@@ -44,17 +41,7 @@ def drop_fonts(app: Sphinx, error: Exception | None) -> None:
         shutil.rmtree(Path(app.outdir, folder), ignore_errors=True)
 
 
-def shrink_thumbnails(app: Sphinx, error: Exception | None) -> None:
-    """Give the pictures of cards a palette."""
-    for path in sorted(Path(app.outdir, "_images").glob("sphx_glr_*_thumb.png")):
-        with Image.open(path) as picture:
-            if picture.mode != "P":
-                small = picture.convert("RGB").quantize(128, Image.Quantize.MEDIANCUT)
-                small.save(path, optimize=True)
-
-
 def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("html-page-context", drop_files, priority=900)  # after Sphinx-Gallery added them
     app.connect("build-finished", drop_fonts)
-    app.connect("build-finished", shrink_thumbnails)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

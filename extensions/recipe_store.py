@@ -34,6 +34,7 @@ from recipe_process import SUBDIR, Run
 
 LAYOUT = ("examples_dirs", "gallery_dirs", "default_thumb_file", "thumbnail_size")
 LAYOUT += ("within_subsection_order",)  # settings that are no part of any output
+IMPORTED = re.compile(rb"\b(?:from|import)\b[\s\\]*([\w., \t]+)")  # and some words of prose
 CHECKSUMS = ("code", "gallery settings", "run stage", "import ", "data ")  # in a key
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "sphinx-gallery")
 
@@ -118,13 +119,19 @@ class Store:
         modules = {m for p in self.sources.glob("*.py") for m in self.local_imports(p)}
         return sorted(p.stem for p in self.sources.glob("*.py") if p.name not in modules)
 
+    @cached_property
+    def neighbours(self) -> set[bytes]:
+        """The names of all modules beside the recipes, recipes included."""
+        return {path.stem.encode() for path in self.sources.glob("*.py")}
+
     def local_imports(self, path: Path) -> dict[str, bytes]:
         """The modules beside a recipe that it imports, theirs included."""
         found: dict[str, bytes] = {}
         todo = [path]
         while todo:
             text = todo.pop().read_bytes()
-            if b"import" not in text:
+            words = b" ".join(IMPORTED.findall(text)).replace(b",", b" ").replace(b".", b" ")
+            if self.neighbours.isdisjoint(words.split()):  # as good as always; parsing is slow
                 continue
             try:
                 tree = ast.parse(text)
