@@ -24,6 +24,7 @@ extensions = [
     "api_index",
     "side_menu",
     "recipe_times",
+    "take_away",
     "page_markup",
     "page_weight",
     "search_texts",

@@ -4,16 +4,19 @@ Problem: a picture without a size moves the text below it when it arrives; the f
 Sphinx-Gallery have none, and cannot be enlarged.
 Usage: list this extension.
 Result: every picture has ``width`` and ``height``; those below the first screen are loaded
-late; a figure is a link to its file.
+late; a figure is a link to its file, and its text is its title, whatever characters are in it.
 """
 
 import re
 from functools import cache
+from html import escape
 from pathlib import Path
 from typing import Any
 
+from docutils import nodes
 from PIL import Image
 from sphinx.application import Sphinx
+from sphinx_gallery.directives import imgsgnode
 
 FOLDERS = ("recipes/recipes/images", "recipes/recipes/images/thumb", "docs/_static")
 PICTURE = re.compile(r'<img\b[^>]*?\bsrc="([^"]+)"[^>]*>')
@@ -50,6 +53,13 @@ def improve(app: Sphinx, page: str, template: str, context: dict, doctree: Any) 
         )  # the theme insists on its icon font
 
 
+def escape_titles(app: Sphinx, doctree: nodes.document) -> None:
+    """Sphinx-Gallery writes a figure's title into the page as it is, quotation marks included."""
+    for figure in doctree.findall(imgsgnode):
+        figure["alt"] = escape(figure["alt"])
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
+    app.connect("doctree-read", escape_titles)
     app.connect("html-page-context", improve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

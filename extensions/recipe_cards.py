@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
@@ -60,7 +61,8 @@ class RecipeCards(SphinxDirective):
         cards = self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
         used = {tag for entry in recipes.values() for tag in entry["tags"]}
         boxes = (BOX.format(tag) for tag in TAGS if tag in used)
-        return [nodes.raw("", FILTER.format("".join(boxes), len(recipes)), format="html"), *cards]
+        form = nodes.raw("", FILTER.format("".join(boxes), len(recipes)), format="html")
+        return [addnodes.only("", form, expr="not epub"), *cards]
 
     def cards(self, entries: Any) -> list[str]:
         """The rst of some cards."""

@@ -37,7 +37,13 @@ from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
 torch._logging.set_logs(dynamo=logging.ERROR)
 
 torch.manual_seed(0)
-inputs, targets, start = torch.randn(32, 8), torch.randn(32, 1), nn.Linear(8, 1)
+inputs, targets = torch.randn(32, 8), torch.randn(32, 1)
+initial_model, loss_fn, graphs = nn.Linear(8, 1), nn.MSELoss(), []
+
+
+def backend(graph, example_inputs):
+    graphs.append(graph)
+    return graph
 
 
 # %%
@@ -47,14 +53,14 @@ inputs, targets, start = torch.randn(32, 8), torch.randn(32, 1), nn.Linear(8, 1)
 
 def train(lr, make_change, compiled=True):
     torch.compiler.reset()
-    model, graphs, counts, rates = copy.deepcopy(start), [], [], []
+    graphs.clear()
+    model, counts, rates = copy.deepcopy(initial_model), [], []
     optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     change = make_change(optimizer)
-    backend = lambda graph, example_inputs: graphs.append(graph) or graph  # noqa: E731
     step = torch.compile(optimizer.step, backend=backend, disable=not compiled)
     for _ in range(8):
         optimizer.zero_grad()
-        nn.functional.mse_loss(model(inputs), targets).backward()
+        loss_fn(model(inputs), targets).backward()
         rates.append(float(optimizer.param_groups[0]["lr"]))
         step()
         change()
@@ -70,7 +76,11 @@ def train(lr, make_change, compiled=True):
 # another value than the one it compiled for. It compiles once more, and takes the
 # number for a variable from then on.
 
-halve = lambda optimizer: ExponentialLR(optimizer, gamma=0.5).step  # noqa: E731
+
+def halve(optimizer):
+    return ExponentialLR(optimizer, gamma=0.5).step
+
+
 float_counts, float_rates, _ = train(0.1, halve)
 print("float lr, graphs after each step: ", float_counts)
 
@@ -102,7 +112,7 @@ for ax, (of_float, of_tensor) in zip(axes, curves, strict=True):
     ax.set(xlabel="step", ylim=(0, None))
 axes[0].set(title="Same learning rates", ylabel="learning rate")
 axes[1].set(title="A tensor lr compiles once", ylabel="graphs compiled so far")
-axes[1].set(yticks=[0, 1, 2])
+axes[1].set(yticks=[0, 1, 2], ylim=(0, 2.2))
 fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 plt.show()
 
@@ -116,18 +126,26 @@ plt.show()
 # give it ``cycle_momentum=False``.
 
 
-def one_cycle(optimizer, **options):
-    return OneCycleLR(optimizer, max_lr=0.1, total_steps=9, **options).step
+def assign_a_float(optimizer):
+    return lambda: optimizer.param_groups[0].update(lr=0.01)
 
 
-changes = {
-    "assign a float": lambda o: lambda: o.param_groups[0].update(lr=0.01),
-    "fill the tensor": lambda o: lambda: o.param_groups[0]["lr"].fill_(0.01),
-    "OneCycleLR": one_cycle,
-    "without momentum": lambda o: one_cycle(o, cycle_momentum=False),
-}
-for name, change in changes.items():
-    print(f"{name:16} graphs: {train(torch.tensor(0.1), change)[0][-1]}")
+def fill_the_tensor(optimizer):
+    return lambda: optimizer.param_groups[0]["lr"].fill_(0.01)
+
+
+def one_cycle(optimizer, cycle_momentum=True):
+    options = {"total_steps": 9, "cycle_momentum": cycle_momentum}
+    return OneCycleLR(optimizer, max_lr=0.1, **options).step
+
+
+def one_cycle_lr_only(optimizer):
+    return one_cycle(optimizer, cycle_momentum=False)
+
+
+for make_change in [assign_a_float, fill_the_tensor, one_cycle, one_cycle_lr_only]:
+    counts, _, _ = train(torch.tensor(0.1), make_change)
+    print(f"{make_change.__name__:18} graphs: {counts[-1]}")
 
 # %%
 # Learn more

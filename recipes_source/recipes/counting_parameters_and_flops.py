@@ -13,8 +13,8 @@ Count a model's parameters and FLOPs
 Know how large a model is and how much work one forward pass does, before you run it.
 
 Why it matters: the parameters decide the size of a checkpoint, the FLOPs (floating
-point operations) decide what a prediction costs. One does not tell the other, and
-"FLOPs" in one table are half of those in the next.
+point operations) are a first measure of what a prediction costs. One does not tell the
+other, and "FLOPs" in one table are half of those in the next.
 """
 
 # %%
@@ -64,7 +64,7 @@ print(f"count: {flops / 1e9:.4f} GFLOP per image, {flops / guess:.0f} times the 
 # %%
 # The proof: each convolution and linear layer does 2 FLOPs per weight and per position
 # of its output. Forward hooks see these shapes. Torchvision's own table lists the
-# parameters, and 1.814 billion "ops": it counts a multiplication and the addition after
+# parameters, and half as many "ops": it counts a multiplication and the addition after
 # it as *one* operation. Ask what is counted before you compare two tables.
 
 by_hand = []
@@ -89,25 +89,25 @@ assert round(flops / 2e9, 3) == table["_ops"]
 # Where they are
 # --------------
 #
-# The counter also keeps a sum per module. The last stage holds most of the parameters
-# and does less than a quarter of the work. With ``layer1`` it is the other way round.
+# The counter also keeps a sum per module. ``layer4`` holds most of the parameters, and
+# does less than a quarter of the work. ``layer1`` holds few, and does the most.
 
 counts = counter.get_flop_counts()
 stages = ["conv1", "layer1", "layer2", "layer3", "layer4", "fc"]
-work = [100 * sum(counts[f"ResNet.{name}"].values()) / flops for name in stages]
-shares = []
+size, work = [], []  # in per cent of the whole
 for name in stages:
-    held = sum(p.numel() for p in model.get_submodule(name).parameters())
-    shares.append(100 * held / params)
-for name, share, done in zip(stages, shares, work, strict=True):
-    print(f"{name:6} {share:4.1f}% of the parameters {done:4.1f}% of the FLOPs")
+    stage_params = sum(p.numel() for p in model.get_submodule(name).parameters())
+    stage_flops = sum(counts[f"ResNet.{name}"].values())
+    size.append(100 * stage_params / params)
+    work.append(100 * stage_flops / flops)
+    print(f"{name:6} {size[-1]:4.1f}% of the parameters {work[-1]:4.1f}% of the FLOPs")
 
 # %%
-# The same as bars.
+# The same numbers as bars.
 
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 places = torch.arange(len(stages)).numpy()
-ax.bar(places - 0.2, shares, 0.4, color="tab:blue", label="parameters")
+ax.bar(places - 0.2, size, 0.4, color="tab:blue", label="parameters")
 ax.bar(places + 0.2, work, 0.4, color="tab:orange", hatch="//", label="FLOPs")
 ax.set_xticks(places, stages)
 ax.set(xlabel="stage of the network", ylabel="share of the total (%)")
@@ -120,7 +120,7 @@ plt.show()
 # -------------------------------------
 #
 # The counter has a list of operators. Every other one counts as zero, without a
-# warning: activations and normalizations, which changes little, but also the operator
+# warning: activations and normalizations, a small part here, but also the operator
 # that attention calls on the CPU. On the meta device attention is counted.
 
 for device in ("cpu", "meta"):

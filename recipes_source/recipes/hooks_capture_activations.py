@@ -21,8 +21,7 @@ off the gradient, all without an error.
 # Setting
 # -------
 #
-# A drawn square and disc, and a network whose two filters compare each pixel's
-# neighbours: right less left, and lower less upper. You know what its maps must be.
+# A picture of a square and a disc.
 
 import contextlib
 
@@ -35,11 +34,16 @@ row, column = torch.arange(24).view(24, 1), torch.arange(24)
 inputs = torch.zeros(1, 1, 24, 24)
 inputs[..., 3:12, 3:12] = 1.0
 inputs[..., (row - 17) ** 2 + (column - 17) ** 2 < 25] = 1.0
+
+# %%
+# The network's two filters compare each pixel's neighbours: right less left, and lower
+# less upper. So you know what their maps must be.
+
 conv = nn.Conv2d(1, 2, 3, padding=1, bias=False)
 across = torch.tensor([[0.0, 0.0, 0.0], [-1.0, 0.0, 1.0], [0.0, 0.0, 0.0]])
 conv.weight = nn.Parameter(torch.stack([across, across.T]).unsqueeze(1))
-relu, pool, last = nn.ReLU(inplace=True), nn.MaxPool2d(2), nn.Linear(2 * 12 * 12, 2)
-model = nn.Sequential(conv, relu, pool, nn.Flatten(), last)
+relu, pool = nn.ReLU(inplace=True), nn.MaxPool2d(2)
+model = nn.Sequential(conv, relu, pool, nn.Flatten(), nn.Linear(2 * 12 * 12, 2))
 print(f"what the model returns: {tuple(model(inputs).shape)}")
 
 # %%
@@ -65,8 +69,8 @@ print(f"least value of the maps: {kept[conv].min().item():.0f}")
 print(f"calls in one forward pass: {len(calls)}")
 
 # %%
-# Both numbers are wrong. The next layer, an in-place ReLU, has overwritten the tensor
-# that you kept, and every registration has added one more hook.
+# The value should be -1, and one call would do. The next layer, an in-place ReLU, has
+# overwritten the tensor that you kept, and every registration has added one more hook.
 
 for handle in handles:
     handle.remove()
@@ -77,14 +81,14 @@ for handle in handles:
 #
 # ``clone`` makes a copy that no later layer touches, and ``detach`` lets go of the
 # graph behind it. The handle that registration returns is a context manager: at the end
-# of ``with`` the hook is removed, also after an error. The stack does so for them all.
+# of ``with`` the hook is removed, also after an error. ``ExitStack`` does so for all.
 
 
 def capture(model, inputs):
     maps = {}
 
     def copy(module, args, output):
-        calls.append(module)
+        calls.append(module)  # only to count the calls
         maps[module] = output.detach().clone()
 
     with contextlib.ExitStack() as hooks:
@@ -113,10 +117,10 @@ assert len(calls) == len(maps) == 5
 # %%
 # The map of the first filter: ReLU drops the right edges, pooling halves the size.
 
-shown = {"input": inputs, "conv: both edges": maps[conv]}
-shown |= {"ReLU: left edges": maps[relu], "pooling: 12 × 12": maps[pool]}
+titles = ["input", "conv: both edges", "ReLU: left edges", "pooling: 12 × 12"]
+shown = [inputs, maps[conv], maps[relu], maps[pool]]
 fig, axes = plt.subplots(1, 4, figsize=(8, 2.4), layout="constrained")
-for ax, (title, images) in zip(axes, shown.items(), strict=True):
+for ax, title, images in zip(axes, titles, shown, strict=True):
     drawn = ax.imshow(images[0, 0].numpy(), cmap="gray", vmin=-1, vmax=1)
     ax.set(title=title, xlabel="column (pixel)", ylabel="row (pixel)")
 fig.colorbar(drawn, ax=axes, label="activation", shrink=0.7)
@@ -128,17 +132,24 @@ plt.show()
 #
 # What a hook returns, unless it is ``None``, *replaces* the layer's output.
 # ``list.append`` returns ``None``. ``dict.setdefault`` returns the detached copy, and
-# the layer gets no gradient.
+# the layer gets no gradient. A ``lambda`` always returns a value, ``def`` need not.
 
 seen, named = [], {}
-for hook in (
-    lambda module, args, output: seen.append(output.detach().clone()),
-    lambda module, args, output: named.setdefault("conv", output.detach().clone()),
-):
+
+
+def keep_in_list(module, args, output):
+    return seen.append(output.detach().clone())
+
+
+def keep_in_dict(module, args, output):
+    return named.setdefault("conv", output.detach().clone())
+
+
+for hook in (keep_in_list, keep_in_dict):
     model.zero_grad()
     with conv.register_forward_hook(hook):
         model(inputs).sum().backward()
-    print(f"gradient reaches the layer: {conv.weight.grad is not None}")
+    print(f"{hook.__name__}: layer gets a gradient: {conv.weight.grad is not None}")
 
 # %%
 # Learn more

@@ -28,17 +28,17 @@ import shutil
 import tempfile
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import onnxruntime
 import torch
 from torch import nn
 
 torch.manual_seed(0)
-convolution, norm = nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16)
-head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4)]
-model = nn.Sequential(convolution, norm, nn.ReLU(), *head)
+features = nn.Sequential(nn.Conv2d(1, 16, 3), nn.BatchNorm2d(16), nn.ReLU())
+head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4))
+model = nn.Sequential(features, head)
 for _ in range(20):
     _ = model(3 * torch.randn(32, 1, 8, 8) + 1)
+_ = model.eval()
 images = torch.randn(8, 1, 8, 8) * torch.arange(1, 9).view(8, 1, 1, 1)
 
 # %%
@@ -49,23 +49,23 @@ images = torch.randn(8, 1, 8, 8) * torch.arange(1, 9).view(8, 1, 1, 1)
 # does with an example: here, a batch of 2.
 
 folder = tempfile.TemporaryDirectory()
-fixed, dynamic = Path(folder.name) / "fixed.onnx", Path(folder.name) / "dynamic.onnx"
-example = (model.eval(), (images[:2],))
-names = {"input_names": ["images"], "output_names": ["logits"], "verbose": False}
-_ = torch.onnx.export(*example, fixed, dynamo=True, **names)
+fixed = Path(folder.name) / "fixed.onnx"
+example = (images[:2],)
+options = {"input_names": ["images"], "output_names": ["logits"], "verbose": False}
+_ = torch.onnx.export(model, example, fixed, dynamo=True, **options)
 
 # %%
-# ONNX Runtime reads the file and runs it, with batches of 1 to 8. On a machine with a
-# GPU its provider goes first in the list ``cpu``; file and outputs stay what they are.
+# ONNX Runtime reads the file and runs it, with batches of 1 to 8. Its build for a GPU
+# has a provider that goes first in the list ``providers``. The file stays as it is.
 
-cpu = ["CPUExecutionProvider"]
+providers = ["CPUExecutionProvider"]
 
 
 def run_all(file):  # logits by batch size, and the errors
     logits, errors = {}, []
     for size in range(1, 9):
         try:
-            session = onnxruntime.InferenceSession(file, providers=cpu)
+            session = onnxruntime.InferenceSession(file, providers=providers)
             results = session.run(None, {"images": images[:size].numpy()})
             logits[size] = torch.from_numpy(results[0])
         except Exception as error:  # ONNX Runtime has several classes of errors
@@ -82,16 +82,15 @@ print("first error:", errors[0].splitlines()[1].strip())
 # ------------------------------
 #
 # ``dynamic_shapes`` gives, for each input, its dynamic dimensions and a name for each.
-# The name stands in the file. The batch normalization does not: its numbers went into
-# the convolution's. So the file does not repeat the model step by step, and its outputs
-# need a check.
+# The file keeps the name. It has no operator for the batch normalization: that went
+# into the weights of the convolution. So the file does not repeat the model step by
+# step, and its outputs need a check.
 
-shapes = ({0: "batch"},)
-program = torch.onnx.export(
-    *example, dynamic, dynamo=True, dynamic_shapes=shapes, **names
-)
+dynamic = Path(folder.name) / "dynamic.onnx"
+options["dynamic_shapes"] = ({0: "batch"},)
+program = torch.onnx.export(model, example, dynamic, dynamo=True, **options)
 for file in (fixed, dynamic):
-    session = onnxruntime.InferenceSession(file, providers=cpu)
+    session = onnxruntime.InferenceSession(file, providers=providers)
     print(f"{file.name:12} takes {session.get_inputs()[0].shape}")
 print("operators:", *[node.op_type for node in program.model_proto.graph.node])
 
@@ -105,7 +104,8 @@ dynamic_logits, _ = run_all(dynamic)
 with torch.no_grad():
     exact = copy.deepcopy(model).double()(images.double())
     torch_error = (model(images) - exact).abs().max().item()
-onnx_error = max((v - exact[:n]).abs().max().item() for n, v in dynamic_logits.items())
+onnx_errors = [v - exact[:size] for size, v in dynamic_logits.items()]
+onnx_error = max(error.abs().max().item() for error in onnx_errors)
 print("batch sizes accepted, fixed:  ", list(fixed_logits))
 print("batch sizes accepted, dynamic:", list(dynamic_logits))
 print(f"PyTorch      within 1e-5 of float64: {torch_error < 1e-5}")
@@ -113,6 +113,7 @@ print(f"ONNX Runtime within 1e-5 of float64: {onnx_error < 1e-5}")
 assert onnx_error < 1e-5 and list(dynamic_logits) == list(range(1, 9))
 
 # %%
+import matplotlib.pyplot as plt
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
 refused = sorted(dynamic_logits.keys() - fixed_logits.keys())
@@ -125,7 +126,8 @@ x, y = exact.flatten().round(decimals=2), dynamic_logits[8].flatten().round(deci
 axes[1].axline((0, 0), slope=1, color="0.6", label="equal")
 axes[1].scatter(x, y, 20, "tab:blue", label="8 images, 4 logits each")
 axes[1].set(title="Same logits", xlabel="PyTorch, float64", ylabel="ONNX Runtime")
-_ = axes[0].legend(ncols=2), axes[1].legend()
+axes[0].legend(ncols=2)
+axes[1].legend()
 plt.show()
 
 # %%

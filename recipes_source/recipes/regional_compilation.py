@@ -58,10 +58,12 @@ inputs = torch.randn(4, 8)
 def cold_start(model, regional, backend):
     torch.compiler.reset()
     model = copy.deepcopy(model)
-    for module in model if regional else [model]:
+    modules = list(model) if regional else [model]
+    for module in modules:
         module.compile(backend=backend)
     start = time.process_time()  # CPU seconds, whatever else the machine does
-    return model(inputs), time.process_time() - start
+    outputs = model(inputs)
+    return outputs, time.process_time() - start
 
 
 # %%
@@ -72,7 +74,8 @@ def graph_sizes(model, regional):
     sizes = []
 
     def note(graph, example_inputs):
-        sizes.append(sum(node.op.startswith("call") for node in graph.graph.nodes))
+        operations = [node for node in graph.graph.nodes if "call" in node.op]
+        sizes.append(len(operations))
         return graph
 
     outputs, _ = cold_start(model, regional, note)
@@ -81,7 +84,7 @@ def graph_sizes(model, regional):
 
 
 whole = graph_sizes(model, regional=False)
-print(f"whole model: {len(whole)} graph,", f"{sum(whole)} operations to compile")
+print(f"whole model: {len(whole)} graph, {sum(whole)} operations to compile")
 
 # %%
 # One region: one small graph
@@ -91,8 +94,8 @@ print(f"whole model: {len(whole)} graph,", f"{sum(whole)} operations to compile"
 # code that fits them, since weights are inputs of the graph.
 
 regional = graph_sizes(model, regional=True)
-print(f"whole model: {len(whole)} graph,", f"{sum(whole)} operations to compile")
-print(f"regional:    {len(regional)} graph,", f"{sum(regional)} operations to compile")
+print(f"whole model: {len(whole)} graph, {sum(whole)} operations to compile")
+print(f"regional:    {len(regional)} graph, {sum(regional)} operations to compile")
 assert len(regional) == 1 and regional[0] * 16 == sum(whole)
 
 # %%
@@ -101,29 +104,26 @@ assert len(regional) == 1 and regional[0] * 16 == sum(whole)
 #
 # The backend ``aot_eager`` captures and lowers graphs as the default backend does, but
 # generates no code: it needs no C++ compiler, and finds nothing in a cache. The default
-# backend does the rest for each operation as well, on a CPU or on a GPU. What regions
-# cost you is what it could have fused across the border of two blocks.
+# backend also generates code for all these operations, on a CPU or on a GPU. What
+# regions cost you is what it could have fused across the border of two blocks.
 
 torch.set_num_threads(1)  # the CPU time of threads that wait would count as well
-seconds = {False: [], True: []}
+whole_seconds, regional_seconds = [], []
 for _ in range(3):
-    for kind, times in seconds.items():
-        times.append(cold_start(model, kind, "aot_eager")[1])
-ratio = min(seconds[False]) / min(seconds[True])
+    whole_seconds.append(cold_start(model, regional=False, backend="aot_eager")[1])
+    regional_seconds.append(cold_start(model, regional=True, backend="aot_eager")[1])
+ratio = min(whole_seconds) / min(regional_seconds)
 print("first call more than 1.5 times faster:", ratio > 1.5)
 assert ratio > 1.5
 
 # %%
-# Each block more costs the compiler of the whole model the same again.
-
 depths = [1, 2, 4, 8, 16]
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
-curves = {"whole model": (False, "--o", "tab:orange")}
-curves["regional"] = (True, "-s", "tab:blue")
-for name, (kind, style, color) in curves.items():
-    counts = [sum(graph_sizes(model[:depth], kind)) for depth in depths]
-    ax.plot(depths, counts, style, color=color, label=name)
-ax.set(title="Compiled by region, depth is free", xlabel="blocks in the model")
+counts = [sum(graph_sizes(model[:depth], regional=False)) for depth in depths]
+ax.plot(depths, counts, "--o", color="tab:orange", label="whole model")
+counts = [sum(graph_sizes(model[:depth], regional=True)) for depth in depths]
+ax.plot(depths, counts, "-s", color="tab:blue", label="regional")
+ax.set(title="By region, work does not grow with depth", xlabel="blocks in the model")
 ax.set(ylabel="operations to compile", ylim=(0, None), xticks=depths)
 ax.legend()
 plt.show()
@@ -148,7 +148,8 @@ numbered = nn.Sequential(*[Numbered() for _ in range(10)]).eval()
 for number, block in enumerate(numbered):
     block.number = number
 torch._logging.set_logs(dynamo=logging.ERROR)  # hides that warning, for this page
-print(f"{len(numbered)} blocks: graphs of size {graph_sizes(numbered, regional=True)}")
+sizes = graph_sizes(numbered, regional=True)
+print(f"{len(numbered)} blocks: {len(sizes)} graphs, of sizes {sizes}")
 
 # %%
 # Learn more

@@ -21,8 +21,7 @@ you read back is what you wrote.
 # Setting
 # -------
 #
-# A small regression. ``train`` hands each step's loss to a writer, and returns the same
-# losses as a list to compare with.
+# The logs of this page go to a temporary folder.
 
 import tempfile
 from pathlib import Path
@@ -37,13 +36,17 @@ folder = tempfile.TemporaryDirectory()
 logs = Path(folder.name)
 
 # %%
+# A small regression. ``train`` hands each step's loss to a writer, and returns the same
+# losses as a list to compare with.
 
 
 def train(lr, writer, steps=50):
     torch.manual_seed(0)
-    inputs, model, loss_fn = torch.randn(64, 8), nn.Linear(8, 1), nn.MSELoss()
+    inputs = torch.randn(64, 8)
     targets = inputs.sum(dim=1, keepdim=True)
-    optimizer, losses = torch.optim.SGD(model.parameters(), lr=lr), []
+    model, loss_fn = nn.Linear(8, 1), nn.MSELoss()
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    losses = []
     for step in range(steps):
         optimizer.zero_grad()
         loss = loss_fn(model(inputs), targets)
@@ -58,9 +61,9 @@ def train(lr, writer, steps=50):
 # Two runs in one folder
 # ----------------------
 #
-# ``SummaryWriter`` writes events to a file in its folder. Read that back with
-# TensorBoard's own reader. Start a script twice with the same folder, and the events of
-# the second run join those of the first: one line that jumps back.
+# ``SummaryWriter`` writes events to a file in its folder. ``read`` returns them with
+# TensorBoard's own reader. If two runs use the same folder, the events of the second
+# join those of the first: one line that jumps back.
 
 
 def read(run):
@@ -78,9 +81,9 @@ print("steps in the one folder:", [step for step, _ in read("same")])
 # A folder for each run
 # ---------------------
 #
-# Give each run a folder of its own, below one that they share. The ``with`` block
-# flushes and closes the writer, also when training raises an exception: an event that
-# is still in memory when a program ends is lost.
+# Give each run a folder of its own, below one that they share. The end of ``with``
+# writes out what is still in memory and closes the file, also when training raises an
+# exception. Without this, the last events of a program can be lost.
 
 written = {}
 for lr in (0.01, 0.05, 0.2):
@@ -109,7 +112,8 @@ print("read back exactly:", list(found))
 
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 for (lr, points), line in zip(found.items(), ("-", "--", ":"), strict=True):
-    ax.semilogy(*zip(*points, strict=True), line, label=f"learning rate {lr}")
+    steps, values = zip(*points, strict=True)
+    ax.semilogy(steps, values, line, label=f"learning rate {lr}")
 ax.set(title="Three runs, read back from their event files", xlabel="step")
 ax.set(ylabel="training loss")
 ax.legend()

@@ -14,7 +14,7 @@ Decide at run time whether compiled code may compile again, run eagerly or must 
 
 Why it matters: :func:`torch.compile` compiles whenever an input does not fit what it
 has compiled so far. In a service, this means that some request waits for a compiler. A
-stance changes it from outside, for a block of code, without touching the model.
+stance changes that from outside, for a block of code, without touching the model.
 """
 
 # %%
@@ -22,11 +22,10 @@ stance changes it from outside, for a block of code, without touching the model.
 # -------------------------------
 #
 # Six requests: three have 8 rows in float32, and three are of other kinds. The backend
-# notes when it is handed a graph to compile, and when that graph runs.
+# notes when it is handed a graph to compile, and when a graph that it compiled runs.
 
 import re
 
-import matplotlib.pyplot as plt
 import torch
 
 torch.manual_seed(0)
@@ -42,18 +41,25 @@ def score(x):  # (rows, 4) to (rows,)
 
 def backend(graph, example_inputs):
     notes.append("compiles")
-    return lambda *inputs: notes.append("reuses") or graph(*inputs)
+
+    def run_graph(*inputs):
+        notes.append("reuses")
+        return graph(*inputs)
+
+    return run_graph
 
 
 # %%
-# If a request leaves no note, ``score`` ran eagerly, as plain Python. Every output that
+# A graph that runs without being compiled first is reused, so a request's first note
+# decides. If there is none, ``score`` ran eagerly, as plain Python. Every output that
 # comes back is checked against ``score`` itself.
 
 
 def serve(stance, warm_up):
     torch.compiler.reset()
-    compiled, outcomes, reasons = torch.compile(score, backend=backend), [], []
+    compiled = torch.compile(score, backend=backend)
     _ = [compiled(x) for x in warm_up]
+    outcomes, reasons = [], []
     with torch.compiler.set_stance(stance):
         for x in requests:
             notes.clear()
@@ -111,13 +117,15 @@ assert "compiles" not in table["eager_on_recompile"] + table["force_eager"]
 
 # %%
 
+import matplotlib.pyplot as plt
+
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 styles = {"reuses": ("tab:blue", "o"), "compiles": ("tab:orange", "^")}
 styles |= {"eager": ("tab:gray", "s"), "refuses": ("black", "x")}
 for outcome, (color, marker) in styles.items():
     found = [[o == outcome for o in outcomes] for outcomes in table.values()]
     row, column = torch.tensor(found).nonzero().T
-    ax.scatter(column, row, 90, color, marker=marker, label=outcome)
+    ax.scatter(column, row, s=90, color=color, marker=marker, label=outcome)
 ax.set(title="Each request under each stance", xlabel="request", ylabel="stance")
 ax.set_xticks(range(6), [f"{n} rows\n{dtype}" for n, dtype in kinds])
 ax.set_yticks(range(len(table)), table)

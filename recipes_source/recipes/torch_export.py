@@ -24,9 +24,8 @@ it, and the program refuses the first batch of another size.
 # It averages the embeddings of the tokens, so it divides by the length of the sequence.
 
 import io
-import re
+import itertools
 
-import matplotlib.pyplot as plt
 import torch
 from torch import nn
 from torch.export import Dim
@@ -35,7 +34,8 @@ from torch.export import Dim
 class Classifier(nn.Module):
     def __init__(self):
         super().__init__()
-        self.embed, self.head = nn.Embedding(10, 4), nn.Linear(4, 2)
+        self.embed = nn.Embedding(10, 4)
+        self.head = nn.Linear(4, 2)
 
     def forward(self, tokens):  # (batch, length)
         return self.head(self.embed(tokens).sum(dim=1) / tokens.shape[1])
@@ -54,8 +54,9 @@ example = torch.randint(10, (4, 6))
 
 
 def try_sizes(program):
-    run, accepted, refusals = program.module(), torch.zeros(9, 9, dtype=torch.bool), []
-    for batch, length in torch.cartesian_prod(*[torch.arange(1, 9)] * 2).tolist():
+    run, refusals = program.module(), []
+    accepted = torch.zeros(9, 9, dtype=torch.bool)  # [batch, length], from 1 to 8
+    for batch, length in itertools.product(range(1, 9), repeat=2):
         tokens = torch.randint(10, (batch, length))
         try:
             outputs = run(tokens)
@@ -89,14 +90,15 @@ for node in operations:
 #
 # ``dynamic_shapes`` names, for each argument, the dimensions that vary. ``Dim.DYNAMIC``
 # allows any size, ``Dim("batch", max=6)`` gives a name and a range. The graph now asks
-# the input for its length, with ``sym_size``. The second program is saved and loaded
-# before it is tried: what is loaded does not use the class ``Classifier``.
+# the input for its length, with ``sym_size``. The program with the range is saved and
+# loaded before it is tried: what is loaded does not use the class ``Classifier``.
 
 shapes = {"tokens": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}}
 dynamic = torch.export.export(model, (example,), dynamic_shapes=shapes)
 shapes = {"tokens": {0: Dim("batch", max=6), 1: Dim.DYNAMIC}}
+ranged = torch.export.export(model, (example,), dynamic_shapes=shapes)
 file = io.BytesIO()
-torch.export.save(torch.export.export(model, (example,), dynamic_shapes=shapes), file)
+torch.export.save(ranged, file)
 file.seek(0)
 dynamic_accepted, _ = try_sizes(dynamic)
 ranged_accepted, refusals = try_sizes(torch.export.load(file))
@@ -108,9 +110,10 @@ print(f"batch up to 6: {ranged_accepted.sum():2} of 64, refusal: {refusals[0]}")
 assert dynamic_accepted.sum() == 64 and ranged_accepted.sum() == 6 * 8
 
 # %%
+import matplotlib.pyplot as plt
 
 fig, axes = plt.subplots(1, 3, figsize=(8, 3), layout="constrained", sharey=True)
-titles = ["Static: one size", "Dim.DYNAMIC: every size", "Dim max=6: batch up to 6"]
+titles = ["Static: one size", "Dim.DYNAMIC: every size", "max=6: batch up to 6"]
 grids = [static_accepted, dynamic_accepted, ranged_accepted]
 for ax, title, accepted in zip(axes, titles, grids, strict=True):
     batch, length = accepted[1:, 1:].nonzero().T + 1
@@ -129,6 +132,8 @@ plt.show()
 # fails and says why. Under ``Dim.AUTO``, "dynamic if possible", it succeeds, and the
 # batch size is fixed.
 
+import re
+
 
 class Fixed(Classifier):
     def forward(self, tokens):
@@ -136,9 +141,10 @@ class Fixed(Classifier):
 
 
 fixed = Fixed().eval()
-fixed.load_state_dict(model.state_dict())
+_ = fixed.load_state_dict(model.state_dict())  # so that try_sizes can compare
+shapes = {"tokens": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}}
 try:
-    torch.export.export(fixed, (example,), dynamic_shapes=({0: Dim.DYNAMIC},))
+    torch.export.export(fixed, (example,), dynamic_shapes=shapes)
 except RuntimeError as error:
     print("Dim.DYNAMIC:", re.search(r"your code .*?\)", str(error))[0])
 shapes = {"tokens": {0: Dim.AUTO, 1: Dim.AUTO}}

@@ -13,7 +13,7 @@ Find the lines that split or recompile your compiled model, and bring it to one 
 
 Why it matters: where :func:`torch.compile` cannot follow your code it cuts the graph in
 two, and where an assumption no longer holds it compiles again. The results stay right
-and nothing is reported, so you pay the time without knowing which line costs it.
+and, up to a limit, nothing is reported: you pay without knowing which line costs it.
 """
 
 # %%
@@ -47,7 +47,7 @@ class Naive(nn.Module):
 # ----------------------------------
 #
 # A backend is a function that is handed each captured graph. This one keeps them in a
-# list and lets them run as they are, so that no C++ compiler is needed.
+# list and returns them to run as they are, so that no C++ compiler is needed.
 
 torch.manual_seed(0)
 batches = [torch.randn(8, 4) + shift for shift in (1, -1, 1, -1, 1, 1)]
@@ -56,7 +56,11 @@ batches = [torch.randn(8, 4) + shift for shift in (1, -1, 1, -1, 1, 1)]
 def run(model):
     torch.compiler.reset()  # forget what was compiled before
     graphs, counts, outputs = [], [], []
-    backend = lambda graph, example_inputs: graphs.append(graph) or graph  # noqa: E731
+
+    def backend(graph, example_inputs):
+        graphs.append(graph)
+        return graph
+
     compiled = torch.compile(model, backend=backend)
     for x in batches:
         outputs.append(compiled(x))
@@ -72,23 +76,23 @@ print("naive, graphs after each call:", naive_counts)
 # -------------------
 #
 # ``torch._logging.set_logs`` does what ``TORCH_LOGS="graph_breaks,recompiles"`` does in
-# a shell: it switches topics on. The messages go to stderr, with times and paths. Here,
-# a filter picks the line of code, or the assumption that failed, out of each.
-
-messages = []
+# a shell. The messages are long and go to stderr. Here, a filter picks out of each the
+# line that breaks the graph, or the assumption that no longer holds.
 
 
 def collect(record):
-    found = re.search(r"code: (.+)|- \d+/\d+: (\S.*?)  +#", record.getMessage())
-    messages.append(f"{record.name.split('.__')[-1]}: {found[1] or found[2]}")
+    topic = record.name.split(".__")[-1]
+    pattern = r"code: (.+)" if topic == "graph_breaks" else r"- \d+/\d+: (.+?)  +#"
+    messages.append(f"{topic}: {re.search(pattern, record.getMessage())[1]}")
     return False  # not to stderr as well
 
 
+messages = []
 torch._logging.set_logs(graph_breaks=True, recompiles=True)
 for handler in logging.getLogger("torch._dynamo").handlers:
     handler.addFilter(collect)
 _ = run(Naive())
-print(*dict.fromkeys(messages), sep="\n")
+print(*dict.fromkeys(messages), sep="\n")  # each once
 
 # %%
 # Mend both lines
@@ -96,8 +100,8 @@ print(*dict.fromkeys(messages), sep="\n")
 #
 # The value of a Python integer attribute is compiled into the graph, so each new value
 # asks for a new graph. As a buffer it is a tensor, and an input of the graph. A branch
-# on a tensor's value becomes :func:`torch.where`. Then the same measurement: one graph,
-# no message, the same outputs, and PyTorch's own counter agrees with ours.
+# on a tensor's value becomes :func:`torch.where`. Then the same measurement again.
+
 
 class Mended(nn.Module):
     def __init__(self):
@@ -111,9 +115,8 @@ class Mended(nn.Module):
 
 
 # %%
-
 messages.clear()
-counters.clear()
+counters.clear()  # PyTorch's own, to compare with ours
 mended = Mended()
 mended_outputs, mended_counts = run(mended)
 print("naive, graphs after each call: ", naive_counts)
@@ -123,7 +126,6 @@ torch.testing.assert_close(mended_outputs, naive_outputs)
 assert counters["stats"]["unique_graphs"] == mended_counts[-1] == 1 and not messages
 
 # %%
-
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 calls = range(1, len(batches) + 1)
 ax.plot(calls, naive_counts, "--o", color="tab:orange", label="int counter and if")

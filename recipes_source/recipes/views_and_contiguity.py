@@ -9,7 +9,7 @@
 Tell views from copies with strides
 ===================================
 
-Know from its strides whether a tensor can be reshaped in place or must be copied.
+Know from its strides whether reshaping a tensor gives a view or a copy.
 
 Why it matters: a transposed or sliced tensor is a *view*, a second look at the same
 memory. Write to a view and the original changes, write to a copy and it does not.
@@ -43,11 +43,11 @@ clear_small(torch.arange(1, 13).view(3, 4).t())
 # Memory, shape and strides
 # -------------------------
 #
-# The storage is one long row of numbers. The *stride* of a dimension is how many places
-# to move along it for the next index, so entry ``[i, j]`` is at place
+# The storage is one long row of numbers. The *stride* of a dimension says how many
+# places further the entry with the next index lies, so entry ``[i, j]`` is at place
 # ``storage_offset() + i * stride(0) + j * stride(1)``. Transposing exchanges two
-# strides and moves no number. A tensor is contiguous if its entries, in reading order,
-# lie one after the other.
+# strides and moves no number. A tensor is contiguous if its entries, in reading order
+# (row by row), lie one after the other.
 
 table = torch.arange(1, 13).view(3, 4)
 tensors = {
@@ -65,7 +65,7 @@ for name, tensor in tensors.items():
 
 # %%
 # The last two rows come from the same ``reshape``: a view, and a copy. Check the rule
-# on the views: the number at the place that the strides give must be the entry.
+# on the five views: the number at the place that the strides give must be the entry.
 
 places = {}
 for name in list(tensors)[:5]:
@@ -74,18 +74,25 @@ for name in list(tensors)[:5]:
     place = tensor.storage_offset() + i * tensor.stride(0) + j * tensor.stride(1)
     assert np.array_equal(table.flatten().numpy()[place], tensor.numpy())
     places[name] = place.flatten()
-print("places of table[:, 1:3]:", places["table[:, 1:3]"].tolist())
+for name in ("table", "table.t()"):
+    print(f"places of {name}:", places[name].tolist())
 
 # %%
-# Reading order against place in memory. Contiguous is a straight line with slope 1.
+# This tells what ``reshape`` does. A contiguous tensor has a view in every shape. Any
+# other has one only if strides can describe the new shape. The first row of
+# ``table.t().reshape(2, 6)`` would need the places 0, 4, 8, 1, 5, 9. No stride makes
+# these steps, hence the copy.
+#
+# Reading order against place in memory: contiguous is a straight line with slope 1.
 
-fig, axes = plt.subplots(
-    1, 4, figsize=(8, 3), layout="constrained", sharex=True, sharey=True
-)
-for ax, (name, place) in zip(axes, places.items(), strict=False):
-    style = ("o-", "tab:blue") if name == "table" else ("s--", "tab:orange")
-    ax.plot(place, style[0], color=style[1], ms=4)
-    ax.set(title=name.replace("(3, 4)", "(…)"))
+fig, axes = plt.subplots(1, 4, figsize=(8, 3), sharex=True, sharey=True)
+fig.set_layout_engine("constrained")
+for ax, name in zip(axes, list(places)[:4], strict=True):
+    if tensors[name].is_contiguous():
+        ax.plot(places[name], "o-", color="tab:blue", ms=4)
+    else:
+        ax.plot(places[name], "s--", color="tab:orange", ms=4)
+    ax.set(title=name.replace(".expand", "\n.expand"))
     ax.set(xlabel="reading order", ylabel="place in memory")
 plt.show()
 

@@ -205,6 +205,13 @@ def test_figures_are_pictures(page) -> None:
         assert path.read_bytes() == base64.b64decode(page.run["images"][path.name])
 
 
+def test_figures_are_told_in_words(page) -> None:
+    """The titles within a figure are its text, whatever characters are in them."""
+    text = (ROOT / "recipes" / "recipes" / f"{page.slug}.rst").read_text("utf-8")
+    titles = re.findall(r"(?m)^ +:alt: (.+)$", text.partition("sphx-glr-timing")[0])
+    assert [tag["alt"] for tag in page.main.select("img[class^=sphx-glr-]")] == titles
+
+
 def test_timing_is_that_of_an_execution(page) -> None:
     """The running time is more than 0.000 seconds."""
     text = page.main.select_one(".sphx-glr-timing").get_text()

@@ -37,10 +37,10 @@ def test_new_recipe_runs(root) -> None:
     subprocess.run([sys.executable, "-W", "error", path], cwd=empty, check=True, env=ENVIRONMENT)
 
 
-@pytest.mark.parametrize("slug", ["", "My_recipe", "my-recipe", "../mine", "1st"])
-def test_bad_name_is_refused(root, slug: str) -> None:
+@pytest.mark.parametrize("name", ["", "My_recipe", "my-recipe", "../mine", "1st"])
+def test_bad_name_is_refused(root, name: str) -> None:
     with pytest.raises(ValueError, match="is no name"):
-        create(root, slug)
+        create(root, name)
 
 
 def test_nothing_is_overwritten(root) -> None:

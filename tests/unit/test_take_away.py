@@ -26,6 +26,8 @@ def test_packs_hold_what_their_names_say(root) -> None:
     """All pages, or all files of one kind, in a folder of their own."""
     found = {name: ZipFile(pack(root, name)).namelist() for name in PACKS}
     assert found["site"] == ["pytorch-recipes-site/a/b.html", "pytorch-recipes-site/index.html"]
+    (root / "_build/html/pytorch-recipes-site.zip").write_text("a link on a page leads to it")
+    assert ZipFile(pack(root, "site")).namelist() == found["site"]  # not to itself
     assert found["scripts"] == ["pytorch-recipes-scripts/r.py"]
     assert found["notebooks"] == ["pytorch-recipes-notebooks/r.ipynb"]
 
