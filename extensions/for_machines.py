@@ -23,11 +23,11 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 
 import recipe_catalogue
+from atomic_files import read_json, write
 from executed_notebooks import INSTALL
 from git_history import commits
 from kept_addresses import SOURCES
 from recipe_process import SUBDIR
-from recipe_store import read_json, write
 
 NO_CONTENT = {"404", "genindex", "search"}
 FEED = 50  # entries

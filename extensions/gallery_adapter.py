@@ -14,7 +14,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image
 from sphinx_gallery import backreferences, gen_gallery, gen_rst, scrapers, utils
 
 TESTED_VERSION = "0.22.1"
@@ -131,10 +130,6 @@ def typeset(
     script_vars = {"image_path_iterator": images}
     template = target / "images" / f"sphx_glr_{source.stem}_{{0:03}}.png"
     gen_rst.save_thumbnail(template, source, script_vars, file_conf, conf)
-    for thumbnail in (target / "images" / "thumb").glob("*.png"):  # a third of the bytes
-        with Image.open(thumbnail) as picture:
-            small = picture.convert("RGB").quantize(128, Image.Quantize.MEDIANCUT)
-        small.save(thumbnail, optimize=True)
     script.with_suffix(".ipynb").write_bytes(make_notebook(blocks))
     downloads = [script, script.with_suffix(".ipynb")]
     with zipfile.ZipFile(script.with_suffix(".zip"), "w") as archive:

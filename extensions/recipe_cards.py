@@ -19,8 +19,8 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 
 import recipe_catalogue
+from atomic_files import read_json
 from recipe_header import TAGS
-from recipe_store import read_json
 
 GALLERY = "recipes/recipes/index"
 # site.js makes it work; without JavaScript it is not shown.

@@ -6,8 +6,9 @@ Usage: ``dependencies`` and ``[tool.recipe] requires`` in a recipe's header;
 ``installed(header)`` where its key is made, ``missing_tool(header)`` and
 ``missing_package(header)`` before it is executed.
 Result: a missing package is a failure with a sentence that says what to install. A missing
-tool (the only one known is "c++", a compiler as torch.compile looks for it) is a skip, which
-the page, the build's last lines and the table of costs show.
+tool is a skip, which the page, the build's last lines and the table of costs show. Two are
+known: "c++", a compiler as torch.compile looks for it, and "torchrun", which torch's packages
+for Windows lack a library for (github.com/pytorch/pytorch/issues/178600).
 """
 
 import os
@@ -20,7 +21,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 TOOLS = {
     "c++": "no C++ compiler (Debian and Ubuntu: apt install g++; macOS: xcode-select --install;"
-    " Windows: the Build Tools for Visual Studio)"
+    " Windows: the Build Tools for Visual Studio)",
+    "torchrun": "Windows, where torchrun does not work yet (use WSL, its Linux)",
 }
 
 
@@ -43,7 +45,9 @@ def cpp_compiler() -> str:
 
 def missing_tool(requires: tuple[str, ...]) -> str:
     """What keeps a recipe from being executed here; "" if nothing does."""
-    return TOOLS["c++"] if "c++" in requires and not cpp_compiler() else ""
+    if "c++" in requires and not cpp_compiler():
+        return TOOLS["c++"]
+    return TOOLS["torchrun"] if "torchrun" in requires and sys.platform == "win32" else ""
 
 
 @cache

@@ -18,9 +18,9 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 import recipe_catalogue
+from atomic_files import read_json
 from recipe_cards import times
 from recipe_process import SUBDIR
-from recipe_store import read_json
 from repository_links import launch_links
 
 TITLE = re.compile(r"(?m)^.+\n([=~-])\1+\n")

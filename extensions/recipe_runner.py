@@ -27,10 +27,11 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 import recipe_catalogue
+from atomic_files import read_json, write_json
 from executed_notebooks import api_links
 from recipe_header import HeaderError
 from recipe_process import Failure, Task
-from recipe_store import PACKAGES, Recipe, Store, read_json, write_json
+from recipe_store import PACKAGES, Recipe, Store
 from standin_data import has_real_data
 
 logger = logging.getLogger(__name__)

@@ -12,9 +12,6 @@ seen and typeset again from the execution.
 
 import ast
 import base64
-import hashlib
-import json
-import os
 import platform
 import re
 import shutil
@@ -26,7 +23,9 @@ from pathlib import Path
 
 import gallery_adapter
 import standin_data
+from atomic_files import digest, read_json, write, write_json
 from executed_notebooks import LABEL, make_notebook
+from page_weight import reduce_colours
 from recipe_catalogue import title_and_outcome
 from recipe_header import Header, read_header
 from recipe_needs import identity, missing_tool
@@ -37,37 +36,6 @@ LAYOUT += ("within_subsection_order",)  # settings that are no part of any outpu
 IMPORTED = re.compile(rb"\b(?:from|import)\b[\s\\]*([\w., \t]+)")  # and some words of prose
 CHECKSUMS = ("code", "gallery settings", "run stage", "import ", "data ")  # in a key
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "sphinx-gallery")
-
-
-def digest(data: bytes | str) -> str:
-    """A short checksum of content."""
-    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()[:16]
-
-
-def write(path: Path, content: bytes) -> None:
-    """Replace a file in one step, unless it already has this content."""
-    if path.is_file() and path.read_bytes() == content:
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        new.write_bytes(content)
-        os.replace(new, path)
-    finally:
-        new.unlink(missing_ok=True)
-
-
-def write_json(path: Path, value: dict) -> None:
-    """Replace a JSON file in one step; keys sorted, so that equal content is equal."""
-    write(path, json.dumps(value, indent=1, sort_keys=True).encode())
-
-
-def read_json(path: Path) -> dict:
-    """The content of a JSON file, empty if it is missing or damaged."""
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
 
 
 @dataclass
@@ -101,7 +69,12 @@ class Store:
         self.compiled = root / "_build" / "compiled"  # what torch.compile made, to be found again
         self.gallery = gallery
         own = sorted(Path(__file__).parent.glob("*.py"))
-        typeset = ("executed_notebooks.py", "gallery_adapter.py", "recipe_store.py")
+        typeset = (
+            "executed_notebooks.py",
+            "gallery_adapter.py",
+            "page_weight.py",
+            "recipe_store.py",
+        )
         self.own_code = digest(b"".join(p.read_bytes() for p in own if p.name in typeset))
         shown = {k: v for k, v in gallery.items() if k not in LAYOUT}
         self.common_key = {
@@ -262,6 +235,8 @@ class Store:
             gallery_adapter.typeset(
                 recipe.path, staged / SUBDIR, staged, self.gallery, run, notebook, recipe.skip
             )
+            for thumbnail in staged.rglob("*_thumb.png"):
+                reduce_colours(thumbnail)
             files = sorted(p.relative_to(staged) for p in staged.rglob("*") if p.is_file())
             record["files"] = {
                 name.as_posix(): digest((staged / name).read_bytes()) for name in files

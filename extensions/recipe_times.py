@@ -15,7 +15,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from recipe_store import read_json, write_json
+from atomic_files import read_json, write_json
 
 HEAD = ("Recipe", "Wall, s", "CPU, s", "Peak, MB", "Executed on", "Verified on", "Script, notebook")
 

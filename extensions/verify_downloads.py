@@ -30,9 +30,9 @@ import numpy as np
 from PIL import Image
 from rich.progress import Progress
 
+from atomic_files import read_json, write_json
 from executed_notebooks import figures, printed
 from recipe_process import kill_group
-from recipe_store import read_json, write_json
 
 ROOT = Path(__file__).parents[1]
 STATE = ROOT / "_build" / "recipe_runs"

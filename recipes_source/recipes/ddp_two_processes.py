@@ -6,6 +6,7 @@
 # after = ["gradient_accumulation"]
 # timeout = 120
 # cpus = 2
+# requires = ["torchrun"]
 # ///
 """
 Train in two processes with DistributedDataParallel
@@ -22,10 +23,9 @@ only if every process takes its own part of the data and takes part in every ave
 # What the processes share
 # ------------------------
 #
-# A file that every process imports, this one included: a model, data, and a training
-# loop that records the weights. :class:`torch.utils.data.DistributedSampler` gives each
-# of two ranks, as processes are called here, another half of a shuffled epoch. Without
-# ``set_epoch`` every epoch would come in the same order.
+# A file that every process imports, this one included. Each process has a number, its
+# rank. :class:`torch.utils.data.DistributedSampler` gives each rank a different part of
+# a shuffled epoch. Without ``set_epoch`` all epochs would come in the same order.
 
 SETTING = """
 import torch
@@ -34,21 +34,26 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 def start():
     torch.manual_seed(0)
-    x, y = torch.randn(2, 64, 8, dtype=torch.float64)
-    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8))
-    return model.double(), TensorDataset(x, y), nn.MSELoss()
+    inputs, targets = torch.randn(2, 64, 8, dtype=torch.float64)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8)).double()
+    return model, TensorDataset(inputs, targets), nn.MSELoss()
 
-def half(data, rank, epoch):
-    sampler = DistributedSampler(data, num_replicas=2, rank=rank)
-    sampler.set_epoch(epoch)
-    return DataLoader(data, batch_size=8, sampler=sampler)
+def load(data, rank, world_size, epochs):
+    sampler = DistributedSampler(data, num_replicas=world_size, rank=rank)
+    for epoch in range(epochs):
+        sampler.set_epoch(epoch)
+        yield from DataLoader(data, batch_size=16 // world_size, sampler=sampler)
 """
 
 # %%
 
+import tempfile
+from pathlib import Path
+
 SETTING += """
 def train(model, loss_fn, batches):
-    optimizer, weights = torch.optim.SGD(model.parameters(), lr=0.5), []
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    weights = []
     for inputs, targets in batches:
         optimizer.zero_grad()
         loss_fn(model(inputs), targets).backward()
@@ -56,15 +61,17 @@ def train(model, loss_fn, batches):
         weights.append(nn.utils.parameters_to_vector(model.parameters()).detach())
     return torch.stack(weights)
 """
+folder = tempfile.TemporaryDirectory()
+_ = Path(folder.name, "setting.py").write_text(SETTING)
 
 # %%
 # What each process does
 # ----------------------
 #
-# It trains on its halves twice: a plain model, then one wrapped in
+# It trains on its part twice: a plain model, then one wrapped in
 # :class:`~torch.nn.parallel.DistributedDataParallel` (DDP), which averages the
 # gradients over all processes during ``backward()``. Nothing else changes. With GPUs,
-# write ``"nccl"`` for ``"gloo"`` and move the model to the GPU of the process first.
+# write ``"nccl"``, and first move model and batches to the GPU of the process.
 
 WORKER = """
 import os
@@ -73,51 +80,52 @@ import torch
 import torch.distributed as dist
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.nn.parallel import DistributedDataParallel
-from setting import half, start, train
+from setting import load, start, train
 dist.init_process_group("gloo")
 rank, found = dist.get_rank(), {}
-for name, wrap in [("plain", lambda model: model), ("DDP", DistributedDataParallel)]:
+for name in ("plain", "DDP"):
     model, data, loss_fn = start()
-    batches = [batch for epoch in range(5) for batch in half(data, rank, epoch)]
-    found[name] = train(wrap(model), loss_fn, batches)
+    model = DistributedDataParallel(model) if name == "DDP" else model
+    found[name] = train(model, loss_fn, load(data, rank, world_size=2, epochs=5))
 """
 
 # %%
-# The second part accumulates gradients over the four batches of an epoch. The hook
-# averages as DDP itself would, and counts how often. Inside
+# The second part accumulates gradients over the four batches of an epoch. DDP leaves
+# averaging to the hook, which counts. Inside
 # :meth:`~torch.nn.parallel.DistributedDataParallel.no_sync` nothing is averaged.
 
 WORKER += """
-for name, quiet in [("every piece", 0), ("last piece", 3)]:
+def count_and_average(calls, bucket):  # one bucket holds all gradients here
+    calls.append(rank)
+    return allreduce_hook(None, bucket)
+
+for name in ("every piece", "last piece"):
     module, data, loss_fn = start()
     model, calls = DistributedDataParallel(module), []
-    model.register_comm_hook(
-        None, lambda state, bucket: calls.append(1) or allreduce_hook(state, bucket))
-    for i, (inputs, targets) in enumerate(half(data, rank, 0)):
-        with model.no_sync() if i < quiet else nullcontext():  # forward pass included
+    model.register_comm_hook(calls, count_and_average)
+    for piece, (inputs, targets) in enumerate(load(data, rank, 2, epochs=1)):
+        quiet = name == "last piece" and piece < 3
+        with model.no_sync() if quiet else nullcontext():  # forward pass included
             (loss_fn(model(inputs), targets) / 4).backward()
     found[name] = len(calls), module[0].weight.grad
-torch.save(found, f"rank{rank}.pt")
-dist.destroy_process_group()
-os._exit(0)  # all is saved, and gloo's threads can abort Python's normal exit
 """
 
 # %%
 # Start two processes
 # -------------------
 #
-# ``torchrun``, here as a module, starts the script twice and tells each copy its rank.
-# If one copy dies, it stops the other. ``127.0.0.1`` spares it asking for the name of
-# the machine, which may lead nowhere.
+# ``torchrun``, here as a module, starts two copies, tells each its rank, and stops both
+# if one dies. On Windows use WSL: PyTorch lacks its libuv there (pytorch#178600).
 
 import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
-folder = tempfile.TemporaryDirectory()
-_ = Path(folder.name, "setting.py").write_text(SETTING)
+WORKER += """
+torch.save(found, f"rank{rank}.pt")
+dist.destroy_process_group()
+os._exit(0)  # all is saved, and gloo's threads can abort Python's normal exit
+"""
 _ = Path(folder.name, "worker.py").write_text(WORKER)
 command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "worker.py"]
@@ -130,25 +138,23 @@ assert done.returncode == 0, done.stderr[-9000:]
 # One process, whole batches
 # --------------------------
 #
-# Here, one process trains without DDP on both halves of each batch, joined. The mean of
-# the gradients of two equal halves is the gradient of the whole, so DDP should find the
+# Here, one process trains without DDP on what both ranks get together. The mean of the
+# gradients of two equal halves is the gradient of the whole, so DDP should find the
 # same weights. Without it, both ranks end elsewhere, and apart.
 
 sys.path.insert(0, folder.name)
 import torch
-from setting import half, start, train
+from setting import load, start, train
 
 model, data, loss_fn = start()
-pairs = (zip(half(data, 0, e), half(data, 1, e), strict=True) for e in range(5))
-joined = [map(torch.cat, zip(*pair, strict=True)) for epoch in pairs for pair in epoch]
-whole = train(model, loss_fn, joined)
+whole = train(model, loss_fn, load(data, rank=0, world_size=1, epochs=5))
 ranks = [torch.load(Path(folder.name, f"rank{rank}.pt")) for rank in (0, 1)]
 for name in ("plain", "DDP"):
-    apart = (ranks[0][name][-1] - ranks[1][name][-1]).norm().item()
-    far = [(found[name][-1] - whole[-1]).norm().item() for found in ranks]
+    apart = (ranks[0][name][-1] - ranks[1][name][-1]).norm()
+    far = [(found[name][-1] - whole[-1]).norm() for found in ranks]
     print(f"{name:5} {apart:.3f} apart, {far[0]:.3f} and {far[1]:.3f} from one process")
-    worst = max((found[name] - whole).abs().max().item() for found in ranks)
-    assert (worst < 1e-10) == (name == "DDP")
+for found in ranks:  # after each step, not only the last
+    torch.testing.assert_close(found["DDP"], whole, rtol=0, atol=1e-10)
 
 # %%
 # Pitfall: averaging at every backward
@@ -160,31 +166,26 @@ for name in ("plain", "DDP"):
 
 model, data, loss_fn = start()
 loss_fn(model(data.tensors[0]), data.tensors[1]).backward()
-calls = {name: ranks[0][name][0] for name in ("every piece", "last piece")}
-for name, count in calls.items():
-    gradient = ranks[0][name][1]
+for name, expected in [("every piece", 4), ("last piece", 1)]:
+    count, gradient = ranks[0][name]
     print(f"averaged at {name + ':':12} {count} call(s), norm {gradient.norm():.4f}")
     torch.testing.assert_close(gradient, model[0].weight.grad)
-assert list(calls.values()) == [4, 1]
+    assert count == expected
 folder.cleanup()
 
 # %%
 
 import matplotlib.pyplot as plt
 
-fig, axes = plt.subplots(
-    1, 2, figsize=(8, 3.5), layout="constrained", width_ratios=[2, 1]
-)
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 for name, color, marks in [("plain", "tab:orange", "^v"), ("DDP", "tab:blue", "ox")]:
     for rank, mark in enumerate(marks):
-        far, label = (ranks[rank][name] - whole).norm(dim=1), f"{name}, rank {rank}"
-        style = {"color": color, "marker": mark, "fillstyle": "none", "label": label}
-        axes[0].plot(range(1, 21), far, ":", **style)
-axes[0].set(title="With DDP both ranks train as one", xlabel="step")
-axes[0].set(ylabel="distance from one process (norm)", xticks=range(0, 21, 4))
-axes[0].legend()
-axes[1].bar(list(calls), calls.values(), color=["tab:orange", "tab:blue"])
-axes[1].set(title="no_sync averages once", xlabel="averaged at", ylabel="averages")
+        far = (ranks[rank][name] - whole).norm(dim=1)
+        style = {"color": color, "marker": mark, "fillstyle": "none", "linestyle": ":"}
+        ax.plot(range(1, 21), far, label=f"{name}, rank {rank}", **style)
+ax.set(title="With DDP both ranks train as one process would", xlabel="step")
+ax.set(ylabel="distance from one process (norm)", xticks=range(0, 21, 4))
+ax.legend()
 plt.show()
 
 # %%

@@ -6,6 +6,7 @@
 # after = ["ddp_two_processes", "saving_and_loading_a_general_checkpoint"]
 # timeout = 120
 # cpus = 2
+# requires = ["torchrun"]
 # ///
 """
 Getting Started with Distributed Checkpoint (DCP)
@@ -22,26 +23,26 @@ needs the memory and disk that dividing it was to save.
 # What the processes share
 # ------------------------
 #
-# A file with a model, Adam, data, and a training loop. ``divide`` can split the model
-# before the optimizer is made.
+# A file with a model, Adam, data, and a training loop. ``divide`` splits the model.
 
-import tempfile
-from pathlib import Path
-
-folder = tempfile.TemporaryDirectory()
 SETTING = """
 import torch
 from torch import nn
 
 def start(divide=None):
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(64, 1023), nn.Tanh(), nn.Linear(1023, 64))
-    model = divide(model.double()) if divide else model.double()
+    model = nn.Sequential(nn.Linear(64, 1023), nn.Tanh(), nn.Linear(1023, 64)).double()
+    if divide:
+        divide(model)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    return model, optimizer, *torch.randn(2, 10, 16, 64, dtype=torch.float64)
+    inputs, targets = torch.randn(2, 10, 16, 64, dtype=torch.float64)  # 10 batches
+    return model, optimizer, inputs, targets
 """
 
 # %%
+
+import tempfile
+from pathlib import Path
 
 SETTING += """
 def train(model, optimizer, inputs, targets):
@@ -50,15 +51,17 @@ def train(model, optimizer, inputs, targets):
         nn.functional.mse_loss(model(batch), target).backward()
         optimizer.step()
 """
-_ = Path(folder.name, "setting.py").write_text(SETTING)
+temporary = tempfile.TemporaryDirectory()
+folder = Path(temporary.name)
+_ = Path(folder, "setting.py").write_text(SETTING)
 
 # %%
 # What each process does
 # ----------------------
 #
 # :func:`~torch.distributed.fsdp.fully_shard` leaves every rank, as processes are called
-# here, half the rows of each weight. Each rank trains on its half of five batches. On
-# GPUs, write ``"cuda"`` for ``"cpu"``.
+# here, about half the rows of each parameter. Each rank trains on its half of five
+# batches. On GPUs, write ``"cuda"`` for ``"cpu"``, and move the batches there.
 
 WORKER = """
 import os
@@ -72,8 +75,8 @@ from setting import start, train
 
 mesh = init_device_mesh("cpu", (2,))
 rank = dist.get_rank()
-model, optimizer, *data = start(lambda model: fully_shard(model, mesh=mesh))
-train(model, optimizer, *[tensor[:5, rank::2] for tensor in data])
+model, optimizer, inputs, targets = start(lambda model: fully_shard(model, mesh=mesh))
+train(model, optimizer, inputs[:5, rank::2], targets[:5, rank::2])
 """
 
 # %%
@@ -88,22 +91,22 @@ train(model, optimizer, *[tensor[:5, rank::2] for tensor in data])
 # the same in any number of processes.
 
 WORKER += """
-parts = {name: part.to_local() for name, part in model.state_dict().items()}
-torch.save(parts, f"part{rank}.pt")
+part = {name: tensor.to_local() for name, tensor in model.state_dict().items()}
+torch.save(part, f"part{rank}.pt")
 whole = StateDictOptions(full_state_dict=True)
 torch.save(get_state_dict(model, optimizer, options=whole), f"whole{rank}.pt")
-state = dict(zip(("model", "optim"), get_state_dict(model, optimizer)))
-dcp.save(state, checkpoint_id="checkpoint")
+weights, moments = get_state_dict(model, optimizer)
+dcp.save({"model": weights, "optim": moments}, checkpoint_id="checkpoint")
 dist.destroy_process_group()
 os._exit(0)  # all is saved; gloo's threads can abort Python's normal exit
 """
-_ = Path(folder.name, "worker.py").write_text(WORKER)
+_ = Path(folder, "worker.py").write_text(WORKER)
 
 # %%
 # Start two processes
 # -------------------
 #
-# ``torchrun``, here as a module, starts the worker twice.
+# ``torchrun``, here as a module, starts the worker twice. On Windows, it needs WSL.
 
 import os
 import subprocess
@@ -113,26 +116,26 @@ command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "worker.py"]
 one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
 pipe = {"capture_output": True, "text": True, "timeout": 100}
-done = subprocess.run(command, cwd=folder.name, env=one_thread, **pipe)
+done = subprocess.run(command, cwd=folder, env=one_thread, **pipe)
 assert done.returncode == 0, done.stderr[-9000:]
 
 # %%
 # Parts do not fit, wholes are too large
 # --------------------------------------
 #
-# This process has no process group: it is a world of one. A rank's own file does not
-# fit its model.
+# This process belongs to no group, and holds the whole model. A rank's own file does
+# not fit it.
 
-sys.path.insert(0, folder.name)
+sys.path.insert(0, temporary.name)
 import torch
 from setting import start, train
 
-folder_path, path = Path(folder.name), Path(folder.name, "checkpoint")
 model, optimizer, inputs, targets = start()
 try:
-    model.load_state_dict(torch.load(folder_path / "part0.pt"))
+    model.load_state_dict(torch.load(folder / "part0.pt"))
 except RuntimeError as error:
-    print(*str(error).splitlines()[1].strip().split(", the "), sep="\n  the ")
+    mismatch = str(error).splitlines()[1].strip()
+    print(mismatch.replace(", the", ",\n  the"))
 
 # %%
 # The gathered files hold everything, but once for each rank. If only rank 0 wrote its
@@ -141,21 +144,22 @@ except RuntimeError as error:
 # for each weight, three numbers of 8 bytes: itself and Adam's two
 one_copy = 24 * sum(weight.numel() for weight in model.parameters())
 print(f"one copy:          {one_copy / 1e6:.1f} MB")
-written = {"gathered": folder_path.glob("whole*"), "DCP": path.iterdir()}
-written = {how: sum(f.stat().st_size for f in files) for how, files in written.items()}
-for how, size in written.items():
-    print(f"{how + ', on disk:':18} {size / 1e6:.1f} MB")
-assert written["DCP"] < 1.1 * one_copy < 2 * one_copy < written["gathered"]
+path = folder / "checkpoint"
+written = {}
+for way, files in [("gathered", folder.glob("whole*")), ("DCP", path.iterdir())]:
+    written[way] = sum(file.stat().st_size for file in files)
+    print(f"{way + ', on disk:':18} {written[way] / 1e6:.1f} MB")
+assert written["gathered"] > 2 * one_copy and written["DCP"] < 1.1 * one_copy
 
 # %%
 # Load in another number of processes
 # -----------------------------------
 #
 # A DCP checkpoint describes whole tensors, whoever wrote their parts. Make the model
-# and the optimizer as you want them *here*, divided or not: ``load`` fills their
-# tensors in place, and each process reads only what it needs. ``set_state_dict`` then
-# hands the states to both. Compare with a run in one process on whole batches: after
-# five batches, and after five more in both.
+# and the optimizer as you want them *here*, divided or not. ``get_state_dict`` also
+# makes Adam's tensors, which a new Adam lacks; ``load`` fills all tensors in place, and
+# ``set_state_dict`` hands them to both. Compare with a run in one process on whole
+# batches: after five batches, and after five more in both.
 
 import warnings
 
@@ -168,22 +172,23 @@ train(model, optimizer, inputs[:5], targets[:5])
 resumed, loaded, *_ = start()
 weights, moments = get_state_dict(resumed, loaded)
 dcp.load({"model": weights, "optim": moments}, checkpoint_id=path)
-set_state_dict(resumed, loaded, model_state_dict=weights, optim_state_dict=moments)
+_ = set_state_dict(resumed, loaded, model_state_dict=weights, optim_state_dict=moments)
 
 # %%
 
 
 def apart(one, other):
-    flat = [torch.nn.utils.parameters_to_vector(m.parameters()) for m in (one, other)]
-    return (flat[0] - flat[1]).norm().item()
+    weights = torch.nn.utils.parameters_to_vector(one.parameters())
+    others = torch.nn.utils.parameters_to_vector(other.parameters())
+    return (weights - others).norm().item()
 
 
 exact = {"rtol": 0, "atol": 1e-10}
 print(f"untrained: {apart(start()[0], model):.2f} from one process")
 print(f"loaded:    {apart(resumed, model):.2f} from one process")
 torch.testing.assert_close(resumed.state_dict(), model.state_dict(), **exact)
-for each in [(model, optimizer), (resumed, loaded)]:
-    train(*each, inputs[5:], targets[5:])
+train(model, optimizer, inputs[5:], targets[5:])
+train(resumed, loaded, inputs[5:], targets[5:])
 print(f"resumed:   {apart(resumed, model):.2f} from one that never stopped")
 torch.testing.assert_close(resumed.state_dict(), model.state_dict(), **exact)
 
@@ -191,32 +196,32 @@ torch.testing.assert_close(resumed.state_dict(), model.state_dict(), **exact)
 # Who wrote what
 # --------------
 #
-# The checkpoint's metadata say which file holds which elements of each tensor.
+# The checkpoint's metadata say which file holds which rows of each tensor.
 
 import matplotlib.pyplot as plt
 
 entries = dcp.FileSystemReader(path).read_metadata()
 looks = {"__0_0.distcp": ("tab:blue", ""), "__1_0.distcp": ("tab:orange", "//")}
-names = [f"model.{name}" for name in weights]
-left = dict.fromkeys(names, 0)
-shape = {"figsize": (8, 3.5), "width_ratios": [3, 2]}
-fig, axes = plt.subplots(1, 2, layout="constrained", **shape)
-for index, place in entries.storage_data.items():
-    if index.fqn in names:
-        tensor = entries.state_dict_metadata[index.fqn]
-        share = 100 * tensor.chunks[index.index].sizes.numel() / tensor.size.numel()
+fig, ax = plt.subplots(figsize=(8, 3), layout="constrained")
+for part, place in entries.storage_data.items():
+    if part.fqn.startswith("model."):
+        tensor = entries.state_dict_metadata[part.fqn]
+        start_row = 100 * part.offset[0] / tensor.size[0]
+        rows = 100 * tensor.chunks[part.index].sizes[0] / tensor.size[0]
         color, hatch = looks[place.relative_path]
-        axes[0].barh(index.fqn, share, left=left[index.fqn], color=color, hatch=hatch)
-        left[index.fqn] += share
+        ax.barh(part.fqn, rows, left=start_row, color=color, hatch=hatch)
+ax.set(title="Files of rank 0 (plain) and 1 (hatched)", ylabel="tensor")
+ax.set_xlabel("rows of the tensor (%)")
+plt.show()
 
 # %%
+# Together they hold the model and the optimizer once:
 
-axes[0].set(title="DCP: files of rank 0 (plain) and 1 (hatched)", ylabel="tensor")
-axes[0].set(xlabel="part of the tensor (%)")
-axes[1].bar(list(written), [size / 1e6 for size in written.values()], width=0.5)
-axes[1].axhline(one_copy / 1e6, color="black", linestyle="--", label="one copy")
-axes[1].set(title="DCP writes one copy", xlabel="way to save", ylabel="on disk (MB)")
-axes[1].legend()
+fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
+ax.bar(list(written), [size / 1e6 for size in written.values()], width=0.5)
+ax.axhline(one_copy / 1e6, color="black", linestyle="--", label="one copy")
+ax.set(title="DCP writes one copy", xlabel="way to save", ylabel="on disk (MB)")
+ax.legend()
 plt.show()
 
 # %%
@@ -232,7 +237,7 @@ train(forgetful, fresh, inputs[5:], targets[5:])
 far = apart(forgetful, model)
 print(f"without Adam's state: {far:.2f} from the run that never stopped")
 assert far > 1
-folder.cleanup()
+temporary.cleanup()
 
 # %%
 # Learn more
@@ -243,4 +248,3 @@ folder.cleanup()
 # - Divide the optimizer alone:
 #   :ref:`sphx_glr_recipes_recipes_zero_redundancy_optimizer.py`
 # - Processes in a grid: :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`
-# - Copies instead of parts: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`

@@ -61,7 +61,7 @@ def test_there_is_one_header(count) -> None:
     ("table", "sentence"),
     [
         ("tags = [", "not valid TOML"),
-        ('tag = ["Data"]', "unknown key 'tag'.*known: cpus, datasets"),
+        ('tag = ["Data"]', "unknown key 'tag'.*known: after, cpus, datasets"),
         ('dependencies = ["torch"]', "unknown key 'dependencies'"),
         ("timeout = -1", "timeout must be a number that is not negative"),
         ('memory = "4 GB"', "memory must be a number"),

@@ -7,7 +7,7 @@ import pytest
 from conftest import ROOT, SOURCES
 
 from recipe_header import read_header
-from recipe_needs import identity, installed_version, missing_package
+from recipe_needs import identity, installed_version, missing_package, missing_tool
 
 pytestmark = pytest.mark.unit
 
@@ -30,6 +30,18 @@ def test_identity_changes_with_what_is_installed(monkeypatch) -> None:
     """So that a recipe is executed again when a package comes, goes or changes."""
     found = identity(("numpy", "nothing-such"), ())
     assert found == {"numpy": version("numpy"), "nothing-such": "not installed"}
+
+
+def test_torchrun_is_missing_on_windows(monkeypatch) -> None:
+    """And nowhere else; recipes that start it say so in their headers."""
+    monkeypatch.setattr("sys.platform", "win32")
+    assert "WSL" in missing_tool(("torchrun",)) and missing_tool(()) == ""
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert missing_tool(("torchrun",)) == ""
+    for path in sorted(Path(SOURCES).glob("*.py")):
+        text = path.read_text("utf-8")
+        starts = '"torch.distributed.run"' in text
+        assert ("torchrun" in read_header(text).requires) == starts, path.name
 
 
 def test_requirements_cover_all_recipes() -> None:

@@ -1,0 +1,43 @@
+"""Files that are written whole, or not at all, and only when they change.
+
+Problem: a build can be killed while it writes, and a file that is written anew without need
+makes other tools work again.
+Usage: ``write(path, content)``, ``write_json(path, value)``, ``read_json(path)``.
+Result: a reader finds the old content or the new one, never a part.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+
+def digest(data: bytes | str) -> str:
+    """A short checksum of content."""
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()[:16]
+
+
+def write(path: Path, content: bytes) -> None:
+    """Replace a file in one step, unless it already has this content."""
+    if path.is_file() and path.read_bytes() == content:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        new.write_bytes(content)
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: dict) -> None:
+    """Replace a JSON file in one step; keys sorted, so that equal content is equal."""
+    write(path, json.dumps(value, indent=1, sort_keys=True).encode())
+
+
+def read_json(path: Path) -> dict:
+    """The content of a JSON file, empty if it is missing or damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
