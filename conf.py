@@ -25,6 +25,7 @@ extensions = [
     "side_menu",
     "recipe_times",
     "take_away",
+    "module_map",
     "page_markup",
     "page_weight",
     "search_texts",

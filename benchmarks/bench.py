@@ -221,7 +221,7 @@ def compare(python: Path, work: Path, runs: int) -> list[tuple[str, ...]]:
 
 def only_headers(folder: str, names: list[str]) -> list[str]:
     """What not to copy: the recipes, of which there are others."""
-    return [name for name in names if name.endswith(".py")]
+    return [name for name in names if name.endswith(".py") and Path(folder).name == "recipes"]
 
 
 def scale(python: Path, work: Path, counts: list[int]) -> list[tuple[str, ...]]:

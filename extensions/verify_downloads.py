@@ -21,12 +21,12 @@ import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import numpy as np
+from bs4 import BeautifulSoup
 from PIL import Image
 from rich.progress import Progress
 
@@ -38,9 +38,9 @@ ROOT = Path(__file__).parents[1]
 STATE = ROOT / "_build" / "recipe_runs"
 SITE = ROOT / "_build" / "html"
 DEVICES = ROOT / "docs" / "verified_devices.json"
-# The notebook draws a figure as savefig does; by default it would crop the margins.
 # What torch logs where it finds nvcc but no GPU, whatever the recipe.
 OF_THE_MACHINE = re.compile(r"(?m)^W\d{4} .*cpp_extension.*No CUDA runtime is found.*\n?")
+# The notebook draws a figure as savefig does; by default it would crop the margins.
 KERNEL = "c.InlineBackend.print_figure_kwargs = {'bbox_inches': None}\n"
 RUN_NOTEBOOK = """
 import sys, nbformat
@@ -51,36 +51,11 @@ nbformat.write(notebook, sys.argv[1])
 """
 
 
-class Outputs(HTMLParser):
-    """Collects the text of a page's output blocks."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.blocks: list[str] = []
-        self.depth = 0  # of <div> below the output's own; 0 outside of one
-
-    def handle_starttag(self, tag: str, attrs: list) -> None:
-        if tag == "div":
-            if self.depth:
-                self.depth += 1
-            elif "sphx-glr-script-out" in (dict(attrs).get("class") or "").split():
-                self.depth = 1
-                self.blocks.append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "div" and self.depth:
-            self.depth -= 1
-
-    def handle_data(self, data: str) -> None:
-        if self.depth:
-            self.blocks[-1] += data
-
-
 def page_blocks(slug: str) -> list[str]:
     """What a page shows below its cells, without the empty lines around each block."""
-    parser = Outputs()
-    parser.feed((SITE / "recipes" / "recipes" / f"{slug}.html").read_text("utf-8"))
-    return [block.strip("\n") for block in parser.blocks]
+    page = (SITE / "recipes" / "recipes" / f"{slug}.html").read_text("utf-8")
+    shown = BeautifulSoup(page, "html.parser").select(".sphx-glr-script-out")
+    return [block.get_text().strip("\n") for block in shown]
 
 
 def difference(expected: str, got: str, what: str) -> str:
@@ -193,6 +168,7 @@ def check_notebook(slug: str, run: dict, folder: Path, timeout: float, device: s
     fresh = [cell.outputs for cell in executed.cells if cell.cell_type == "code"]
     for number, (old, new) in enumerate(zip(stored, fresh, strict=True), 1):
         texts = ["".join(o.text for o in out if o.output_type == "stream") for out in (old, new)]
+        texts[1] = OF_THE_MACHINE.sub("", texts[1])
         problems.append(difference(*texts, f"code cell {number} of the notebook"))
         shown = [[o for o in out if "image/png" in o.get("data", {})] for out in (old, new)]
         if len(shown[0]) != len(shown[1]):

@@ -21,13 +21,21 @@ without it.
 # Setting
 # -------
 #
-# Drawn squares (class 0) and discs (class 1). Each disc comes with a stamp, a bright
-# patch in the top left corner.
+# Captum is a package of its own.
+
+import warnings
 
 import matplotlib.pyplot as plt
 import torch
+
+# captum imports a progress bar that wants a newer Jupyter, though none is shown here
+warnings.filterwarnings("ignore", "IProgress not found")
 from captum.attr import IntegratedGradients
 from torch import nn
+
+# %%
+# Drawn squares (class 0) and discs (class 1). Each disc comes with a stamp, a bright
+# patch in the top left corner.
 
 
 def draw(count, stamp):

@@ -23,6 +23,9 @@ needs them one by one, and a loop over single examples is slow.
 #
 # Four clusters of 16 points. Examples 5, 23 and 41 get the label of the next cluster.
 
+import os
+
+os.environ["KINETO_LOG_LEVEL"] = "7"  # no log of the profiler's own; before torch
 import matplotlib.pyplot as plt
 import torch
 from torch import nn

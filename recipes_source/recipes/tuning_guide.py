@@ -24,11 +24,13 @@ and unlike times they do not depend on what else the machine is doing.
 # :class:`torch.profiler.profile` records every operator that is called, those that
 # other operators call included. The first call is for warming up and not counted.
 
+import os
+
+os.environ["KINETO_LOG_LEVEL"] = "7"  # no log of the profiler's own; before torch
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
-from torch.utils.benchmark import Timer
 
 torch.manual_seed(0)
 layers = [nn.Sequential(nn.Linear(32, 32), nn.ReLU()) for _ in range(10)]
@@ -48,6 +50,8 @@ def operators(function):
 # ------------------------
 #
 # One example at a time, and all 64 in one call: the same outputs.
+
+from torch.utils.benchmark import Timer
 
 
 def one_by_one():
