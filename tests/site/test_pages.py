@@ -47,7 +47,7 @@ CLASSES = {
 
 def page_id(slug: str, part: str = "") -> str:
     """The id that Sphinx makes of a page's label."""
-    return f"sphx_glr_{part}recipes_recipes_{slug}.py".replace("_", "-").replace(".", "-")
+    return f"sphx_glr_{part}recipes_recipes_{slug}.py".lower().replace("_", "-").replace(".", "-")
 
 
 def elements_of_doctree(page) -> list[str]:
@@ -110,7 +110,7 @@ def test_labels_lead_to_the_page(page) -> None:
     """The labels that other projects link to stand in the inventory and resolve."""
     inventory = InventoryFile.loads((SITE / "objects.inv").read_bytes(), uri="")
     for part in ("", "download_"):
-        label = f"sphx_glr_{part}recipes_recipes_{page.slug}.py"
+        label = f"sphx_glr_{part}recipes_recipes_{page.slug}.py".lower()  # as Sphinx does
         assert ("std:label", label) in inventory
         address, anchor = urldefrag(inventory["std:label", label].uri)
         assert address == f"recipes/recipes/{page.slug}.html"
