@@ -1,5 +1,8 @@
 # Run `make help` for what each target does.
-PYTHON ?= $(firstword $(wildcard .venv/bin/python .venv/Scripts/python.exe) python3)
+PYTHON ?= $(or $(firstword $(wildcard .venv/bin/python .venv/Scripts/python.exe)),$(NO_VENV))
+# In an environment of yours, that one is used; without any, one sentence says what to do.
+NO_VENV = $(if $(VIRTUAL_ENV)$(CONDA_PREFIX),python3,$(error \
+  no .venv here: run ./build.sh, which makes it, or name a Python that has what is in requirements.txt: make PYTHON=python3))
 SPHINXOPTS ?= -W --keep-going
 JOBS ?= 0
 SPHINX = $(PYTHON) -m sphinx $(SPHINXOPTS) -q -j auto -d _build/doctrees -D recipe_jobs=$(JOBS)

@@ -21,6 +21,7 @@ extensions = [
     "recipe_runner",  # before Sphinx-Gallery: it executes, Sphinx-Gallery typesets
     "recipe_cards",
     "recipe_page",
+    "source_lines",
     "api_index",
     "side_menu",
     "recipe_times",

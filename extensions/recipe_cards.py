@@ -32,11 +32,14 @@ FILTER = """<form class="recipe-filter" role="search" aria-label="Filter the rec
 BOX = '<label><input type="checkbox" name="tag" value="{0}">{0}</label>'
 
 
+def record(slug: str, env: BuildEnvironment) -> Path:
+    """The file that says what a recipe's last execution cost."""
+    return Path(env.srcdir, "_build", "recipe_runs", f"{slug}.published.json")
+
+
 def times(entry: dict, env: BuildEnvironment) -> str:
     """How long it takes to read a recipe and, if it was executed, to run it."""
-    record = Path(env.srcdir, "_build", "recipe_runs", f"{entry['slug']}.published.json")
-    env.note_dependency(str(record))
-    cost = read_json(record)
+    cost = read_json(record(entry["slug"], env))
     run = f" · {max(1, round(cost['cpu']))} s to run" if cost.get("executed") else ""
     return f"{entry['minutes']} min to read{run}"
 
@@ -74,6 +77,7 @@ class RecipeCards(SphinxDirective):
     def card(self, entry: dict) -> list[str]:
         """The rst of one card."""
         slug, facts = entry["slug"], f"{times(entry, self.env)} · {', '.join(entry['tags'])}"
+        self.env.note_dependency(str(record(slug, self.env)))
         images = Path(self.env.srcdir, "recipes/recipes/images/thumb")
         card = [".. container:: recipe-card", ""]
         for image in sorted(images.glob(f"sphx_glr_{slug}_thumb.*"))[:1]:

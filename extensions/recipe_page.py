@@ -19,7 +19,7 @@ from sphinx.environment import BuildEnvironment
 
 import recipe_catalogue
 from atomic_files import read_json
-from recipe_cards import times
+from recipe_cards import record, times
 from recipe_process import SUBDIR
 from repository_links import launch_links
 
@@ -42,8 +42,20 @@ def facts(entry: dict, env: BuildEnvironment) -> str:
 
 def launch(slug: str, env: BuildEnvironment) -> list[str]:
     """The rst of the links that run a recipe elsewhere."""
-    record = read_json(Path(env.srcdir, "_build/recipe_runs", f"{slug}.published.json"))
-    return launch_links(slug, env.config, record.get("environment", {}))
+    return launch_links(slug, env.config, read_json(record(slug, env)).get("environment", {}))
+
+
+def framed(text: str, entry: dict, env: BuildEnvironment) -> str:
+    """The rst of a recipe's page with what is said around the recipe."""
+    if title := TITLE.search(text):
+        top = facts(entry, env)
+        text = f"{text[: title.end()]}\n{top}\n{text[title.end() :]}"
+    for line in (f"``uv run {entry['slug']}.py``", " ".join(launch(entry["slug"], env))):
+        text += f"\n\n.. rst-class:: recipe-facts\n\n{line}\n" if line else ""
+    if entry["related"]:
+        cards = f".. recipe-cards:: {' '.join(entry['related'])}"
+        text += f"\n\n.. rubric:: Related recipes\n   :class: recipe-related\n\n{cards}\n"
+    return text
 
 
 def add(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -52,18 +64,11 @@ def add(app: Sphinx, docname: str, source: list[str]) -> None:
     recipes = {f"{SUBDIR}/{e['slug']}": e for e in recipe_catalogue.read(root)}
     if docname not in recipes:
         return
-    for file in (root / recipe_catalogue.CATALOGUE, __file__):  # read again when it changes
+    entry = recipes[docname]
+    files = (root / recipe_catalogue.CATALOGUE, record(entry["slug"], app.env), __file__)
+    for file in files:  # read again when it changes
         app.env.note_dependency(str(file))
-    entry, text = recipes[docname], source[0]
-    if title := TITLE.search(text):
-        top = facts(entry, app.env)
-        text = f"{text[: title.end()]}\n{top}\n{text[title.end() :]}"
-    for line in (f"``uv run {entry['slug']}.py``", " ".join(launch(entry["slug"], app.env))):
-        text += f"\n\n.. rst-class:: recipe-facts\n\n{line}\n" if line else ""
-    if entry["related"]:
-        cards = f".. recipe-cards:: {' '.join(entry['related'])}"
-        text += f"\n\n.. rubric:: Related recipes\n   :class: recipe-related\n\n{cards}\n"
-    source[0] = text
+    source[0] = framed(source[0], entry, app.env)
 
 
 def describe(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:

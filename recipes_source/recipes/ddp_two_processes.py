@@ -62,7 +62,7 @@ def train(model, loss_fn, batches):
     return torch.stack(weights)
 """
 folder = tempfile.TemporaryDirectory()
-_ = Path(folder.name, "setting.py").write_text(SETTING)
+_ = Path(folder.name, "ddp_setting.py").write_text(SETTING)
 
 # %%
 # What each process does
@@ -80,7 +80,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
 from torch.nn.parallel import DistributedDataParallel
-from setting import load, start, train
+from ddp_setting import load, start, train
 dist.init_process_group("gloo")
 rank, found = dist.get_rank(), {}
 for name in ("plain", "DDP"):
@@ -144,7 +144,7 @@ assert done.returncode == 0, done.stderr[-9000:]
 
 sys.path.insert(0, folder.name)
 import torch
-from setting import load, start, train
+from ddp_setting import load, start, train
 
 model, data, loss_fn = start()
 whole = train(model, loss_fn, load(data, rank=0, world_size=1, epochs=5))

@@ -53,7 +53,7 @@ def train(model, optimizer, inputs, targets):
 """
 temporary = tempfile.TemporaryDirectory()
 folder = Path(temporary.name)
-_ = Path(folder, "setting.py").write_text(SETTING)
+_ = Path(folder, "checkpoint_setting.py").write_text(SETTING)
 
 # %%
 # What each process does
@@ -71,7 +71,7 @@ import torch.distributed.checkpoint as dcp
 from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from setting import start, train
+from checkpoint_setting import start, train
 
 mesh = init_device_mesh("cpu", (2,))
 rank = dist.get_rank()
@@ -128,7 +128,7 @@ assert done.returncode == 0, done.stderr[-9000:]
 
 sys.path.insert(0, temporary.name)
 import torch
-from setting import start, train
+from checkpoint_setting import start, train
 
 model, optimizer, inputs, targets = start()
 try:

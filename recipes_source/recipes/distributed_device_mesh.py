@@ -43,7 +43,7 @@ def gradient_of(weight, inputs, targets):
     (inputs @ weight.T - targets).square().sum(dim=1).mean().backward()
     return weight.grad
 """
-_ = Path(folder.name, "setting.py").write_text(SETTING)
+_ = Path(folder.name, "mesh_setting.py").write_text(SETTING)
 
 # %%
 # One line instead of many groups
@@ -59,7 +59,7 @@ import os
 import torch
 import torch.distributed as dist
 from torch.distributed.device_mesh import init_device_mesh
-from setting import gradient_of, start
+from mesh_setting import gradient_of, start
 
 mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "model"))
 groups = {name: mesh[name].get_group() for name in ("data", "model")}
@@ -114,7 +114,7 @@ assert done.returncode == 0, done.stderr[-9000:]
 
 sys.path.insert(0, folder.name)
 import torch
-from setting import gradient_of, start
+from mesh_setting import gradient_of, start
 
 ranks = [torch.load(Path(folder.name, f"rank{rank}.pt")) for rank in range(4)]
 print("rank  (data, model)  along data  along model  everyone")

@@ -77,7 +77,7 @@ import torch
 import torch.distributed as dist
 from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
-from setting import start, state_bytes, train
+from zero_setting import start, state_bytes, train
 
 def make_optimizer(name, weights):
     if name == "Adam":
@@ -114,7 +114,7 @@ torch.save(found, f"rank{rank}.pt")
 dist.destroy_process_group()
 os._exit(0)  # all is saved; gloo's threads can abort Python's normal exit
 """
-_ = Path(folder.name, "setting.py").write_text(SETTING)
+_ = Path(folder.name, "zero_setting.py").write_text(SETTING)
 _ = Path(folder.name, "worker.py").write_text(WORKER)
 command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "worker.py"]
@@ -134,7 +134,7 @@ assert done.returncode == 0, done.stderr[-9000:]
 
 sys.path.insert(0, folder.name)
 import torch
-from setting import start, train
+from zero_setting import start, train
 
 ranks = [torch.load(Path(folder.name, f"rank{rank}.pt")) for rank in (0, 1)]
 model, inputs, targets = start()
