@@ -141,7 +141,8 @@ def build(python: Path, folder: Path) -> tuple[float, float]:
         "MPLBACKEND": "agg",
         "OMP_NUM_THREADS": "1",
     }
-    command = [python, "-m", "sphinx", "-q", "-j", "auto", "-d", "_build/doctrees", ".", "_build/html"]
+    options = ("-q", "-j", "auto", "-d", "_build/doctrees")  # those of `make html`
+    command = [python, "-m", "sphinx", *options, ".", "_build/html"]
     with open(folder / "log", "w") as log:
         start = time.perf_counter()
         process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log)

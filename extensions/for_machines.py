@@ -21,6 +21,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
+from sphinx.errors import ConfigError
 
 import recipe_catalogue
 from atomic_files import read_json, write
@@ -194,8 +195,16 @@ def changed_dates(app: Sphinx, env: BuildEnvironment) -> list[str]:
 
 
 def end_address(app: Sphinx, config: Config) -> None:
-    """Let the site's address end with a slash, as addresses are added to it."""
+    """Let the site's address end with a slash, as addresses are added to it.
+
+    Raises:
+        ConfigError: if it is no address.
+    """
     if config.html_baseurl:
+        if not re.match(r"https?://[^/\s]+", config.html_baseurl):
+            raise ConfigError(
+                f"SITE_URL is {config.html_baseurl!r}: make it https://..., or unset it"
+            )
         config.html_baseurl = config.html_baseurl.rstrip("/") + "/"
 
 

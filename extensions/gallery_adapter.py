@@ -21,7 +21,8 @@ TESTED_VERSION = "0.22.1"
 
 def full_conf(gallery: dict, root: Path) -> dict:
     """The site's gallery settings with Sphinx-Gallery's defaults filled in."""
-    conf = gen_gallery._fill_gallery_conf_defaults(dict(gallery))
+    # Notebooks are made elsewhere; Sphinx-Gallery need not look for pandoc for each recipe.
+    conf = gen_gallery._fill_gallery_conf_defaults({**gallery, "pypandoc": False})
     gen_gallery._update_gallery_conf_builder_inited(conf, root)
     return conf
 

@@ -128,10 +128,10 @@ os._exit(0)  # all is saved, and gloo's threads can abort Python's normal exit
 """
 _ = Path(folder.name, "worker.py").write_text(WORKER)
 command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "worker.py"]
+command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "--log-dir=logs"]
 one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
 pipe = {"capture_output": True, "text": True, "timeout": 100}
-done = subprocess.run(command, cwd=folder.name, env=one_thread, **pipe)
+done = subprocess.run([*command, "worker.py"], cwd=folder.name, env=one_thread, **pipe)
 assert done.returncode == 0, done.stderr[-9000:]
 
 # %%

@@ -101,10 +101,10 @@ import subprocess
 import sys
 
 command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-command += ["--local-addr=127.0.0.1", "--nproc-per-node=4", "worker.py"]
+command += ["--local-addr=127.0.0.1", "--nproc-per-node=4", "--log-dir=logs"]
 one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
 pipe = {"capture_output": True, "text": True, "timeout": 150}
-done = subprocess.run(command, cwd=folder.name, env=one_thread, **pipe)
+done = subprocess.run([*command, "worker.py"], cwd=folder.name, env=one_thread, **pipe)
 assert done.returncode == 0, done.stderr[-9000:]
 
 # %%

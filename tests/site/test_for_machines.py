@@ -6,6 +6,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 from conftest import ROOT, SITE
+from sphinx.errors import ConfigError
 
 import for_machines
 import recipe_catalogue
@@ -81,3 +82,10 @@ def test_feed_is_ordered_by_change(app) -> None:
     assert changed == sorted(changed, reverse=True) and len(entries) > 10
     assert root.find(f"{ATOM}updated").text == changed[0]
     assert len({entry.find(f"{ATOM}id").text for entry in entries}) == len(entries)
+
+
+@pytest.mark.parametrize("address", ["example.org", "/recipes/", "https://"])
+def test_address_of_the_site_is_checked(app, address: str) -> None:
+    app.config.html_baseurl = address
+    with pytest.raises(ConfigError, match=f"SITE_URL is '{address}': make it https://"):
+        for_machines.end_address(app, app.config)
