@@ -141,7 +141,9 @@ def build(python: Path, folder: Path) -> tuple[float, float]:
         "MPLBACKEND": "agg",
         "OMP_NUM_THREADS": "1",
     }
-    options = ("-q", "-j", "auto", "-d", "_build/doctrees")  # those of `make html`
+    # As `make html` does; jupyter-cache sometimes breaks its data base if pages are read at once.
+    jobs = "1" if "myst_nb" in (folder / "conf.py").read_text() else "auto"
+    options = ("-q", "-j", jobs, "-d", "_build/doctrees")
     command = [python, "-m", "sphinx", *options, ".", "_build/html"]
     with open(folder / "log", "w") as log:
         start = time.perf_counter()
