@@ -71,7 +71,7 @@ class TakeAway(SphinxDirective):
             address = path.relative_to(self.env.srcdir).as_posix()
             size = f"{path.stat().st_size / 1e6:.1f} MB"
             lines.append(f"- :download:`{what} </{address}>`, {size}")
-        missing = "They were not made for this copy of the site: ``make epub zips html`` does it."
+        missing = "The book and the zip files are made by ``make epub zips html``."
         return self.parse_text_to_nodes("\n".join(lines) or missing)
 
 

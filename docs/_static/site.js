@@ -34,6 +34,10 @@ document.addEventListener("keydown", (event) => {
   menu.focus();
 });
 
+// -- The theme scrolls the menu until this page's line is on top: only as far as needed ----
+for (const line of document.querySelectorAll(".wy-side-scroll [aria-current]"))
+  line.scrollIntoView = () => Element.prototype.scrollIntoView.call(line, { block: "nearest" });
+
 // -- Code that scrolls can be scrolled by keyboard ------------------------------------------
 const scrolls = new ResizeObserver((entries) => entries.forEach(({ target: pre }) => {
   if (pre.scrollWidth > pre.clientWidth || pre.scrollHeight > pre.clientHeight) pre.tabIndex = 0;
