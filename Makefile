@@ -1,7 +1,7 @@
 # Run `make help` for what each target does.
 PYTHON ?= $(or $(firstword $(wildcard .venv/bin/python .venv/Scripts/python.exe)),$(NO_VENV))
-# In an environment of yours, that one is used; without any, one sentence says what to do.
-NO_VENV = $(if $(VIRTUAL_ENV)$(CONDA_PREFIX),python3,$(error \
+# Without .venv, an environment of yours is used; without any, one sentence says what to do.
+NO_VENV = $(if $(VIRTUAL_ENV)$(filter-out base,$(CONDA_DEFAULT_ENV)),python,$(error \
   no .venv here: run ./build.sh, which makes it, or name a Python that has what is in requirements.txt: make PYTHON=python3))
 SPHINXOPTS ?= -W --keep-going
 JOBS ?= 0
@@ -11,6 +11,7 @@ AGAIN = || { rm -rf _build/doctrees; exit 1; }
 MARK ?=
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:  # `make epub zips html` is an order
 .PHONY: help html html-noplot new serve verify test lint inventories data linkcheck epub zips
 .PHONY: lighthouse screenshots bench lock clean
 
@@ -73,6 +74,7 @@ linkcheck:  ## try all links to other sites
 
 epub:  ## write the site as a book: _build/epub/PyTorchRecipes.epub
 	@$(SPHINX) -b epub . _build/epub $(AGAIN)
+	@touch docs/take_away.rst  # the next build shows it there
 
 zips:  ## pack the built site, all scripts and all notebooks: _build/take_away
 	@$(PYTHON) extensions/take_away.py

@@ -7,6 +7,8 @@ only its writer knows which other recipe should link to it. ``recipes_source/tem
 is what it starts from, and what :doc:`/docs/writing_a_recipe` shows.
 """
 
+import importlib.util
+import keyword
 import re
 import sys
 from pathlib import Path
@@ -24,13 +26,15 @@ def create(root: Path, slug: str) -> Path:
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", slug):
         raise ValueError(f"'{slug}' is no name: use small letters, digits and _")
+    if keyword.iskeyword(slug) or importlib.util.find_spec(slug):  # other recipes may import it
+        raise ValueError(f"Python has a module or word '{slug}': choose another name")
     path = root / "recipes_source" / "recipes" / f"{slug}.py"
     if path.exists():
         raise ValueError(f"{path.relative_to(root).as_posix()} is there already: edit it")
     title = slug.replace("_", " ").capitalize()
     text = (root / "recipes_source" / "template.py").read_text("utf-8")
     text = text.replace(f"{TITLE}\n{'=' * len(TITLE)}", f"{title}\n{'=' * len(title)}")
-    path.write_text(text, "utf-8")
+    path.write_text(text, "utf-8", newline="\n")
     return path
 
 

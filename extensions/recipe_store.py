@@ -33,7 +33,7 @@ from recipe_process import SUBDIR, Run
 
 LAYOUT = ("examples_dirs", "gallery_dirs", "default_thumb_file", "thumbnail_size")
 LAYOUT += ("within_subsection_order",)  # settings that are no part of any output
-IMPORTED = re.compile(rb"\b(?:from|import)\b[\s\\]*([\w., \t]+)")  # and some words of prose
+IMPORTED = re.compile(rb"\b(?:from|import)\b([\w.,\s\\]+)")  # and some words of prose
 CHECKSUMS = ("code", "gallery settings", "run stage", "import ", "data ")  # in a key
 PACKAGES = ("torch", "torchvision", "numpy", "matplotlib", "sphinx-gallery")
 
@@ -103,8 +103,8 @@ class Store:
         todo = [path]
         while todo:
             text = todo.pop().read_bytes()
-            words = b" ".join(IMPORTED.findall(text)).replace(b",", b" ").replace(b".", b" ")
-            if self.neighbours.isdisjoint(words.split()):  # as good as always; parsing is slow
+            words = re.findall(rb"\w+", b" ".join(IMPORTED.findall(text)))
+            if self.neighbours.isdisjoint(words):  # as good as always; parsing is slow
                 continue
             try:
                 tree = ast.parse(text)
@@ -184,7 +184,8 @@ class Store:
         """A checksum over all that a page is typeset from."""
         result = self.run_digest(recipe.slug)
         linked = {slug: self.titles.get(slug) for slug in LABEL.findall(recipe.source.decode())}
-        return digest(repr((recipe.source, recipe.key, result, linked, self.site)))
+        made = (recipe.source, recipe.key, recipe.skip, result, linked, self.site)
+        return digest(repr(made))
 
     @cached_property
     def site(self) -> str:

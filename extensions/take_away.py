@@ -7,6 +7,7 @@ Result: zip files in ``_build/take_away``, the same bytes for the same site, and
 ``site.zip`` is read from a folder, without a server, search included.
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ PACKS = {  # name: folder and pattern
     "notebooks": ("recipes/recipes", "*.ipynb"),
 }
 PAGE = "docs/take_away.rst"
+PACK_LINE = re.compile(rb"<li><p><a class=\"reference download[^>]*\.(?:zip|epub)\".*?</li>\n?")
 WORDS = {
     "site.zip": "The site: unpack it and open index.html",
     "scripts.zip": "All scripts",
@@ -56,7 +58,10 @@ def pack(root: Path, name: str) -> Path:
             info = ZipInfo(inside, DAY)
             info.compress_type, info.external_attr = ZIP_DEFLATED, 0o644 << 16
             info.create_system = 3
-            archive.writestr(info, path.read_bytes())
+            content = path.read_bytes()
+            if path.name == Path(PAGE).with_suffix(".html").name:
+                content = PACK_LINE.sub(b"", content)
+            archive.writestr(info, content)
     return target
 
 

@@ -43,6 +43,13 @@ def test_bad_name_is_refused(root, name: str) -> None:
         create(root, name)
 
 
+@pytest.mark.parametrize("name", ["copy", "onnx", "lambda"])
+def test_name_of_a_module_is_refused(root, name: str) -> None:
+    """Recipes that import it would get the recipe."""
+    with pytest.raises(ValueError, match="has a module or word"):
+        create(root, name)
+
+
 def test_nothing_is_overwritten(root) -> None:
     with pytest.raises(ValueError, match="is there already"):
         create(root, "zeroing_out_gradients")

@@ -32,6 +32,18 @@ def test_packs_hold_what_their_names_say(root) -> None:
     assert found["notebooks"] == ["pytorch-recipes-notebooks/r.ipynb"]
 
 
+def test_packed_page_has_no_link_to_packs(root) -> None:
+    """They are not in the pack."""
+    page = root / "_build/html/docs/take_away.html"
+    page.parent.mkdir()
+    start = '<ul class="simple">\n'
+    link = '<a class="reference download internal" href="../_downloads/a/b.zip">All</a>'
+    line = f"<li><p>{link}, 1 MB</p></li>\n"
+    page.write_text(f"{start}{line}{line.replace('.zip', '.epub')}</ul>")
+    with ZipFile(pack(root, "site")) as archive:
+        assert archive.read("pytorch-recipes-site/docs/take_away.html").decode() == f"{start}</ul>"
+
+
 def test_same_site_same_bytes(root) -> None:
     """Whenever its files were written, and whoever may read them."""
     first = pack(root, "site").read_bytes()

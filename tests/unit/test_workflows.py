@@ -43,7 +43,8 @@ def test_rights(path: Path) -> None:
     for name, job in workflow["jobs"].items():
         steps = job["steps"]
         ours = any("checkout" in step.get("uses", "") for step in steps)
-        assert job["permissions"] == {"contents": "read" if ours else "write"}, name
+        rights = {"contents": "read"} if ours else {"contents": "write", "pages": "write"}
+        assert job["permissions"] == rights, name
         assert ours or (path.stem, name) == ("pages", "publish")
         for step in steps:
             if "checkout" in step.get("uses", ""):
