@@ -10,7 +10,10 @@ PROSE = "Twice the same line.\n#\n# Twice the same line.\n# And :{}."
 
 @pytest.mark.parametrize(
     ("role", "message"),
-    [("ref:`nothing_here`", "undefined label"), ("nothing:`here`", "No role entry for")],
+    [
+        ("ref:`nothing_here`", "undefined label"),
+        ("nothing:`here`", "Unknown interpreted"),
+    ],
 )
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_line_of_the_source(make_site, role: str, message: str, jobs: str) -> None:

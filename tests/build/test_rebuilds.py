@@ -158,6 +158,7 @@ def test_interrupt_ends_the_recipes(site):
     import psutil
 
     site.add("slow", "import time\n\ntime.sleep(30.125)\nprint('done')")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, it is ignored
     build = site.start()
     for line in build.stdout:
         if "slow: start" in line:
