@@ -41,7 +41,7 @@ extensions = [
 
 exclude_patterns = [
     "_build", "data", "recipes_source", "tests", ".venv", ".git", "README.md",
-    "docs/inventories", "docs/benchmark_results.rst", "recipes/backreferences", "recipes/index.rst",
+    "docs/inventories", "docs/benchmark_results.rst", "recipes/index.rst",
     "_templates",
 ]  # fmt: skip
 nitpicky = True  # a name or label that leads nowhere is an error
@@ -54,7 +54,6 @@ sphinx_gallery_conf = {
     "gallery_dirs": "recipes",
     "filename_pattern": r"\.py$",  # every recipe is executed
     "within_subsection_order": "recipe_catalogue.PathSortKey",
-    "backreferences_dir": "recipes/backreferences",
     "doc_module": ("torch", "torchvision"),
     "capture_repr": (),  # a page shows what is printed, as a script does
     "image_scrapers": ("matplotlib",),

@@ -2,7 +2,7 @@
 
 Problem: a recipe that crashes or hangs must end alone, and starting a Python with
 torch for each recipe costs seconds.
-Usage: ``LocalExecutor(threads, packages).run(task)`` from as many threads as there are jobs.
+Usage: ``LocalExecutor(threads, packages, tasks).run(task)`` from as many threads as there are jobs.
 Result: a ``Run``, always; whatever ended the process is in its ``failure``. Where the
 platform has ``forkserver``, torch, matplotlib and Sphinx-Gallery are imported once and
 every recipe's process is a fork of that; elsewhere each is spawned.
@@ -31,7 +31,7 @@ PRELOADS = {"torch": "torch._dynamo", "torchvision": "torchvision"}
 class LocalExecutor:
     """Runs each task in a process of its own on this machine."""
 
-    def __init__(self, threads: int, packages: set[str]) -> None:
+    def __init__(self, threads: int, packages: set[str], tasks: int = 2) -> None:
         methods = multiprocessing.get_all_start_methods()
         method = "forkserver" if "forkserver" in methods else "spawn"
         self.context = multiprocessing.get_context(method)
@@ -42,9 +42,9 @@ class LocalExecutor:
         os.environ["MPLBACKEND"] = "agg"
         os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # no processes that outlive a recipe
         if method == "forkserver":
-            self.context.set_forkserver_preload(
-                [*ALWAYS, *(m for p, m in PRELOADS.items() if p in packages)]
-            )
+            # For a single recipe, what only some need is not worth the time.
+            wanted = [m if tasks > 1 else p for p, m in PRELOADS.items() if p in packages]
+            self.context.set_forkserver_preload([*ALWAYS, *wanted])
 
     def run(self, task: Task) -> Run:
         """Execute a task and wait for it; it cannot take this process with it."""

@@ -147,7 +147,7 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
     else:
         from recipe_executors import LocalExecutor
 
-        executor = LocalExecutor(threads, packages)
+        executor = LocalExecutor(threads, packages, len(todo))
     with Progress(todo, jobs) as progress, ThreadPoolExecutor(min(jobs, len(todo))) as pool:
 
         def one(recipe: Recipe) -> Any:
