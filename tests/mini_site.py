@@ -62,8 +62,16 @@ class Site:
         ]
 
     def environ(self) -> dict[str, str]:
-        """The environment of a build: without this project's own settings."""
-        return {**os.environ, "RECIPE_EXTENSIONS": str(EXTENSIONS), "COLUMNS": "100"}
+        """The environment of a build, without what colors its output.
+
+        Sphinx does so where ``CI`` is set, though nobody looks at a terminal.
+        """
+        return {
+            **os.environ,
+            "RECIPE_EXTENSIONS": str(EXTENSIONS),
+            "COLUMNS": "100",
+            "NO_COLOR": "1",
+        }
 
     def start(self, *options: str) -> subprocess.Popen:
         """Start a build and return without waiting for it."""
