@@ -16,10 +16,8 @@ import multiprocessing
 import os
 import platform
 import re
-import shutil
 import signal
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import asdict, dataclass, field, fields
@@ -52,7 +50,7 @@ class Task:
     cpus: float = 1
     gpus: float = 0
     cache_dir: str = ""  # for what torch.compile makes, so that the next build finds it
-    scratch: str = ""  # a folder for this run alone; made where it is executed if empty
+    scratch: str = ""  # a folder for this run alone, which the executor makes and removes
 
 
 @dataclass(frozen=True)
@@ -92,10 +90,9 @@ class Run:
 
 
 def execute(task: Task) -> Run:
-    """Run the recipe cell by cell, in a scratch folder that is removed afterwards."""
+    """Run the recipe cell by cell, in the scratch folder."""
     gc.freeze()  # what was imported before the fork: to look through it takes 0.2 s each time
-    scratch = Path(task.scratch or tempfile.mkdtemp(prefix="recipe-"))
-    scratch.mkdir(parents=True, exist_ok=True)
+    scratch = Path(task.scratch)
     if hasattr(os, "setsid"):  # a group of its own: whatever it starts ends with it
         os.setsid()
     (scratch / "pid").write_text(str(os.getpid()))
@@ -109,6 +106,7 @@ def execute(task: Task) -> Run:
     faulthandler.dump_traceback_later(0.8 * task.timeout, file=console)
     watch(task, scratch, peak := [0.0])
     os.environ["OMP_NUM_THREADS"] = str(task.threads)
+    os.environ["NO_COLOR"] = "1"  # else Python colors a traceback where FORCE_COLOR is set
     if task.cache_dir:
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", task.cache_dir)
     if torch := sys.modules.get("torch"):  # imported before it could see that
@@ -143,9 +141,6 @@ def execute(task: Task) -> Run:
     usage = os.times()
     run.cpu = usage.user + usage.system + usage.children_user + usage.children_system
     run.peak = max(peak_mib(), peak[0])
-    if not task.scratch:
-        os.chdir(os.path.expanduser("~"))
-        shutil.rmtree(scratch, ignore_errors=True)
     return run
 
 
@@ -219,10 +214,12 @@ def watch(task: Task, scratch: Path, peak: list[float]) -> None:
                 head = printed.getvalue()[:200].strip().splitlines()[:3]
                 stop(f"printed more than {OUTPUT_LIMIT:,} characters, from {head!r} on")
             used = memory_used(me)
-            if used > task.memory * GIB:
-                stop(f"used more than its limit of {task.memory:g} GiB of memory")
-            if used > 1.05 * most:  # counting each shared page once takes time
-                most, peak[0] = used, max(peak[0], memory_used(me, once="pss") / 2**20)
+            if used > min(1.05 * most, task.memory * GIB):
+                # Processes share most of torch; counting each page once takes time.
+                most, exact = max(most, used), memory_used(me, once="pss")
+                peak[0] = max(peak[0], exact / 2**20)
+                if exact > task.memory * GIB:
+                    stop(f"used more than its limit of {task.memory:g} GiB of memory")
             if parent and not parent.is_alive():
                 kill_group(os.getpid())  # the build is gone
 

@@ -6,6 +6,7 @@ Result: on a terminal a live line with what is running, the time so far and an e
 from the last costs; elsewhere one plain line per start and per finish.
 """
 
+import sys
 import time
 
 from rich.console import Console
@@ -20,8 +21,9 @@ class Progress:
     """A display of the recipes of one build."""
 
     def __init__(self, recipes: list[Recipe], jobs: int) -> None:
-        self.console = Console(highlight=False, soft_wrap=True)
-        self.live = self.console.is_terminal
+        # Not what rich takes for a terminal: FORCE_COLOR in CI asks for colours alone.
+        self.live = sys.stdout.isatty()
+        self.console = Console(highlight=False, soft_wrap=True, force_terminal=self.live)
         self.left = {r.slug: r.cost for r in recipes}
         self.jobs, self.total, self.done = jobs, len(recipes), 0
         self.running: dict[str, float] = {}

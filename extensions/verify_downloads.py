@@ -93,6 +93,7 @@ def environment(folder: Path, device: str) -> dict[str, str]:
         "IPYTHONDIR": str(folder),
         "OMP_NUM_THREADS": "1",
         "PYTHONHASHSEED": "0",
+        "NO_COLOR": "1",
         "TORCHINDUCTOR_CACHE_DIR": str(ROOT / "_build" / "compiled"),
     }
 

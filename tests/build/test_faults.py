@@ -163,6 +163,25 @@ def test_missing_compiler_is_a_visible_skip(site, monkeypatch):
     assert "without running its code" in site.page("compiles").read_text("utf-8")
 
 
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux tells which memory is shared")
+def test_shared_memory_counts_once(site):
+    """Four processes that share 300 MiB are far below a limit of 0.9 GiB."""
+    header(site.add("shares", SHARES), "memory = 0.9")
+    result = site.build()
+    assert result.returncode == 0, result.stdout
+    assert "all four saw it" in site.page("shares").read_text("utf-8")
+
+
+SHARES = """\
+import os, time
+data = b"x" * (300 * 2**20)
+children = [os.fork() for _ in range(3) if os.getpid() == os.getsid(0)]
+if 0 in children:
+    time.sleep(2)
+    os._exit(data[-1] != ord("x"))
+print("all four saw it:", {os.waitpid(child, 0)[1] for child in children})"""
+
+
 def fake_compiler(folder):
     """An executable that says which version it is."""
     path = folder / "c++"

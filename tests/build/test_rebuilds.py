@@ -58,6 +58,15 @@ def test_edited_code_executes_this_recipe(site, edited):
     assert b"wrote something" in site.page("writes_a_file").read_bytes()
 
 
+def test_forced_colors_are_no_terminal(site, edited, monkeypatch):
+    """CI services force colors; a log still gets one plain line per start and finish."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    edited('print("wrote a file")', 'print("wrote in colors")')
+    result = site.build("-W")
+    assert site.executed(result) == ["writes_a_file: start (code changed)"]
+    assert "recipe writes_a_file: " in result.stdout and "\x1b" not in result.stdout
+
+
 def test_edited_prose_executes_nothing(site, edited):
     """The page is new, its outputs are those of the last execution."""
     edited("# The only cell.", "# One new paragraph\n#\n# and another.")
