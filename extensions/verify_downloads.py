@@ -245,7 +245,7 @@ def main() -> None:
         raise SystemExit(f"{waiting[0]} has not been executed: run 'make html' first")
     results = {}
     jobs = 1 if options.device else options.jobs or os.cpu_count() or 1
-    with Progress() as progress, ThreadPoolExecutor(jobs) as pool:
+    with Progress(disable=not sys.stdout.isatty()) as progress, ThreadPoolExecutor(jobs) as pool:
         bar = progress.add_task("verifying", total=len(slugs))
         futures = {pool.submit(check, slug, options.device): slug for slug in slugs}
         for future in as_completed(futures):
