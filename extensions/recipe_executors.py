@@ -20,6 +20,7 @@ from pathlib import Path
 from pebble import ProcessExpired
 from pebble.concurrent import process
 
+import recipe_imports
 from recipe_process import Failure, Run, Task, execute, kill_group
 
 # What to import once for all: for every recipe, and by the packages that they depend on.
@@ -44,7 +45,7 @@ class LocalExecutor:
         if method == "forkserver":
             # For a single recipe, what only some need is not worth the time.
             wanted = [m if tasks > 1 else p for p, m in PRELOADS.items() if p in packages]
-            self.context.set_forkserver_preload([*ALWAYS, *wanted])
+            recipe_imports.start(self.context, [*ALWAYS, *wanted])
 
     def run(self, task: Task) -> Run:
         """Execute a task and wait for it; it cannot take this process with it."""

@@ -10,7 +10,6 @@ files, with its costs; or a :class:`Failure` in ``Run.failure``.
 
 import base64
 import faulthandler
-import gc
 import logging
 import multiprocessing
 import os
@@ -91,7 +90,6 @@ class Run:
 
 def execute(task: Task) -> Run:
     """Run the recipe cell by cell, in the scratch folder."""
-    gc.freeze()  # what was imported before the fork: to look through it takes 0.2 s each time
     scratch = Path(task.scratch)
     if hasattr(os, "setsid"):  # a group of its own: whatever it starts ends with it
         os.setsid()

@@ -13,6 +13,7 @@ and only adds the indexes. A recipe that failed is listed when the build is done
 then ends with an error; its old page stays as it was.
 """
 
+import atexit
 import difflib
 import gc
 import os
@@ -254,6 +255,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     # Sphinx keeps millions of objects to the end; to look for garbage as often as Python does
     # by default takes a fifth of the time.
     gc.set_threshold(100_000, 50, 100)
+    atexit.register(gc.freeze)  # another second, for a last look before the memory goes anyway
     app.add_config_value("recipe_only", "", "")
     app.add_config_value("recipe_jobs", "0", "")
     app.add_config_value("recipe_cluster", "", "")

@@ -116,9 +116,7 @@ def install(data_dir: Path, declared: tuple[str, ...] | None = None) -> None:
     """
 
     def replace(datasets: ModuleType) -> None:
-        real = datasets.CIFAR10
-        if hasattr(real, "standin_for"):
-            return
+        real = getattr(datasets.CIFAR10, "standin_for", datasets.CIFAR10)  # the last call counts
 
         class CIFAR10(real):  # type: ignore[misc, valid-type]
             """CIFAR-10 from the project's data folder, or its stand-in."""
