@@ -10,6 +10,7 @@ that installs what is missing, and where the outputs come from in the metadata.
 
 import hashlib
 import re
+from functools import cache
 from pathlib import Path
 
 ROLE = re.compile(
@@ -90,7 +91,14 @@ def plain_rst(text: str, titles: dict[str, str], links: dict[str, str], base: st
     return ROLE.sub(link, text)
 
 
-def to_markdown(texts: list[str]) -> list[str]:
+def prose_of(blocks: list, titles: dict[str, str], links: dict[str, str], base: str) -> list[str]:
+    """The text blocks of a recipe as Markdown; arguments as for ``make_notebook``."""
+    texts = [block.content for block in blocks if block.type == "text"]
+    return to_markdown(*(plain_rst(text, titles, links, base) for text in texts))
+
+
+@cache
+def to_markdown(*texts: str) -> list[str]:
     """Convert rst texts to Markdown together, so that their headings have one hierarchy."""
     import pypandoc  # here, as most builds make no notebook
 
@@ -120,8 +128,7 @@ def make_notebook(
     import nbformat  # see above
     from nbformat import v4
 
-    prose = [plain_rst(b.content, titles, links, base) for b in blocks if b.type == "text"]
-    prose = iter(to_markdown(prose))
+    prose = iter(prose_of(blocks, titles, links, base))
     outputs = iter(run["outputs"] if run else ())
     names = tuple(re.split(r"[^\w.-]", dependency)[0] for dependency in dependencies)
     cells = [v4.new_code_cell(INSTALL.format(names=names))] if names else []

@@ -3,12 +3,13 @@
 Problem: Sphinx-Gallery executes and typesets an example in one function, so a changed
 word of prose executes everything again, and a failure leaves half a page.
 Usage: ``execute_blocks`` in the process that runs a recipe; ``typeset`` wherever its
-outputs are at hand.
+outputs are at hand; both take settings ``with_defaults``.
 Result: the files that Sphinx-Gallery's own ``generate_file_rst`` writes, in two steps.
 ``tests/unit/test_gallery_adapter.py`` compares the two and asks for another look
 when Sphinx-Gallery's version is not the one named here.
 """
 
+import copy
 import json
 import zipfile
 from collections.abc import Callable
@@ -19,10 +20,14 @@ from sphinx_gallery import backreferences, gen_gallery, gen_rst, scrapers, utils
 TESTED_VERSION = "0.22.1"
 
 
-def full_conf(gallery: dict, root: Path) -> dict:
-    """The site's gallery settings with Sphinx-Gallery's defaults filled in."""
-    # Notebooks are made elsewhere; Sphinx-Gallery need not look for pandoc for each recipe.
-    conf = gen_gallery._fill_gallery_conf_defaults({**gallery, "pypandoc": False})
+def with_defaults(gallery: dict) -> dict:
+    """The site's gallery settings with Sphinx-Gallery's defaults; this starts pandoc."""
+    return gen_gallery._fill_gallery_conf_defaults({**gallery, "pypandoc": False})
+
+
+def at(gallery: dict, root: Path) -> dict:
+    """The same for pages below ``root``."""
+    conf = copy.deepcopy(gallery)
     gen_gallery._update_gallery_conf_builder_inited(conf, root)
     return conf
 
@@ -64,7 +69,7 @@ def execute_blocks(
         one rst text per code cell, the names used, and the traceback of the exception
         that ended it ("" if none did). Figures are in ``target/images``.
     """
-    conf = full_conf(gallery, root)
+    conf = at(gallery, root)
     (target / "images").mkdir(parents=True, exist_ok=True)
     file_conf, blocks, node = split(source, conf)
     template = target / "images" / f"sphx_glr_{source.stem}_{{0:03}}.png"
@@ -101,7 +106,7 @@ def typeset(
     run, because of ``skipped``. ``make_notebook`` turns the blocks of the page into the bytes
     of its notebook.
     """
-    conf = full_conf(gallery, root)
+    conf = at(gallery, root)
     file_conf, blocks, node = split(source, conf)
     parser, language = gen_rst._get_parser(source.name, conf)
     code = iter(run["outputs"] if run else ())

@@ -38,7 +38,7 @@ class Task:
 
     slug: str
     files: dict[str, bytes]  # the recipe and the local modules that it imports
-    gallery: dict  # the site's sphinx_gallery_conf
+    gallery: dict  # the site's sphinx_gallery_conf, with defaults
     threads: int
     timeout: float  # seconds
     memory: float  # GiB
@@ -211,11 +211,12 @@ def watch(task: Task, scratch: Path, peak: list[float]) -> None:
             if printed is not None and printed.tell() > OUTPUT_LIMIT:
                 head = printed.getvalue()[:200].strip().splitlines()[:3]
                 stop(f"printed more than {OUTPUT_LIMIT:,} characters, from {head!r} on")
-            used = memory_used(me)
+            family = (me, *me.children(recursive=True))
+            used = memory_used(family)
             if used > min(1.05 * most, task.memory * GIB):
                 # Processes share most of torch; counting each page once takes time.
-                most, exact = max(most, used), memory_used(me, once="pss")
-                peak[0] = max(peak[0], exact / 2**20)
+                exact = memory_used(family, once="pss") if len(family) > 1 else used
+                most, peak[0] = max(most, used), max(peak[0], exact / 2**20)
                 if exact > task.memory * GIB:
                     stop(f"used more than its limit of {task.memory:g} GiB of memory")
             if parent and not parent.is_alive():
@@ -224,12 +225,12 @@ def watch(task: Task, scratch: Path, peak: list[float]) -> None:
     threading.Thread(target=look, daemon=True).start()
 
 
-def memory_used(process: psutil.Process, once: str = "") -> int:
-    """Resident bytes of a process and its children; ``"pss"``: shared ones divided, on Linux."""
+def memory_used(family: tuple[psutil.Process, ...], once: str = "") -> int:
+    """Resident bytes of some processes; ``"pss"``: shared ones divided among them, on Linux."""
     total = 0
-    for one in (process, *process.children(recursive=True)):
+    for process in family:
         try:
-            info = one.memory_full_info() if once and psutil.LINUX else one.memory_info()
+            info = process.memory_full_info() if once and psutil.LINUX else process.memory_info()
             total += getattr(info, once, info.rss)
         except psutil.Error:
             continue  # it has just ended

@@ -156,7 +156,7 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
             task = Task(
                 slug=recipe.slug,
                 files={recipe.path.name: recipe.source, **recipe.modules},
-                gallery=build.store.gallery,
+                gallery=build.store.full_gallery,
                 threads=max(threads, int(recipe.header.cpus)),
                 timeout=recipe.header.timeout,
                 memory=recipe.header.memory,
@@ -174,6 +174,9 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
         recorded = read_json(Path(config.recipe_costs)) if config.recipe_costs else {}
         futures = {pool.submit(one, recipe): recipe for recipe in todo}
         try:
+            for recipe in todo:  # a core is idle while torch is imported
+                if not any(future.done() for future in futures):
+                    build.store.convert_prose(recipe)
             for future in as_completed(futures):
                 recipe, run = futures[future], future.result()
                 if not run.failure:

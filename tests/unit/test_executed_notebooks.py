@@ -23,7 +23,7 @@ import base64, json, runpy, sys
 from pathlib import Path
 import gallery_adapter
 source, root, conf = (Path(p) for p in sys.argv[1:])
-gallery = runpy.run_path(str(conf))["sphinx_gallery_conf"]
+gallery = gallery_adapter.with_defaults(runpy.run_path(str(conf))["sphinx_gallery_conf"])
 target = root / "recipes" / "recipes"
 outputs, _, traceback = gallery_adapter.execute_blocks(source, target, root, gallery)
 pngs = {p.name: p.read_bytes() for p in (target / "images").iterdir()}
@@ -196,7 +196,7 @@ ROLES = [
 @pytest.mark.parametrize(("rst", "markdown"), ROLES)
 def test_role_becomes_a_link(rst, markdown) -> None:
     """Or a literal, where nothing is known of the name."""
-    assert to_markdown([plain_rst(rst, TITLES, LINKS, "")]) == [markdown]
+    assert to_markdown(plain_rst(rst, TITLES, LINKS, "")) == [markdown]
 
 
 FLOOR, TENSOR = LINKS["math.floor"], LINKS["torch.Tensor"]
@@ -212,7 +212,7 @@ RARE_ROLES = [  # the text that is shown, and the address it leads to
 @pytest.mark.parametrize(("rst", "text", "address"), RARE_ROLES)
 def test_role_in_rare_forms_becomes_a_link(rst, text, address) -> None:
     """As Sphinx shows it on the page."""
-    shown = BeautifulSoup(html(to_markdown([plain_rst(rst, TITLES, LINKS, "")])[0]), "html.parser")
+    shown = BeautifulSoup(html(to_markdown(plain_rst(rst, TITLES, LINKS, ""))[0]), "html.parser")
     assert shown.get_text() == text
     assert [tag["href"] for tag in shown.select("a")] == ([address] if address else [])
     assert not shown.select("span")
@@ -295,8 +295,8 @@ MARKUP = {
 def test_rst_becomes_markdown(name) -> None:
     """Which shows the same as rst; alone, and between other cells."""
     rst, expected = MARKUP[name]
-    assert html(to_markdown([rst])[0]) == expected
-    before, between, after = to_markdown(["Before.", rst, "After."])
+    assert html(to_markdown(rst)[0]) == expected
+    before, between, after = to_markdown("Before.", rst, "After.")
     assert (before, html(between), after) == ("Before.", expected, "After.")
 
 
@@ -309,7 +309,7 @@ def test_rst_becomes_markdown(name) -> None:
 )
 def test_mathematics_is_what_jupyter_reads(rst, markdown) -> None:
     """Between dollar signs; those of the text are escaped."""
-    assert to_markdown([rst]) == [markdown]
+    assert to_markdown(rst) == [markdown]
 
 
 @pytest.mark.parametrize(
@@ -322,21 +322,21 @@ def test_mathematics_is_what_jupyter_reads(rst, markdown) -> None:
 )
 @pytest.mark.xfail(strict=True, reason="not converted yet; no recipe uses it")
 def test_rare_rst_becomes_markdown(rst, markdown) -> None:
-    assert to_markdown([rst]) == [markdown]
+    assert to_markdown(rst) == [markdown]
 
 
 def test_headings_have_one_hierarchy() -> None:
     """Over several cells, by the order in which rst's underlines appear."""
     texts = ["Title\n=====\n\na", "One\n---\n\nb", "no heading", "Deep\n~~~~\n\nc", "Two\n---"]
     expected = ["# Title\n\na", "## One\n\nb", "no heading", "### Deep\n\nc", "## Two"]
-    assert to_markdown(texts) == expected
+    assert to_markdown(*texts) == expected
 
 
 def test_as_many_cells_come_back() -> None:
     """Empty ones, too, and those whose link is explained in another."""
-    assert to_markdown([]) in ([], [""])
-    assert to_markdown(["a", "", "- b", "- c"]) == ["a", "", "- b", "- c"]
-    assert to_markdown(["`a`_", ".. _a: https://b.org"]) == ["[a](https://b.org)", ""]
+    assert to_markdown() in ([], [""])
+    assert to_markdown("a", "", "- b", "- c") == ["a", "", "- b", "- c"]
+    assert to_markdown("`a`_", ".. _a: https://b.org") == ["[a](https://b.org)", ""]
 
 
 # -- The notebook ----------------------------------------------------------------------

@@ -95,7 +95,7 @@ device: cpu, commit abc.
 IN_ONE = """
 from sphinx_gallery.gen_rst import generate_file_rst
 (target / "images").mkdir(parents=True)
-conf = gallery_adapter.full_conf(gallery, root)
+conf = gallery_adapter.at(gallery, root)
 generate_file_rst(source.name, target, source.parent, conf)
 """
 PROGRAM = """
@@ -104,7 +104,7 @@ from pathlib import Path
 import gallery_adapter
 source, root, conf = (Path(p) for p in sys.argv[1:])
 target = root / "recipes" / "recipes"
-gallery = runpy.run_path(str(conf))["sphinx_gallery_conf"]
+gallery = gallery_adapter.with_defaults(runpy.run_path(str(conf))["sphinx_gallery_conf"])
 """
 
 
