@@ -12,7 +12,6 @@ import contextlib
 import gc
 import importlib
 import os
-from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
@@ -21,6 +20,8 @@ MODULES = "RECIPE_IMPORTS"  # in the environment of the server, and only there
 
 def start(context: BaseContext, modules: list[str]) -> None:
     """Start the server, which needs PYTHONPATH to find this file."""
+    from multiprocessing import forkserver  # not on every platform
+
     context.set_forkserver_preload([__name__])
     before = dict(os.environ)
     paths = [str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -34,8 +35,9 @@ def start(context: BaseContext, modules: list[str]) -> None:
 
 def serve() -> None:
     """Import the modules, and leave no trace of how this file was found."""
-    rest = os.environ["PYTHONPATH"].partition(os.pathsep)[2]
-    os.environ.pop("PYTHONPATH") if not rest else os.environ.update(PYTHONPATH=rest)
+    os.environ["PYTHONPATH"] = os.environ["PYTHONPATH"].partition(os.pathsep)[2]
+    if not os.environ["PYTHONPATH"]:
+        del os.environ["PYTHONPATH"]
     gc.disable()
     for name in os.environ.pop(MODULES).split():
         with contextlib.suppress(Exception):
