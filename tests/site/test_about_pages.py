@@ -31,7 +31,7 @@ def test_the_diagram_is_drawn_and_told() -> None:
     picture = read("how_it_works").select_one("#the-files img")
     assert (DOCS / picture["src"]).stat().st_size > 10_000
     assert "recipe_runner uses " in picture["alt"]
-    assert "recipe_executors uses recipe_process" in picture["alt"]
+    assert "recipe_executors uses recipe_imports and recipe_process" in picture["alt"]
 
 
 def test_the_guide_shows_what_make_new_writes() -> None:
