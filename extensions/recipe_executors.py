@@ -24,7 +24,7 @@ import recipe_imports
 from recipe_process import Failure, Run, Task, execute, kill_group
 
 # What to import once for all: for every recipe, and by the packages that they depend on.
-# The first optimizer that a recipe makes imports torch._dynamo (1.7 s of CPU time).
+# The first optimizer that a recipe makes imports torch._dynamo (1 s of CPU time).
 ALWAYS = ["pebble.concurrent", "recipe_process", "gallery_adapter", "standin_data"]
 ALWAYS += ["matplotlib.pyplot", "numpy", "wrapt.importer"]
 PRELOADS = {"torch": "torch._dynamo", "torchvision": "torchvision"}

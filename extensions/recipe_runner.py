@@ -175,8 +175,9 @@ def execute_recipes(build: Build, recipes: list[Recipe], config: Any) -> None:
         futures = {pool.submit(one, recipe): recipe for recipe in todo}
         try:
             for recipe in todo:  # a core is idle while torch is imported
-                if not any(future.done() for future in futures):
-                    build.store.convert_prose(recipe)
+                if any(future.done() for future in futures):
+                    break
+                build.store.convert_prose(recipe)
             for future in as_completed(futures):
                 recipe, run = futures[future], future.result()
                 if not run.failure:

@@ -211,7 +211,7 @@ class Store:
         return titles
 
     def convert_prose(self, recipe: Recipe) -> None:
-        """Have the prose of a notebook ready, which takes half the time of publishing it."""
+        """Have the prose of a notebook ready, which is much of the work of publishing it."""
         blocks = gallery_adapter.split(recipe.path, self.full_gallery)[1]
         prose_of(blocks, self.titles, self.links, self.base)
 
