@@ -19,6 +19,7 @@ release = version = "0.1.0"  # the book asks for the second
 
 extensions = [
     "recipe_runner",  # before Sphinx-Gallery: it executes, Sphinx-Gallery typesets
+    "unfinished_builds",
     "recipe_cards",
     "recipe_page",
     "source_lines",

@@ -19,10 +19,11 @@ def digest(data: bytes | str) -> str:
 
 def write(path: Path, content: bytes) -> None:
     """Replace a file in one step, unless it already has this content."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)  # of a build that was killed here
     if path.is_file() and path.read_bytes() == content:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         new.write_bytes(content)
         os.replace(new, path)

@@ -1,5 +1,6 @@
 """A copy of the miniature site (``sites/mini``) to build, break and build again."""
 
+import difflib
 import os
 import shutil
 import subprocess
@@ -28,11 +29,12 @@ A recipe made by a test.
 
 
 class Site:
-    """One miniature site in a folder of its own."""
+    """One miniature site in a folder of its own, which may be there already."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        shutil.copytree(SITES / "mini", root)
+        if not root.exists():
+            shutil.copytree(SITES / "mini", root)
         self.sources = root / "recipes_source" / "recipes"
 
     def add(self, slug: str, code: str, prose: str = "") -> Path:
@@ -104,3 +106,21 @@ class Site:
                 if path.is_file() and path.suffix not in (".pickle", ".buildinfo"):
                     files[path.relative_to(self.root).as_posix()] = path.read_bytes()
         return files
+
+
+def explain(name: str, one: bytes, other: bytes) -> str:
+    """The first lines of a difference."""
+    try:
+        texts = [content.decode().splitlines() for content in (one, other)]
+    except UnicodeDecodeError:
+        return f"{name}: {len(one)} and {len(other)} bytes"
+    lines = list(difflib.unified_diff(*texts, name, name, n=0, lineterm=""))[:12]
+    return "\n".join(line[:300] for line in lines)
+
+
+def assert_equal(first: dict[str, bytes], second: dict[str, bytes], when: str = "") -> None:
+    """The same files with the same bytes; else only what differs is told."""
+    assert not set(first) ^ set(second), f"{when} only in one: {sorted(set(first) ^ set(second))}"
+    different = [name for name in first if first[name] != second[name]]
+    explained = [explain(name, first[name], second[name]) for name in different]
+    assert not different, f"{when} {len(different)} files differ\n" + "\n\n".join(explained)

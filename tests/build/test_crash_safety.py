@@ -6,12 +6,34 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
+from mini_site import Site, assert_equal
 
 pytestmark = pytest.mark.build
 MOMENTS = 20
+DRAWS = "import matplotlib.pyplot as plt\n\n_ = plt.plot([1, 2])\nprint('drawn')"
+EDITED = DRAWS.replace("[1, 2]", "[2, 1]").replace("drawn", "edited")
+# Files of each step of a build, our own and Sphinx's; wildcards stand for folders and process ids.
+WRITTEN = (
+    "_build/recipe_runs/.draws.run.json*",
+    "recipes/recipes/.draws.rst*",
+    "_build/published_sources/recipes/.draws.py*",
+    "_build/recipe_runs/.draws.published.json*",
+    "_build/doctrees/recipes/recipes/draws.doctree",
+    "_build/doctrees/environment.pickle",
+    "_build/html/_downloads/*/draws.ipynb",
+    "_build/html/_static/basic.css",
+    "_build/html/index.html",
+    "_build/html/recipes/recipes/draws.html",
+    "_build/html/search.html",
+    "_build/html/_images/sphx_glr_draws_thumb.png",
+    "_build/html/.buildinfo",
+    "_build/html/searchindex.js*",
+)
 
 
 def stable(files: dict[str, bytes]) -> dict[str, bytes]:
@@ -29,7 +51,7 @@ def stable(files: dict[str, bytes]) -> dict[str, bytes]:
 def test_killed_at_any_moment(make_site):
     """kill -9 of the whole build at 20 random moments, a build after each."""
     site = make_site()
-    site.add("draws", "import matplotlib.pyplot as plt\n\n_ = plt.plot([1, 2])\nprint('drawn')")
+    site.add("draws", DRAWS)
     started = time.monotonic()
     assert site.build("-W").returncode == 0
     duration = time.monotonic() - started
@@ -50,7 +72,42 @@ def test_killed_at_any_moment(make_site):
         recipe.write_text(text)
         result = site.build("-W")
         assert result.returncode == 0, f"after kill {moment}: {result.stdout}"
-        assert stable(site.generated()) == expected, f"after kill {moment}"
+        assert_equal(expected, stable(site.generated()), f"after kill {moment}")
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A built site, and what it becomes after an edit."""
+    root = tmp_path_factory.mktemp("undisturbed") / "site"
+    site = Site(root)
+    site.add("draws", DRAWS)
+    assert site.build("-W").returncode == 0
+    saved = root.with_name("saved")
+    shutil.copytree(root, saved)
+    site.add("draws", EDITED)
+    assert site.build("-W").returncode == 0
+    return saved, stable(site.generated())
+
+
+@pytest.mark.parametrize("clean", [False, True], ids=["second-build", "first-build"])
+@pytest.mark.parametrize("name", WRITTEN)
+def test_killed_while_it_writes(undisturbed, tmp_path, clean, name):
+    """A file is left empty, and nothing changes before the next build."""
+    saved, expected = undisturbed
+    site = Site(Path(shutil.copytree(saved, tmp_path / "site")))
+    site.add("draws", EDITED)
+    if clean:
+        shutil.rmtree(site.root / "_build")
+        shutil.rmtree(site.root / "recipes")
+    killing = [sys.executable, Path(__file__).with_name("killed_build.py"), f"{site.root}/{name}"]
+    killed = subprocess.run(
+        killing + site.command()[3:],
+        cwd=site.root, env=site.environ(), start_new_session=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+    result = site.build("-W")
+    assert result.returncode == 0, result.stdout
+    assert_equal(expected, stable(site.generated()))
 
 
 def test_killed_before_publishing_and_edited_back(site):
@@ -88,6 +145,7 @@ def test_full_disk_is_one_sentence_and_loses_nothing(site):
     )  # fmt: skip
     assert result.returncode != 0
     assert "cannot write" in result.stdout and "run the build again" in result.stdout
-    assert {k: v for k, v in stable(site.generated()).items() if k in before} == before
+    after = stable(site.generated())
+    assert_equal(before, {name: content for name, content in after.items() if name in before})
     result = site.build("-W")
     assert result.returncode == 0 and site.page("large").is_file()

@@ -1,6 +1,5 @@
 """Two clean builds of one commit give the same bytes."""
 
-import difflib
 import json
 import os
 import shutil
@@ -8,13 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from mini_site import Site
+from mini_site import Site, assert_equal
 
 pytestmark = pytest.mark.build
 
 EPOCH = "1700000000"  # 2023-11-14
-# Files that may differ, and why. Sphinx's pickled environment is not below these folders.
-EXCEPTIONS: dict[str, str] = {}
 RECIPE = """\
 import random
 
@@ -80,8 +77,7 @@ def original(tmp_path_factory) -> tuple[Path, str]:
 def build(original: Path, root: Path, *options: str) -> dict[str, bytes]:
     """All files that a clean build of a copy makes."""
     shutil.copytree(original, root)
-    site = Site.__new__(Site)
-    site.root = root
+    site = Site(root)
     result = site.build("-W", *options)
     assert result.returncode == 0, result.stdout
     assert len(site.executed(result)) == 4
@@ -103,24 +99,6 @@ def first(original, tmp_path_factory) -> tuple[dict[str, bytes], Path]:
         patch.setenv("SOURCE_DATE_EPOCH", EPOCH)
         files = build(original[0], root, "-D", "recipe_jobs=1")
     return files, root / "_build" / "recipe_runs" / "summary.json"
-
-
-def explain(name: str, one: bytes, other: bytes) -> str:
-    """The first lines of a difference."""
-    try:
-        texts = [content.decode().splitlines() for content in (one, other)]
-    except UnicodeDecodeError:
-        return f"{name}: {len(one)} and {len(other)} bytes"
-    lines = list(difflib.unified_diff(*texts, name, name, n=0, lineterm=""))[:12]
-    return "\n".join(line[:300] for line in lines)
-
-
-def assert_equal(first: dict[str, bytes], second: dict[str, bytes]) -> None:
-    """The same files with the same bytes."""
-    assert sorted(first) == sorted(second)
-    different = [name for name in first if first[name] != second[name] and name not in EXCEPTIONS]
-    explained = [explain(name, first[name], second[name]) for name in different]
-    assert not different, f"{len(different)} files differ\n" + "\n\n".join(explained)
 
 
 def test_builds_hold_what_could_differ(original, first) -> None:
