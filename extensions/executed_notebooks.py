@@ -10,6 +10,7 @@ that installs what is missing, and where the outputs come from in the metadata.
 
 import hashlib
 import re
+import textwrap
 from functools import cache
 from pathlib import Path
 
@@ -19,7 +20,8 @@ ROLE = re.compile(
 LABEL = re.compile(r"sphx_glr_recipes_recipes_(\w+)\.py")
 SCRIPT_OUT = ".. rst-class:: sphx-glr-script-out\n\n .. code-block:: none\n\n"
 BREAK = "cell-break-7f3a"  # a paragraph of its own, between the blocks of a recipe
-ALERT = re.compile(r"^> \[!(\w+)\]$", re.M)
+ALERT = re.compile(r"^([ >]*)> \[!(\w+)\]$", re.M)  # also in a list or in another note
+DOCTEST = re.compile(r"(?:\A|(?<=\n\n))>>> .*(?:\n.+)*")
 INSTALL = """\
 # Installs what is missing; does nothing where all is there.
 import subprocess
@@ -63,7 +65,7 @@ def api_links(mapping: dict, root: Path) -> dict[str, str]:
 
 
 def plain_rst(text: str, titles: dict[str, str], links: dict[str, str], base: str) -> str:
-    """Replace the roles that only Sphinx knows by ordinary links."""
+    """Replace the roles that only Sphinx knows by ordinary links, and what pandoc overlooks."""
 
     def link(match: re.Match) -> str:
         if match["role"] is None:  # a literal stays as it is
@@ -88,6 +90,8 @@ def plain_rst(text: str, titles: dict[str, str], links: dict[str, str], base: st
         url = links.get(target)
         return f"`{label} <{url}>`__" if url else f"``{label}``"
 
+    code = ".. code-block:: pycon\n\n"
+    text = DOCTEST.sub(lambda match: code + textwrap.indent(match[0], "   "), text)
     return ROLE.sub(link, text)
 
 
@@ -106,7 +110,7 @@ def to_markdown(*texts: str) -> list[str]:
     options = ["--wrap=none", "--markdown-headings=atx"]
     flavour = "gfm+tex_math_dollars-tex_math_gfm"  # mathematics as Jupyter reads it
     markdown = pypandoc.convert_text(joined, flavour, format="rst", extra_args=options)
-    markdown = ALERT.sub(lambda match: f"> **{match[1].capitalize()}:**", markdown)
+    markdown = ALERT.sub(lambda match: f"{match[1]}> **{match[2].capitalize()}:**", markdown)
     return [part.strip() for part in markdown.split(BREAK)]
 
 

@@ -29,7 +29,7 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 
 import recipe_catalogue
-from atomic_files import read_json, write_json
+from atomic_files import digest, read_json, write_json
 from executed_notebooks import api_links
 from recipe_header import HeaderError
 from recipe_process import Failure, Task
@@ -61,6 +61,9 @@ def prepare(app: Sphinx, config: Any) -> None:
     }
     # Sphinx-Gallery's warning is meant for names of recipes, but looks at the whole path.
     config.suppress_warnings = [*config.suppress_warnings, "sphinx_gallery.space_in_filename"]
+    # Pages are read again when this code or what they link to has changed.
+    code = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+    config.recipe_pages_from = digest(code + repr(sorted(links.items())).encode())
     store.state.mkdir(parents=True, exist_ok=True)
     app.recipe_build = Build(store, FileLock(store.state / "lock"))
 
@@ -264,6 +267,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("recipe_jobs", "0", "")
     app.add_config_value("recipe_cluster", "", "")
     app.add_config_value("recipe_costs", "", "")
+    app.add_config_value("recipe_pages_from", "", "env")  # set by ``prepare``
     app.connect("config-inited", prepare, priority=5)  # before Sphinx-Gallery reads it
     app.connect("builder-inited", run_stage, priority=400)  # before it looks for pages
     app.connect("build-finished", report, priority=900)

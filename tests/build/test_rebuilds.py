@@ -143,6 +143,29 @@ def test_damaged_product_is_typeset_again(site):
     assert site.executed(result) == [] and page.read_bytes() == good
 
 
+def test_changed_inventory_reaches_all_pages(make_site):
+    """Addresses that a command wrote anew; nothing else was edited, and nothing runs."""
+    site = make_site()
+    inventory = "# Sphinx inventory version 1\n# Project: torch\n# Version: 2\n"
+    (site.root / "torch.txt").write_text(f"{inventory}torch.Tensor class old.html\n")
+    with (site.root / "conf.py").open("a") as conf:
+        conf.write(
+            'extensions += ["sphinx.ext.intersphinx"]\n'
+            'intersphinx_mapping = {"torch": ("https://docs.pytorch.org/", "torch.txt")}\n'
+        )
+    site.add("links", "print(1)", prose="A :class:`torch.Tensor`.")
+    with (site.root / "index.rst").open("a") as index:
+        index.write("\n:class:`torch.Tensor`\n")
+    pages = (site.page("links"), site.root / "_build/html/index.html")
+    assert site.build("-W").returncode == 0
+    assert all("old.html" in page.read_text() for page in pages)
+    (site.root / "torch.txt").write_text(f"{inventory}torch.Tensor class new.html\n")
+    result = site.build("-W")
+    assert result.returncode == 0 and site.executed(result) == []
+    for page in pages:
+        assert "new.html" in page.read_text() and "old.html" not in page.read_text()
+
+
 def test_second_build_waits(site):
     """Two builds at once in one folder: the second says that it waits, both end well."""
     site.add("slow", "import time\n\ntime.sleep(4)\nprint('done')")

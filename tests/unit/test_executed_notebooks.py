@@ -317,12 +317,15 @@ def test_mathematics_is_what_jupyter_reads(rst, markdown) -> None:
     [
         ("- a\n\n  .. note:: b", "- a\n\n  > **Note:**\n  > b"),
         (".. note:: a\n\n   .. tip:: b", "> **Note:**\n> a\n>\n> > **Tip:**\n> > b"),
-        (">>> 1 + 1\n2", "``` python\n>>> 1 + 1\n2\n```"),
+        ("1. a\n\n   .. note:: b", "1.  a\n\n    > **Note:**\n    > b"),
+        (">>> 1 + 1\n2", "``` pycon\n>>> 1 + 1\n2\n```"),
+        ("A.\n\n>>> f()\n>>> 1\n1\n\nB.", "A.\n\n``` pycon\n>>> f()\n>>> 1\n1\n```\n\nB."),
+        ("A line\n>>> and another.", "A line \\>\\>\\> and another."),
     ],
 )
-@pytest.mark.xfail(strict=True, reason="not converted yet; no recipe uses it")
 def test_rare_rst_becomes_markdown(rst, markdown) -> None:
-    assert to_markdown(rst) == [markdown]
+    """Notes in other things, and a session in the interpreter."""
+    assert to_markdown(plain_rst(rst, {}, {}, "")) == [markdown]
 
 
 def test_headings_have_one_hierarchy() -> None:
