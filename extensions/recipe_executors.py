@@ -27,6 +27,7 @@ from recipe_process import Failure, Run, Task, execute, kill_group
 # The first optimizer that a recipe makes imports torch._dynamo (1 s of CPU time).
 ALWAYS = ["pebble.concurrent", "recipe_process", "gallery_adapter", "standin_data"]
 ALWAYS += ["matplotlib.pyplot", "numpy", "wrapt.importer"]
+GRACE = 3  # seconds
 PRELOADS = {"torch": "torch._dynamo", "torchvision": "torchvision"}
 
 
@@ -52,7 +53,9 @@ class LocalExecutor:
         """Execute a task and wait for it; it cannot take this process with it."""
         scratch = Path(tempfile.mkdtemp(prefix=f"recipe-{task.slug}-")).resolve()
         self.scratch_dirs.add(scratch)
-        call = process(daemon=False, timeout=task.timeout, context=self.context)(execute)
+        # The process looks at the time itself; later it is ended from here.
+        late = task.timeout + GRACE
+        call = process(daemon=False, timeout=late, context=self.context)(execute)
         try:
             return call(replace(task, scratch=str(scratch))).result()
         except FutureTimeoutError:

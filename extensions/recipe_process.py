@@ -193,7 +193,7 @@ def environment() -> dict[str, str]:
 
 
 def watch(task: Task, scratch: Path, peak: list[float]) -> None:
-    """End this process, with a reason, when it passes a limit or loses its parent.
+    """End this process and its children, with a reason, at a limit or without its parent.
 
     Meanwhile ``peak[0]`` becomes what it used at most together with its children, in MiB.
     """
@@ -204,9 +204,11 @@ def watch(task: Task, scratch: Path, peak: list[float]) -> None:
         kill_group(os.getpid())
 
     def look() -> None:
-        most = 0
+        most, start = 0, time.monotonic()
         while True:
             time.sleep(0.2)
+            if time.monotonic() - start > task.timeout:
+                stop(f"was still running after its time limit of {task.timeout:g} s")
             printed = getattr(sys.stdout, "output", None)  # Sphinx-Gallery's collector
             if printed is not None and printed.tell() > OUTPUT_LIMIT:
                 head = printed.getvalue()[:200].strip().splitlines()[:3]
@@ -254,7 +256,7 @@ def kill_group(pid: int) -> None:
 
 
 def left_behind() -> Failure | None:
-    """A failure if processes that the recipe started are still running."""
+    """A failure if processes that the recipe started are still running; ends them."""
     children = psutil.Process().children(recursive=True)
     _, alive = psutil.wait_procs(children, timeout=1)
     names = []
@@ -265,6 +267,7 @@ def left_behind() -> Failure | None:
             continue
         if "multiprocessing." not in command:  # Python's own helpers end with us
             names.append(command[:80])
+            child.kill()  # where there are no process groups, nobody finds it later
     if names:
         return Failure(f"left {len(names)} process(es) running: {names[0]}")
     return None

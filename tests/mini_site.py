@@ -36,6 +36,7 @@ class Site:
         if not root.exists():
             shutil.copytree(SITES / "mini", root)
         self.sources = root / "recipes_source" / "recipes"
+        self.sphinx = ["-m", "sphinx"]  # or a file that runs it
 
     def add(self, slug: str, code: str, prose: str = "") -> Path:
         """Add a recipe of one cell."""
@@ -54,8 +55,7 @@ class Site:
         """The command line of a build."""
         return [
             sys.executable,
-            "-m",
-            "sphinx",
+            *self.sphinx,
             "-d",
             "_build/doctrees",
             *options,

@@ -6,7 +6,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -99,12 +98,13 @@ def test_killed_while_it_writes(undisturbed, tmp_path, clean, name):
     if clean:
         shutil.rmtree(site.root / "_build")
         shutil.rmtree(site.root / "recipes")
-    killing = [sys.executable, Path(__file__).with_name("killed_build.py"), f"{site.root}/{name}"]
+    site.sphinx = [str(Path(__file__).with_name("killed_build.py")), f"{site.root}/{name}"]
     killed = subprocess.run(
-        killing + site.command()[3:],
-        cwd=site.root, env=site.environ(), start_new_session=True, capture_output=True, text=True,
+        site.command(), cwd=site.root, env=site.environ(), start_new_session=True,
+        capture_output=True, text=True,
     )  # fmt: skip
     assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+    site.sphinx = ["-m", "sphinx"]
     result = site.build("-W")
     assert result.returncode == 0, result.stdout
     assert_equal(expected, stable(site.generated()))

@@ -16,7 +16,7 @@ REPORTS = {
     "exits_one": (r"called sys\.exit\(1\)", r"exits_one\.py\", line 24"),
     "exits_hard": (r"ended its process with exit code 3", r""),
     "segfaults": (r"was ended by the signal SIGSEGV", r"segfaults\.py\", line 24"),
-    "hangs": (r"was still running after its time limit of 3 s", r"hangs\.py\", line 24"),
+    "hangs": (r"was still running after its time limit of 3 s", r"hangs\.py\", line 28"),
     "eats_memory": (r"used more than its limit of 0\.7 GiB of memory", r""),
     "prints_endlessly": (r"printed more than 1,000,000 characters, from \['on and on'", r""),
     "prints_no_unicode": (r"printed text that is not valid UTF-8", r""),
@@ -27,10 +27,12 @@ REPORTS = {
 }
 
 
-@pytest.fixture(scope="module")
-def built(make_site):
-    """One build of all faults beside recipes that do no harm."""
+@pytest.fixture(scope="module", params=["here", "like_windows"])
+def built(make_site, request):
+    """One build of all faults beside recipes that do no harm; by forks, and by spawning."""
     site = make_site()
+    if request.param == "like_windows":
+        site.sphinx = [str(Path(__file__).with_name("like_windows.py"))]
     names = sorted(p.stem for p in (Path(__file__).parents[1] / "sites" / "faults").glob("*.py"))
     assert names == sorted(REPORTS), "each fault declares what must be said of it"
     for name in names:

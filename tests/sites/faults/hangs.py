@@ -14,6 +14,10 @@ A fault that the build must survive.
 # %%
 # Before the fault.
 
+import subprocess
+import sys
+
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print("before")
 
 # %%
