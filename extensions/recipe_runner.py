@@ -35,6 +35,7 @@ from recipe_header import HeaderError
 from recipe_process import Failure, Task
 from recipe_store import PACKAGES, Recipe, Store
 from standin_data import has_real_data
+from unfinished_builds import sentence
 
 logger = logging.getLogger(__name__)
 MOST_ON_CLUSTER = 64  # recipes that wait for a cluster at once
@@ -88,10 +89,7 @@ def run_stage(app: Sphinx) -> None:
     except ValueError as error:
         raise SystemExit(f"recipes_source/recipes: {error}") from None
     except OSError as error:
-        raise SystemExit(
-            f"cannot write {error.filename or 'a file'}: {error.strerror}; what was "
-            "finished is kept, so mend that and run the build again"
-        ) from error
+        raise SystemExit(sentence(error.strerror or error, error.filename or "a file")) from error
     app.config.plot_gallery = False  # whatever Sphinx-Gallery finds, it executes nothing
 
 

@@ -88,26 +88,53 @@ def undisturbed(tmp_path_factory):
     return saved, stable(site.generated())
 
 
-@pytest.mark.parametrize("clean", [False, True], ids=["second-build", "first-build"])
-@pytest.mark.parametrize("name", WRITTEN)
-def test_killed_while_it_writes(undisturbed, tmp_path, clean, name):
-    """A file is left empty, and nothing changes before the next build."""
+@pytest.fixture
+def stop(undisturbed, tmp_path):
+    """Stop a build after an edit, then build again without another and compare."""
     saved, expected = undisturbed
     site = Site(Path(shutil.copytree(saved, tmp_path / "site")))
     site.add("draws", EDITED)
+
+    def stopped(how: str, name: str) -> subprocess.CompletedProcess:
+        site.sphinx = [
+            str(Path(__file__).with_name("stopped_build.py")),
+            how,
+            f"{site.root}/{name}",
+        ]
+        result = subprocess.run(
+            site.command("-q"), cwd=site.root, env=site.environ(), text=True,
+            start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        site.sphinx = ["-m", "sphinx"]
+        again = site.build("-W")
+        assert again.returncode == 0, again.stdout
+        assert_equal(expected, stable(site.generated()))
+        return result
+
+    return site, stopped
+
+
+@pytest.mark.parametrize("clean", [False, True], ids=["second-build", "first-build"])
+@pytest.mark.parametrize("name", WRITTEN)
+def test_killed_while_it_writes(stop, clean, name):
+    """A file is left empty, and nothing changes before the next build."""
+    site, stopped = stop
     if clean:
         shutil.rmtree(site.root / "_build")
         shutil.rmtree(site.root / "recipes")
-    site.sphinx = [str(Path(__file__).with_name("killed_build.py")), f"{site.root}/{name}"]
-    killed = subprocess.run(
-        site.command(), cwd=site.root, env=site.environ(), start_new_session=True,
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
-    site.sphinx = ["-m", "sphinx"]
-    result = site.build("-W")
-    assert result.returncode == 0, result.stdout
-    assert_equal(expected, stable(site.generated()))
+    result = stopped("kill", name)
+    assert result.returncode == -signal.SIGKILL, result.stdout
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_no_space_for_a_file(stop, name):
+    """One sentence says so in the end, at whichever file it begins, and nothing is lost."""
+    _, stopped = stop
+    result = stopped("full", name)
+    assert result.returncode == 1, result.stdout
+    last = result.stdout.strip().splitlines()[-1]
+    assert last.startswith("cannot write") and "No space left on device; what was finished" in last
+    assert "Traceback" not in result.stdout
 
 
 def test_killed_before_publishing_and_edited_back(site):
