@@ -6,8 +6,8 @@ builds leave as it is, or a half-written record that ends them. On a full disk S
 a page for its own developers, or only a warning.
 Usage: list this extension after ``recipe_runner``, which has builds of one folder wait for
 each other.
-Result: the output folder holds a mark from the start of a build to its good end. A build that
-finds one reads and writes all pages anew. What could not be written is said in a sentence.
+Result: beside what Sphinx remembers lies a mark from the start of a build to its good end. A build
+that finds one reads and writes all pages anew. What could not be written is said in a sentence.
 """
 
 import errno
@@ -20,9 +20,13 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-MARK = ".unfinished"
 CODES = [getattr(errno, n) for n in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS") if hasattr(errno, n)]
 FULL = re.compile(rf"(?:\[Errno |OSError\()({'|'.join(map(str, CODES))})\b")
+
+
+def mark_of(app: Sphinx) -> Path:
+    """The mark of builds of this kind; not in the output folder, all of which goes into a book."""
+    return Path(app.doctreedir, f"unfinished-{app.builder.name}")
 
 
 def sentence(why: object, file: object) -> str:
@@ -51,12 +55,10 @@ def all_pages(app: Sphinx, env: BuildEnvironment, *which: set[str]) -> set[str]:
 
 def start(app: Sphinx) -> None:
     """Leave the mark, after a look whether one was there."""
-    mark = Path(app.outdir, MARK)
-    if mark.exists():
-        mark.with_name(".buildinfo").unlink(missing_ok=True)  # Sphinx fails if it is empty
+    if mark_of(app).exists():
+        Path(app.outdir, ".buildinfo").unlink(missing_ok=True)  # Sphinx fails if it is empty
         app.connect("env-get-outdated", all_pages)
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
+    mark_of(app).touch()
     app.failed_writes = FailedWrites()
     logging.getLogger("sphinx").addHandler(app.failed_writes)
 
@@ -67,7 +69,7 @@ def end(app: Sphinx, exception: Exception | None) -> None:
     logging.getLogger("sphinx").removeHandler(failed)
     failed.found = failed.found or FULL.search(str(exception))
     if exception is None and not failed.found:
-        Path(app.outdir, MARK).unlink(missing_ok=True)
+        mark_of(app).unlink(missing_ok=True)
 
 
 def explain(app: Sphinx, exception: Exception | None) -> None:
