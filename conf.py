@@ -20,6 +20,7 @@ release = version = "0.1.0"  # the book asks for the second
 extensions = [
     "recipe_runner",  # before Sphinx-Gallery: it executes, Sphinx-Gallery typesets
     "unfinished_builds",
+    "deleted_pages",
     "recipe_cards",
     "recipe_page",
     "source_lines",

@@ -112,8 +112,24 @@ def test_deleted_recipe_leaves_nothing(site):
     assert any("passing_through" in name for name in site.generated())
     path.unlink()
     assert site.build().returncode == 0
-    left = [n for n in site.generated() if "passing_through" in n and n.startswith("recipes/")]
-    assert not left
+    assert not [name for name in site.generated() if "passing_through" in name]
+    assert site.page("writes_a_file").is_file()
+
+
+def test_renamed_recipe_leaves_a_redirect(make_site):
+    """At the old address, in place of the old page."""
+    site = make_site()
+    with (site.root / "conf.py").open("a") as conf:
+        conf.write('extensions += ["sphinx_reredirects"]\nredirects = {}\n')
+    path = site.add("old_name", "print('here')")
+    assert site.build("-W").returncode == 0
+    path.rename(path.with_name("new_name.py"))
+    with (site.root / "conf.py").open("a") as conf:
+        conf.write('redirects = {"recipes/recipes/old_name": "new_name.html"}\n')
+    assert site.build("-W").returncode == 0
+    old = site.page("old_name").read_text("utf-8")
+    assert 'url=new_name.html"' in old and "here" not in old
+    assert "here" in site.page("new_name").read_text("utf-8")
 
 
 def test_only_one_recipe_forced(site):

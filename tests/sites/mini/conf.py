@@ -6,7 +6,7 @@ import sys
 sys.path.insert(0, os.environ["RECIPE_EXTENSIONS"])
 
 project = "mini"
-extensions = ["recipe_runner", "unfinished_builds", "sphinx_gallery.gen_gallery"]
+extensions = ["recipe_runner", "unfinished_builds", "deleted_pages", "sphinx_gallery.gen_gallery"]
 exclude_patterns = ["_build", "recipes_source"]
 sphinx_gallery_conf = {
     "examples_dirs": "recipes_source",
