@@ -27,7 +27,7 @@ from recipe_process import Failure, Run, Task, execute, kill_group
 # The first optimizer that a recipe makes imports torch._dynamo (1 s of CPU time).
 ALWAYS = ["pebble.concurrent", "recipe_process", "gallery_adapter", "standin_data"]
 ALWAYS += ["matplotlib.pyplot", "numpy", "wrapt.importer"]
-GRACE = 3  # seconds
+GRACE = 3  # seconds beyond a time limit, to end by itself
 PRELOADS = {"torch": "torch._dynamo", "torchvision": "torchvision"}
 
 

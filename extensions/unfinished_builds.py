@@ -20,6 +20,7 @@ from typing import Any
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+# No space, no quota left, a file too large, a disk that is only to be read; not all on all systems.
 CODES = [getattr(errno, n) for n in ("ENOSPC", "EDQUOT", "EFBIG", "EROFS") if hasattr(errno, n)]
 FULL = re.compile(rf"(?:\[Errno |OSError\()({'|'.join(map(str, CODES))})\b")
 
@@ -59,13 +60,12 @@ def start(app: Sphinx) -> None:
         Path(app.outdir, ".buildinfo").unlink(missing_ok=True)  # Sphinx fails if it is empty
         app.connect("env-get-outdated", all_pages)
     mark_of(app).touch()
-    app.failed_writes = FailedWrites()
     logging.getLogger("sphinx").addHandler(app.failed_writes)
 
 
 def end(app: Sphinx, exception: Exception | None) -> None:
     """Take the mark away if all pages were written."""
-    failed = getattr(app, "failed_writes", FailedWrites())
+    failed: FailedWrites = app.failed_writes
     logging.getLogger("sphinx").removeHandler(failed)
     failed.found = failed.found or FULL.search(str(exception))
     if exception is None and not failed.found:
@@ -74,12 +74,12 @@ def end(app: Sphinx, exception: Exception | None) -> None:
 
 def explain(app: Sphinx, exception: Exception | None) -> None:
     """End with one sentence instead of Sphinx's own page."""
-    failed = getattr(app, "failed_writes", None)
-    if failed and failed.found:
-        raise SystemExit(sentence(os.strerror(int(failed.found[1])), app.outdir))
+    if found := app.failed_writes.found:
+        raise SystemExit(sentence(os.strerror(int(found[1])), app.outdir))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
+    app.failed_writes = FailedWrites()
     app.connect("builder-inited", start, priority=450)  # the folder is this build's own by now
     app.connect("build-finished", end, priority=890)  # after everybody who writes
     app.connect("build-finished", explain, priority=950)  # after the report on recipes

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.build
 MOMENTS = 20
 DRAWS = "import matplotlib.pyplot as plt\n\n_ = plt.plot([1, 2])\nprint('drawn')"
 EDITED = DRAWS.replace("[1, 2]", "[2, 1]").replace("drawn", "edited")
-# Files of each step of a build, our own and Sphinx's; wildcards stand for folders and process ids.
+# Files of each step of a build, our own and Sphinx's; wildcards stand for folders and endings.
 WRITTEN = (
     "_build/recipe_runs/.draws.run.json*",
     "recipes/recipes/.draws.rst*",
