@@ -12,8 +12,8 @@ MARK ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # `make epub zips html` is an order
-.PHONY: help html html-noplot new serve verify test lint inventories data linkcheck epub zips
-.PHONY: lighthouse screenshots bench lock clean
+.PHONY: help html html-noplot new serve verify test coverage lint inventories data linkcheck epub
+.PHONY: zips lighthouse screenshots bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,21 +26,27 @@ html-noplot:  ## typeset the site without executing anything
 	@$(SPHINX) -D plot_gallery=0 . _build/html $(AGAIN)
 
 data:  ## fetch the real data sets into data/, once; without them recipes use drawn ones
-	@$(PYTHON) extensions/fetch_data.py
+	@$(PYTHON) -m tools.fetch_data
 
 verify:  ## run what readers download and compare it with the pages (RECIPE, JOBS, DEVICE=cuda)
-	@$(PYTHON) extensions/verify_downloads.py --jobs=$(JOBS) --recipe=$(RECIPE) --device=$(DEVICE)
+	@$(PYTHON) -m tools.verify --jobs=$(JOBS) --recipe=$(RECIPE) --device=$(DEVICE)
 	@$(SPHINX) . _build/html $(AGAIN)
 
 test:  ## run all tests (MARK=expression: those whose markers match)
 	@$(PYTHON) -m pytest $(if $(MARK),-m "$(MARK)")
 
-lint:  ## check the style of code and the spelling of text
+coverage:  ## test recipe_gallery by itself, and say which lines no test reaches
+	@$(PYTHON) -m pytest tests/recipe_gallery -m unit --cov=recipe_gallery --cov-fail-under=80 \
+	  --cov-report=term-missing:skip-covered
+
+lint:  ## check code, its imports, text and recipes
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m codespell_lib
 	@$(PYTHON) -m sphinxlint --ignore docs/benchmark_results.rst index.rst docs recipes_source
-	@$(PYTHON) extensions/house_rules.py
+	@$(PYTHON) -m tools.house_rules
+	@$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()" \
+	  --no-logo --no-cache
 
 lock:  ## write constraints.txt anew from the requirements files
 	@$(PYTHON) -m uv pip compile --quiet --universal --python-version 3.11 --no-annotate \
@@ -50,10 +56,10 @@ clean:  ## remove everything that was generated (not data/ and .venv/)
 	rm -rf _build recipes
 
 bench:  ## time this build beside others, on a machine that does nothing else
-	@$(PYTHON) benchmarks/bench.py
+	@$(PYTHON) -m benchmarks.bench
 
-inventories:  ## write docs/inventories from the real ones (OFFLINE=1: new names by rule)
-	@$(PYTHON) extensions/link_inventories.py $(if $(OFFLINE),--offline)
+inventories:  ## write docs/inventories from the real ones (OFFLINE=1: as those that are there)
+	@$(PYTHON) -m tools.inventories $(if $(OFFLINE),--offline)
 
 lighthouse:  ## score the built site in a phone and on a desk (RUNS=n; needs npm and Chromium)
 	@RUNS=$(or $(RUNS),5) $(PYTHON) tests/browser/lighthouse.py
@@ -62,11 +68,11 @@ screenshots:  ## take the README's screenshots of the built site anew (needs Chr
 	@$(PYTHON) tests/browser/screenshots.py
 
 new:  ## start a recipe from the template (RECIPE=slug)
-	@$(PYTHON) extensions/new_recipe.py $(RECIPE)
+	@$(PYTHON) -m tools.new_recipe $(RECIPE)
 
 serve:  ## build the site, show it on PORT, and again whenever a source changes
 	@$(PYTHON) -m sphinx_autobuild $(SPHINXOPTS) -q -d _build/doctrees --port $(or $(PORT),8000) \
-	  $(foreach f,_build recipes data .venv .git,--ignore "$(CURDIR)/$f") \
+	  $(foreach f,_build recipes data tests tools benchmarks .venv .git,--ignore "$(CURDIR)/$f") \
 	  --re-ignore "__pycache__|\.new$$" . _build/html
 
 linkcheck:  ## try all links to other sites
@@ -77,4 +83,4 @@ epub:  ## write the site as a book: _build/epub/PyTorchRecipes.epub
 	@touch docs/take_away.rst  # the next build shows it there
 
 zips:  ## pack the built site, all scripts and all notebooks: _build/take_away
-	@$(PYTHON) extensions/take_away.py
+	@$(PYTHON) -m tools.pack_site

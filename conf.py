@@ -1,4 +1,4 @@
-# Settings of the site. What needs code is an extension in extensions/.
+# Settings of the site. What needs code is in the packages recipe_gallery and recipe_site.
 # Reference: https://www.sphinx-doc.org/en/master/usage/configuration.html
 
 import os
@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
-sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+ROOT = Path(__file__).parent
+sys.path.insert(0, str(ROOT))
 
 # -- Project ---------------------------------------------------------------------------
 
@@ -17,24 +18,12 @@ release = version = "0.1.0"  # the book asks for the second
 
 # -- Extensions ------------------------------------------------------------------------
 
-extensions = [
-    "recipe_runner",  # before Sphinx-Gallery: it executes, Sphinx-Gallery typesets
-    "unfinished_builds",
-    "deleted_pages",
-    "recipe_cards",
-    "recipe_page",
-    "source_lines",
-    "api_index",
-    "side_menu",
-    "recipe_times",
-    "take_away",
-    "module_map",
-    "page_markup",
-    "page_weight",
-    "search_texts",
-    "sphinx_gallery.gen_gallery",
+extensions = [  # in any order
+    "recipe_gallery",  # executes the recipes
+    "recipe_site",  # what stands around them
     "sphinx.ext.intersphinx",
     "sphinx_copybutton",
+    "sphinx_reredirects",
     "sphinxext.opengraph",
     "notfound.extension",
 ]
@@ -42,31 +31,34 @@ extensions = [
 # -- Sources ---------------------------------------------------------------------------
 
 exclude_patterns = [
-    "_build", "data", "recipes_source", "tests", ".venv", ".git", "README.md",
-    "docs/inventories", "docs/benchmark_results.rst", "recipes/index.rst",
-    "_templates",
+    "_build", "_templates", "data", "recipe_gallery", "recipe_site", "recipes_source", "tests",
+    "tools", ".venv", ".git", "docs/inventories", "docs/benchmark_results.rst",
 ]  # fmt: skip
 nitpicky = True  # a name or label that leads nowhere is an error
 smartquotes = False
 
 # -- Recipes ---------------------------------------------------------------------------
 
+recipe_gallery_conf = {
+    "plugin": "recipe_site.torch_plugin",
+    "index": False,  # recipe_site writes it, with cards
+}
 sphinx_gallery_conf = {
-    "examples_dirs": "recipes_source",
-    "gallery_dirs": "recipes",
+    "examples_dirs": "recipes_source/recipes",
+    "gallery_dirs": "recipes/recipes",
     "filename_pattern": r"\.py$",  # every recipe is executed
-    "within_subsection_order": "recipe_catalogue.PathSortKey",
     "doc_module": ("torch", "torchvision"),
     "capture_repr": (),  # a page shows what is printed, as a script does
     "image_scrapers": ("matplotlib",),
     "thumbnail_size": (480, 240),
-    "default_thumb_file": str(Path(__file__).parent / "docs/_static/no_figure.png"),
+    "default_thumb_file": str(ROOT / "docs/_static/no_figure.png"),
     "reset_modules": ("matplotlib",),
     "download_all_examples": False,
     "write_computation_times": False,  # docs/recipe_times.rst shows them
     "min_reported_time": 0,
     "show_signature": True,
     "remove_config_comments": True,
+    "css": ("sg_gallery",),  # the other files are for what no page has
 }
 
 # -- Links to other projects -----------------------------------------------------------
@@ -102,7 +94,7 @@ templates_path = ["_templates"]
 pygments_style = "bw"  # the colours, for light and dark, are in site.css
 html_show_sphinx = False
 html_copy_source = False
-html_show_search_summary = False  # search_texts does it, from file:// too
+html_show_search_summary = False  # recipe_site.search does it, from file:// too
 
 # Copy buttons on what readers type, not on what it prints.
 copybutton_selector = (
@@ -130,8 +122,7 @@ notfound_context = {
 
 # -- For machines ----------------------------------------------------------------------
 
-extensions += ["sphinx_reredirects", "kept_addresses", "for_machines"]
-for_machines_summary = (
+site_summary = (
     "PyTorch, one idea at a time. Each recipe is one short Python file that shows a problem in "
     "numbers, mends it, and proves that it is mended; its output is of a real execution."
 )
@@ -141,6 +132,5 @@ redirects = {}
 
 # -- Repository ------------------------------------------------------------------------
 
-extensions += ["repository_links"]
 github_repository = os.environ.get("GITHUB_REPOSITORY", "")  # owner/name
 html_theme_options["vcs_pageview_mode"] = "edit"

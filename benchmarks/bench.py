@@ -1,7 +1,7 @@
 """Times this build beside others that execute documentation, on this project's recipes.
 
 Problem: "fast" means nothing without the same work done by others on the same machine.
-Usage: ``make bench`` (or ``python benchmarks/bench.py --runs 3 --scale 10 100 1000``), on a
+Usage: ``make bench`` (or ``python -m benchmarks.bench --runs 3 --scale 10 100``), on a
 machine that does nothing else. It makes a scratch environment for what the others need.
 Result: two tables, printed and written to docs/benchmark_results.rst: medians of whole
 commands and their ratio to this build; and cost per recipe against the number of recipes.
@@ -21,64 +21,14 @@ import threading
 import time
 from pathlib import Path
 
-import nbformat
 import psutil
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "extensions"))
-import gallery_adapter  # noqa: E402
-from recipe_header import TAGS  # noqa: E402
+from recipe_site.catalogue import TAGS
+from tools import downloads
+
+from .contestants import CONTESTANTS, MYST, ROOT, SMALL, make_site, write_recipe
 
 RESULTS = ROOT / "docs" / "benchmark_results.rst"
-GALLERY = """
-import sys
-sys.path.insert(0, {extensions!r})
-extensions = [{first}"sphinx_gallery.gen_gallery"]
-exclude_patterns = ["_build", "recipes_source"]
-sphinx_gallery_conf = dict(
-    examples_dirs="recipes_source", gallery_dirs="recipes", filename_pattern=r"\\.py$",
-    capture_repr=(), download_all_examples=False, write_computation_times=False,
-    only_warn_on_example_error=True{more},
-)
-"""
-MYST = """
-extensions = ["myst_nb"]
-exclude_patterns = ["_build"]
-nb_execution_mode = "cache"
-nb_execution_timeout = 600
-"""
-CONTESTANTS = {
-    "this build": GALLERY.format(
-        extensions=str(ROOT / "extensions"), first='"recipe_runner", ', more=""
-    ),
-    "Sphinx-Gallery, serial": GALLERY.format(extensions="", first="", more=""),
-    "Sphinx-Gallery, parallel=2": GALLERY.format(extensions="", first="", more=", parallel=2"),
-    "MyST-NB, jupyter-cache": MYST,
-}
-SMALL = '''\
-# /// script
-# requires-python = ">=3.11"
-# dependencies = []
-# [tool.recipe]
-# tags = ["{tag}"]
-# ///
-"""
-Recipe {number}
-==============
-
-A recipe of a tenth of a second.
-"""
-
-# %%
-# Some work.
-
-import time
-
-end = time.process_time() + 0.1
-while time.process_time() < end:
-    pass
-print("done", {number})
-'''
 
 
 def scratch_python(folder: Path) -> Path:
@@ -96,47 +46,11 @@ def scratch_python(folder: Path) -> Path:
     return python
 
 
-def make_site(folder: Path, conf: str, recipes: dict[str, str]) -> Path:
-    """Write a site of these recipes for one contestant."""
-    shutil.rmtree(folder, ignore_errors=True)
-    sources = folder / "recipes_source" / "recipes"
-    sources.mkdir(parents=True)
-    (folder / "conf.py").write_text(conf)
-    toctree = "Site\n====\n\n.. toctree::\n   :glob:\n\n   {}\n"
-    myst = "myst_nb" in conf
-    (folder / "index.rst").write_text(toctree.format("pages/*" if myst else "recipes/index"))
-    for header in (sources, sources.parent):
-        (header / "GALLERY_HEADER.rst").write_text("Recipes\n=======\n")
-    (folder / "pages").mkdir()
-    for slug, text in recipes.items():
-        write_recipe(folder, slug, text)
-    return folder
-
-
-def write_recipe(folder: Path, slug: str, text: str) -> None:
-    """Write one recipe, for MyST-NB as a notebook of the same cells."""
-    if "myst_nb" not in (folder / "conf.py").read_text():
-        (folder / "recipes_source" / "recipes" / f"{slug}.py").write_text(text)
-        return
-    source = folder / "source.py"
-    source.write_text(text)
-    _, blocks, _ = gallery_adapter.split(source, {"filetype_parsers": {}})
-    cells = [nbformat.v4.new_markdown_cell(f"# {slug}")]
-    for block in blocks:
-        if block.type == "code":
-            cells.append(nbformat.v4.new_code_cell(block.content.strip()))
-        else:
-            cells.append(nbformat.v4.new_markdown_cell(f"```\n{block.content}\n```"))
-    notebook = nbformat.v4.new_notebook(cells=cells)
-    notebook.metadata["kernelspec"] = {"display_name": "Python 3", "name": "python3"}
-    nbformat.write(notebook, folder / "pages" / f"{slug}.ipynb")
-
-
 def build(python: Path, folder: Path) -> tuple[float, float]:
     """Build a site; seconds, and the peak of the memory of all its processes in MB."""
     environ = {
         **os.environ,
-        "PYTHONPATH": str(ROOT / "extensions"),
+        "PYTHONPATH": str(downloads.READER),
         "RECIPE_DATA": str(ROOT / "data"),
         "MPLBACKEND": "agg",
         "OMP_NUM_THREADS": "1",
@@ -238,7 +152,7 @@ def scale(python: Path, work: Path, counts: list[int]) -> list[tuple[str, ...]]:
     for count in counts:
         folder = work / "site"
         shutil.rmtree(folder, ignore_errors=True)
-        for name in ("conf.py", "index.rst", "_templates", "docs", "extensions"):
+        for name in ("conf.py", "index.rst", "_templates", "docs", "recipe_gallery", "recipe_site"):
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             folder.mkdir(exist_ok=True)
             copy(ROOT / name, folder / name)

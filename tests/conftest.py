@@ -1,5 +1,7 @@
 """What several test files share: where things are, and a recipe's page as it was built."""
 
+import functools
+import inspect
 import json
 import os
 import pickle
@@ -7,16 +9,18 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+import nbformat
 import pytest
 from bs4 import BeautifulSoup, Tag
 from docutils import nodes
 
-import gallery_adapter
-from recipe_header import Header, read_header
+from recipe_gallery import Header, Run
+from recipe_gallery.gallery import code_cells
+from recipe_gallery.header import read_header
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
-STATE = ROOT / "_build" / "recipe_runs"
+STATE = ROOT / "_build" / "recipe_runs" / "recipes" / "recipes"
 SOURCES = ROOT / "recipes_source" / "recipes"
 # What a page shows around the recipe itself.
 AROUND = ".recipe-facts, .recipe-after, .recipe-related, .recipe-cards"
@@ -25,17 +29,11 @@ LEAD = "zeroing_out_gradients"
 
 def recipe_slugs() -> list[str]:
     """All recipes, by their sources."""
-    return sorted(path.stem for path in SOURCES.glob("*.py"))
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test with an argument ``slug`` for every recipe."""
-    if "slug" in metafunc.fixturenames:
-        metafunc.parametrize("slug", recipe_slugs(), scope="session")
+    return sorted(p.stem for p in SOURCES.glob("*.py") if not p.name.startswith(("_", ".")))
 
 
 class Page:
-    """A recipe's page: its source, its document tree and its HTML."""
+    """A recipe's page: its source, its document tree and its HTML; each is parsed once."""
 
     def __init__(self, slug: str) -> None:
         self.slug = slug
@@ -44,13 +42,19 @@ class Page:
         if not self.path.is_file():
             pytest.fail(f"{slug} is not built: run make html", pytrace=False)
         record = json.loads((STATE / f"{slug}.published.json").read_bytes())
-        if record.get("skipped"):
-            pytest.skip(f"{slug} was not executed: {record['skipped']}")
-        published = ROOT / "_build" / "published_sources" / "recipes" / f"{slug}.py"
+        self.skipped: str = record["skipped"]
+        published = ROOT / "recipes" / "recipes" / f"{slug}.py"
         if published.read_bytes() != self.source.read_bytes():
             pytest.fail(f"{slug} was edited after the build: run make html", pytrace=False)
-        self.html = BeautifulSoup(self.path.read_text("utf-8"), "html.parser")
-        self.main: Tag = self.html.select_one("[role=main]")
+
+    @cached_property
+    def html(self) -> BeautifulSoup:
+        return BeautifulSoup(self.path.read_text("utf-8"), "html.parser")
+
+    @cached_property
+    def main(self) -> Tag:
+        """What is between the menu and the end."""
+        return self.html.select_one("[role=main]")
 
     @cached_property
     def doctree(self) -> nodes.document:
@@ -60,7 +64,7 @@ class Page:
     @cached_property
     def code(self) -> list[str]:
         """The code cells of the source."""
-        return gallery_adapter.code_cells(self.source)
+        return code_cells(self.source)
 
     @cached_property
     def header(self) -> Header:
@@ -68,9 +72,14 @@ class Page:
         return read_header(self.source.read_text("utf-8"))
 
     @cached_property
-    def run(self) -> dict:
+    def run(self) -> Run:
         """The execution that the page shows."""
-        return json.loads((STATE / f"{self.slug}.run.json").read_bytes())
+        return Run.from_json((STATE / f"{self.slug}.run.json").read_bytes())
+
+    @cached_property
+    def notebook(self) -> nbformat.NotebookNode:
+        """The notebook that the page offers."""
+        return nbformat.read(self.download(".ipynb"), nbformat.NO_CONVERT)
 
     def cells(self) -> list[dict]:
         """Per code cell of the HTML its ``code``, ``outputs`` (text) and ``figures``."""
@@ -95,33 +104,57 @@ class Page:
         return path
 
 
-@pytest.fixture(scope="session")
-def page(slug: str) -> Page:
-    return Page(slug)
+page_of = functools.cache(Page)
+
+
+def every_page(rule: Callable) -> Callable:
+    """Make one test of a rule that all pages keep, which names each page that does not.
+
+    The rule's first argument is a page that was executed; others are fixtures.
+    """
+
+    @functools.wraps(rule)
+    def test(**fixtures: object) -> None:
+        wrong, looked_at = [], 0
+        for slug in recipe_slugs():
+            page = page_of(slug)
+            if page.skipped:
+                continue
+            looked_at += 1
+            try:
+                rule(page, **fixtures)
+            except (AssertionError, LookupError, TypeError, AttributeError, ValueError) as error:
+                wrong.append(f"{slug}: {type(error).__name__}: {error}")
+        assert looked_at, "no page was looked at"
+        assert not wrong, f"{len(wrong)} of {looked_at} pages:\n\n" + "\n\n".join(wrong)
+
+    parameters = list(inspect.signature(rule).parameters.values())[1:]
+    test.__signature__ = inspect.Signature(parameters)
+    return test
 
 
 @pytest.fixture(scope="session")
 def get_page() -> Callable[[str], Page]:
     """The page of a recipe that a test chooses itself."""
-    return Page
+    return page_of
 
 
 @pytest.fixture(scope="session")
 def lead() -> Page:
-    return Page(LEAD)
+    return page_of(LEAD)
 
 
 @pytest.fixture
 def reader_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment for running what readers download, with the data of the build."""
-    from standin_data import has_real_data
+    from recipe_site.drawn_cifar10 import has_real_data
 
     data = ROOT / "data"
     if not has_real_data(data):
         data = tmp_path_factory.mktemp("no_data")
     return {
         **os.environ,
-        "PYTHONPATH": str(ROOT / "extensions"),
+        "PYTHONPATH": str(ROOT / "tools" / "reader"),
         "RECIPE_DATA": str(data),
         "MPLBACKEND": "agg",
         "OMP_NUM_THREADS": "1",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 TESTS = Path(__file__).parent
 SITES = TESTS / "sites"
-EXTENSIONS = TESTS.parent / "extensions"
+PACKAGES = TESTS.parent
 HEADER = """\
 # /// script
 # requires-python = ">=3.11"
@@ -70,7 +70,7 @@ class Site:
         """
         return {
             **os.environ,
-            "RECIPE_EXTENSIONS": str(EXTENSIONS),
+            "RECIPE_PACKAGES": str(PACKAGES),
             "COLUMNS": "100",
             "NO_COLOR": "1",
         }

@@ -115,6 +115,67 @@ def test_wrong_header_is_named(site):
     assert site.page("zz_sees_nothing").is_file()
 
 
+@pytest.mark.parametrize(
+    ("exception", "told"),
+    [("KeyboardInterrupt", "raised KeyboardInterrupt"), ("Stop('now')", r"raised .*Stop: now")],
+)
+def test_exception_that_would_end_a_program_ends_its_recipe(site, exception, told):
+    """With its line; the others are executed."""
+    code = f"class Stop(BaseException):\n    pass\n\n\nraise {exception}"
+    site.add("stops", code)
+    result = site.build()
+    assert result.returncode == 1
+    assert re.search(rf"stops\.py {told}\n.*stops\.py\", line 19", result.stdout), result.stdout
+    assert site.page("zz_sees_nothing").is_file() and not site.page("stops").exists()
+
+
+UNTYPESETTABLE = {
+    "no_title": ('"""\n{title}\n{line}\n\nA recipe made by a test.\n"""', '""" """', "title"),
+    "no_docstring": ('"""\n{title}\n{line}\n\nA recipe made by a test.\n"""', "", "docstring"),
+    "wrong_option": ("print(1)", "# sphinx_gallery_thumbnail_number = 'two'\nprint(1)", "number"),
+    "open_ignore": ("print(1)", "# sphinx_gallery_start_ignore\nprint(1)", "ignore"),
+    "missing_table": ("The only cell.", "A table.\n#\n# .. csv-table::\n#    :file: no.csv", ""),
+    "huge_figure": (
+        "print(1)",
+        "import matplotlib.pyplot as plt\n\n_ = plt.figure(figsize=(150, 125))",
+        "decompression bomb",
+    ),
+}
+
+
+def test_what_cannot_be_typeset_is_one_sentence_each(make_site):
+    """Whatever is wrong with a recipe's text; the others are built, also the next time."""
+    site = make_site()
+    for slug, (old, new, _) in UNTYPESETTABLE.items():
+        path = site.add(slug, "print(1)")
+        text, old = path.read_text(), old.format(title=slug, line="=" * len(slug))
+        assert old in text
+        path.write_text(text.replace(old, new))
+    (site.sources / "with space.py").write_text((site.sources / "writes_a_file.py").read_text())
+    for _ in range(2):
+        result = site.build("-q")
+        assert result.returncode == 1 and "Traceback" not in result.stdout
+        for slug, (_, _, word) in UNTYPESETTABLE.items():
+            told = [line for line in result.stdout.splitlines() if f"/{slug}.py cannot be" in line]
+            assert len(told) == 1 and word in told[0], result.stdout
+        assert "with space.py cannot be read: 'with space.py' cannot be the name" in result.stdout
+        for slug in ("writes_a_file", "changes_settings", "zz_sees_nothing"):
+            assert site.page(slug).is_file()
+
+
+def test_what_is_no_recipe_is_left_alone(make_site):
+    """Editors and systems leave locks, links, folders and copies of their own."""
+    site = make_site()
+    (site.sources / ".#writes_a_file.py").symlink_to("somebody@host.1234:5678")
+    (site.sources / "._writes_a_file.py").write_bytes(b"\0\x05\x16\x07")
+    (site.sources / "gone.py").symlink_to("nowhere.py")
+    (site.sources / "folder.py").mkdir()
+    result = site.build("-W", "-q")
+    assert result.returncode == 0, result.stdout
+    pages = sorted(path.stem for path in site.page("x").parent.glob("*.html"))
+    assert pages == ["changes_settings", "index", "writes_a_file", "zz_sees_nothing"]
+
+
 def test_unknown_recipe_lists_the_nearest(site):
     """``RECIPE=`` with a wrong name helps and fails."""
     result = site.build("-D", "recipe_only=writes_file")
@@ -142,6 +203,8 @@ def test_missing_package_says_what_to_install(site):
 
 def test_missing_compiler_is_a_visible_skip(site, monkeypatch):
     """On the page and in the build's last lines; with a compiler, the recipe is executed."""
+    with (site.root / "conf.py").open("a") as conf:
+        conf.write('recipe_gallery_conf = {"plugin": "recipe_site.torch_plugin"}\n')
     header(site.add("compiles", "print('one', 'cell')"), 'requires = ["c++"]')
     monkeypatch.setenv("CXX", "/nowhere/g++")
     for _ in range(2):  # the second build has nothing to do, and says so again

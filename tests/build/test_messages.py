@@ -3,8 +3,7 @@
 import pytest
 
 pytestmark = pytest.mark.build
-NAMES = ("recipe_runner", "recipe_cards", "recipe_page", "source_lines")
-EXTENSIONS = "extensions=" + ",".join((*NAMES, "sphinx_gallery.gen_gallery"))
+EXTENSIONS = "extensions=recipe_gallery,recipe_site"
 PROSE = "Twice the same line.\n#\n# Twice the same line.\n# And :{}."
 
 

@@ -17,7 +17,7 @@ import random
 
 import matplotlib.pyplot as plt
 
-from beside import COLORS
+from _beside import COLORS
 
 print("of a set:", {"alpha", "beta", "gamma", "delta"})
 print("a hash:", hash("recipe"))
@@ -58,12 +58,13 @@ def original(tmp_path_factory) -> tuple[Path, str]:
     root = tmp_path_factory.mktemp("original") / "site"
     site = Site(root)
     site.add("draws", RECIPE, prose="Of :ref:`sphx_glr_recipes_recipes_writes_a_file.py`.")
-    (site.sources / "beside.py").write_text('COLORS = ("red", "blue")\n')
+    (site.sources / "_beside.py").write_text('COLORS = ("red", "blue")\n')
     inventory = "# Sphinx inventory version 1\n# Project: torch\n# Version: 2\n"
     (root / "torch.txt").write_text(f"{inventory}torch.Tensor class tensors.html\n")
     with (root / "conf.py").open("a") as conf:
         conf.write(
-            'extensions += ["recipe_cards", "recipe_times", "sphinx.ext.intersphinx"]\n'
+            'extensions += ["recipe_site", "sphinx.ext.intersphinx"]\n'
+            'recipe_gallery_conf = {"plugin": "recipe_site.torch_plugin"}\n'
             'intersphinx_mapping = {"torch": ("https://docs.pytorch.org/", "torch.txt")}\n'
             'sphinx_gallery_conf["backreferences_dir"] = "recipes/backreferences"\n'
             'sphinx_gallery_conf["doc_module"] = ("torch",)\n'
@@ -144,7 +145,7 @@ def test_recorded_costs_are_shown(original, first, tmp_path) -> None:
     costs = {"wall": 61.25, "cpu": 3.0, "peak": 99.0}
     slugs = ("changes_settings", "draws", "writes_a_file", "zz_sees_nothing")
     file = tmp_path / "costs.json"
-    file.write_text(json.dumps(dict.fromkeys(slugs, costs)))
+    file.write_text(json.dumps({f"recipes/recipes/{slug}": costs for slug in slugs}))
     shown, taken = build(original[0], tmp_path / "a", "-D", f"recipe_costs={file}"), first[0]
     assert b"(1 minutes 1.250 seconds)" in shown["recipes/recipes/draws.rst"]
     assert sorted(shown) == sorted(taken)
@@ -153,7 +154,7 @@ def test_recorded_costs_are_shown(original, first, tmp_path) -> None:
         "_build/html/recipes/recipes/{}.html",
         "_build/html/_sources/recipes/recipes/{}.rst.txt",
     }
-    page |= {"recipes/recipes/{}.rst", "recipes/recipes/{}.cost.json"}
+    page |= {"recipes/recipes/{}.rst"}
     expected = {name.format(slug) for name in page for slug in slugs}
     cards = {"_build/html/index.html", "_build/html/recipes/recipes/index.html"}
     assert different == expected | cards

@@ -3,10 +3,10 @@
 import os
 import sys
 
-sys.path.insert(0, os.environ["RECIPE_EXTENSIONS"])
+sys.path.insert(0, os.environ["RECIPE_PACKAGES"])
 
 project = "mini"
-extensions = ["recipe_runner", "unfinished_builds", "deleted_pages", "sphinx_gallery.gen_gallery"]
+extensions = ["recipe_gallery"]
 exclude_patterns = ["_build", "recipes_source"]
 sphinx_gallery_conf = {
     "examples_dirs": "recipes_source",

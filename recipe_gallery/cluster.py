@@ -1,0 +1,177 @@
+"""Where recipes are executed: on the nodes of a Ray cluster.
+
+Problem: a catalogue outgrows one laptop, and some recipes need a GPU that is elsewhere.
+Usage: ``make html CLUSTER=auto`` (the cluster on this machine), ``CLUSTER=host:port`` (from
+one of its nodes) or ``CLUSTER=ray://host:10001`` (from anywhere); see docs/cluster.rst.
+Result: each recipe is a Ray task on a node that has what its header asks for, executed there
+in a process of its own by the same ``LocalExecutor`` as at home, with the same limits. This
+code travels with the task and the results come back as bytes: no shared disk. A task whose
+node is lost is started again by Ray on another.
+"""
+
+import contextlib
+import pickle
+import platform
+import socket
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from .model import Failure, Run, Task
+from .settings import BuildError
+
+RETRIES = 3  # of a recipe whose node was lost
+PATIENCE = 60  # seconds without any node that could take a recipe
+
+
+def run_on_node(
+    code: dict[str, bytes],
+    package: str,
+    task: bytes,
+    expected: Mapping[str, str],
+    modules: Sequence[str],
+    environment: Mapping[str, str],
+) -> bytes:
+    """What a node does: unpack our code, compare versions, execute, return JSON.
+
+    Nothing of this project needs to be installed there; this function itself is sent by
+    value, so it imports what it needs only after the code is in its place.
+    """
+    import importlib
+    import sys
+    import tempfile
+
+    if package not in sys.modules:
+        folder = tempfile.mkdtemp(prefix="recipe-code-")  # of this worker: nobody else writes there
+        for name, content in code.items():
+            path = Path(folder, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        sys.path.insert(0, folder)
+    model = importlib.import_module(f"{package}.model")
+    local = importlib.import_module(f"{package}.local")
+
+    node = platform.node()
+    for name, here in expected.items():
+        there = platform.python_version() if name == "Python" else version(name)
+        if not same_version(here, there):
+            reason = f"was not run: the node {node} has {name} {there}, this build {here}"
+            return model.Run(failure=model.Failure(reason)).to_json()
+    return local.LocalExecutor(modules, environment).run(pickle.loads(task)).to_json()
+
+
+def same_version(here: str, there: str) -> bool:
+    """Whether two versions are the same; ``+cpu`` and the like do not count."""
+    here, there = here.split("+")[0], there.split("+")[0]
+    return there == here or there.startswith(here + ".")  # Python: 3.11 and 3.11.7
+
+
+def is_version(name: str, value: str) -> bool:
+    """Whether an entry of a key is the version of a package, or of Python."""
+    with contextlib.suppress(PackageNotFoundError):
+        return name == "Python" or version(name) == value
+    return False
+
+
+def package_files(*modules: str) -> dict[str, bytes]:
+    """The source of the packages that these modules are in; "" is none."""
+    files = {}
+    for top in sorted({name.partition(".")[0] for name in modules} - {""}):
+        folder = Path(sys.modules[top].__file__).parent
+        for path in sorted(folder.rglob("*.py")):
+            files[path.relative_to(folder.parent).as_posix()] = path.read_bytes()
+    return files
+
+
+class RayExecutor:
+    """Runs each task on a node of a cluster.
+
+    Args:
+        address: of the cluster, as Ray takes it.
+        modules: what a node imports once for all recipes.
+        environment: variables that each recipe's process has.
+        key: of the build; the versions in it must be those of each node.
+        plugin: the name of its module, which goes along.
+
+    Raises:
+        BuildError: if there is no Ray here, or no cluster there.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        modules: Sequence[str],
+        environment: Mapping[str, str],
+        key: Mapping[str, str],
+        plugin: str = "",
+    ) -> None:
+        try:
+            import ray
+        except ImportError:
+            raise BuildError(
+                "CLUSTER needs Ray: run '.venv/bin/python -m pip install -r "
+                "requirements-cluster.txt -c constraints.txt' and build again"
+            ) from None
+        self.ray, self.modules, self.environment = ray, list(modules), dict(environment)
+        self.versions = {name: there for name, there in key.items() if is_version(name, there)}
+        try:
+            if ":" in address:  # Ray itself would try for minutes
+                host, port = address.removeprefix("ray://").rsplit(":", 1)
+                socket.create_connection((host, int(port)), timeout=5).close()
+            ray.init(address, logging_level="ERROR", log_to_driver=False)
+        except Exception as error:
+            first = str(error).strip().splitlines()[0] if str(error).strip() else ""
+            raise BuildError(
+                f"no Ray cluster answers at {address!r} ({type(error).__name__}: {first}); "
+                "docs/cluster.rst says how to start one"
+            ) from None
+        ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        self.code = ray.put(package_files(__package__, plugin))
+        self.remote = ray.remote(run_on_node)
+
+    def run(self, task: Task) -> Run:
+        """Execute a task on the cluster and wait for it."""
+        if missing := self.missing(task):
+            return Run(failure=Failure(f"needs {missing}, which no node of the cluster has"))
+        call = self.remote.options(
+            num_cpus=task.header.cpus,
+            num_gpus=task.header.gpus,
+            max_retries=RETRIES,
+            name=task.slug,
+        )
+        there = pickle.dumps(replace(task, srcdir=""))
+        reference = call.remote(
+            self.code, __package__, there, self.versions, self.modules, self.environment
+        )
+        alone_since = None
+        while not self.ray.wait([reference], timeout=1)[0]:
+            if not self.missing(task):
+                alone_since = None
+            elif alone_since is None:
+                alone_since = time.monotonic()
+            elif time.monotonic() - alone_since > PATIENCE:
+                self.ray.cancel(reference, force=True)
+                reason = f"waited {PATIENCE} s, but no node of the cluster is left for it"
+                return Run(failure=Failure(reason))
+        try:
+            return Run.from_json(self.ray.get(reference))
+        except self.ray.exceptions.RayTaskError as error:
+            return Run(failure=Failure(f"could not be executed: {error.cause!r}", str(error)))
+        except self.ray.exceptions.RayError as error:
+            reason = f"was lost {RETRIES + 1} times with its node ({type(error).__name__})"
+            return Run(failure=Failure(reason))
+
+    def missing(self, task: Task) -> str:
+        """What a task asks for and no node offers, "" if there is such a node."""
+        nodes = [n["Resources"] for n in self.ray.nodes() if n["Alive"]]
+        cpus, gpus = task.header.cpus, task.header.gpus
+        if any(n.get("CPU", 0) >= cpus and n.get("GPU", 0) >= gpus for n in nodes):
+            return ""
+        return f"{cpus:g} CPU and {gpus:g} GPU on one node"
+
+    def stop(self) -> None:
+        """Leave the cluster; Ray ends what we started there."""
+        self.ray.shutdown()

@@ -1,0 +1,113 @@
+"""The metadata of a recipe, read from the PEP 723 comment block at its top.
+
+Problem: a recipe is one file, so everything the site needs to know about it has to
+stand in that file, and in a form that other tools read too.
+Usage: ``read_header(source)`` on the text of a recipe; ``missing_packages(header)`` before it is
+executed, ``versions(header)`` for what its result depends on.
+Result: a :class:`Header`: what ``uv run`` needs (``dependencies``) and what the site
+needs (the table ``[tool.recipe]``).
+
+The block's syntax is that of https://peps.python.org/pep-0723/ (regular expression
+from its reference implementation).
+"""
+
+import re
+import tomllib
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+import msgspec
+from packaging.requirements import InvalidRequirement, Requirement
+
+from .model import Header
+
+BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+UNDECLARED = Header()
+# What [tool.recipe] may have; the others stand at the block's top, or are ours.
+KNOWN = sorted({*Header.__struct_fields__} - {"declared", "requires_python", "dependencies"})
+
+
+class HeaderError(ValueError):
+    """A recipe's header cannot be parsed or holds an unknown key."""
+
+
+def read_header(source: str, defaults: Header = UNDECLARED) -> Header:
+    """Parse the header of a recipe's source text; what it leaves out is as in ``defaults``.
+
+    Raises:
+        HeaderError: with one sentence that says what is wrong.
+    """
+    source = source.replace("\r\n", "\n")
+    blocks = [m for m in BLOCK.finditer(source) if m["type"] == "script"]
+    if not blocks:
+        return defaults
+    if len(blocks) > 1:
+        raise HeaderError(
+            f"expected one '# /// script' block (PEP 723) at the top, got {len(blocks)}"
+        )
+    lines = blocks[0]["content"].splitlines()
+    try:
+        table = tomllib.loads("\n".join(line[2:] for line in lines))
+        own = table.get("tool", {}).get("recipe", {})
+        if unknown := sorted(set(own) - set(KNOWN)):
+            raise HeaderError(
+                f"unknown key {unknown[0]!r} in [tool.recipe]; known: {', '.join(KNOWN)}"
+            )
+        found = {
+            **msgspec.structs.asdict(defaults),
+            **own,
+            "declared": True,
+            "dependencies": table.get("dependencies", ()),
+            "requires_python": table.get("requires-python", ""),
+        }
+        return msgspec.convert(found, Header)
+    except tomllib.TOMLDecodeError as error:
+        raise HeaderError(f"the '# /// script' block is not valid TOML: {error}") from None
+    except (msgspec.ValidationError, AttributeError, TypeError) as error:
+        raise HeaderError(f"the '# /// script' block is not as it should be: {error}") from None
+
+
+@cache
+def requirement(dependency: str) -> Requirement:
+    """A dependency, parsed.
+
+    Raises:
+        HeaderError: if the text is not a requirement as pip takes it.
+    """
+    try:
+        return Requirement(dependency)
+    except InvalidRequirement as error:
+        raise HeaderError(f"dependency {dependency!r} cannot be read: {error}") from None
+
+
+@cache
+def version_of(dependency: str) -> str:
+    """The installed version of a dependency, "" if none or not a fitting one is there.
+
+    Raises:
+        HeaderError: if the text is not a requirement as pip takes it.
+    """
+    wanted = requirement(dependency)
+    if wanted.marker and not wanted.marker.evaluate():
+        return "not needed here"
+    try:
+        found = version(wanted.name)
+    except PackageNotFoundError:
+        return ""
+    return found if wanted.specifier.contains(found, prereleases=True) else ""
+
+
+def versions(header: Header) -> dict[str, str]:
+    """The installed version of each dependency, or "not installed"."""
+    return {name: version_of(name) or "not installed" for name in header.dependencies}
+
+
+def missing_packages(header: Header) -> str:
+    """A sentence on the packages that a recipe needs and that are not here; "" if none."""
+    missing = [name for name in header.dependencies if not version_of(name)]
+    if not missing:
+        return ""
+    return (
+        f"needs {', '.join(missing)}, which is not installed; install all that recipes need"
+        " with: pip install -r requirements-recipes.txt -c constraints.txt"
+    )

@@ -1,0 +1,49 @@
+"""What whoever starts a build decides, in one place."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .model import Header
+from .plugin import Plugin
+
+
+class BuildError(Exception):
+    """The build cannot go on; the text says why and what to do."""
+
+
+@dataclass
+class Settings:
+    """The settings of one build.
+
+    Args:
+        gallery: ``sphinx_gallery_conf`` with all defaults.
+        srcdir: the documentation's root.
+        state: the folder for what is kept.
+        plugin, plugin_name: see ``plugin``.
+        links: addresses of API names, for notebooks.
+        base: the site's address, "" if it is not known.
+        only: the one recipe to execute, in any case; "" for all that need it.
+        execute: whether to execute anything.
+        jobs: how many recipes at once.
+        costs: a summary.json of an earlier build, whose costs pages show; "" for their own.
+        typeset_by: a checksum of the code that typesets.
+        index: whether to write lists of recipes.
+        defaults: what holds for a recipe whose header does not say.
+    """
+
+    gallery: Mapping[str, Any]
+    srcdir: Path
+    state: Path
+    plugin: Plugin = field(default_factory=Plugin)
+    plugin_name: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
+    base: str = ""
+    only: str = ""
+    execute: bool = True
+    jobs: int = 1
+    costs: str = ""
+    typeset_by: str = ""
+    index: bool = True
+    defaults: Header = Header()

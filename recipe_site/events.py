@@ -1,0 +1,78 @@
+"""This package as a Sphinx extension: which event of Sphinx each part takes part in, and why then.
+
+Problem: what happens when, in a build of several extensions, must not depend on the order in
+which a conf.py lists them.
+Usage: ``setup(app)``, which the package's own ``setup`` calls.
+Result: all parts are connected by one table. A number is a priority: of those who take part in
+one event, the lowest comes first, and 500 is Sphinx's own for those who do not mind.
+"""
+
+from typing import Any
+
+from sphinx.application import Sphinx
+from sphinx.util import logging
+
+from recipe_gallery.files import CannotWrite
+from recipe_gallery.stage import Handler
+
+from . import (
+    addresses,
+    catalogue,
+    machines,
+    markup,
+    menu,
+    recipe_page,
+    repository_links,
+    search,
+    source_lines,
+)
+from .directives import DIRECTIVES
+
+logger = logging.getLogger(__name__)
+
+
+def finish(app: Sphinx, exception: Exception | None) -> None:
+    """Complete a site, not a book; if the disk is full, the run stage hears of it and ends."""
+    if exception or app.builder.format != "html" or app.builder.name == "epub":
+        return
+    try:
+        markup.drop_fonts(app)
+        machines.write_files(app)
+    except CannotWrite as error:
+        logger.error(str(error))
+
+
+EVENTS = (
+    Handler("config-inited", 500, addresses.end_address, "all addresses begin with it"),
+    Handler("config-inited", 500, repository_links.check_repository, "nothing was done yet"),
+    Handler("builder-inited", 500, markup.plain_permalinks, "the theme set its own before"),
+    Handler("recipes-published", 500, catalogue.update, "before Sphinx looks for pages"),
+    Handler("source-read", 500, recipe_page.frame, "Sphinx parses the page with it"),
+    Handler("env-updated", 500, addresses.check_kept, "in each build, even if it reads no page"),
+    Handler("env-updated", 500, machines.newly_dated, "says which pages to write"),
+    Handler("write-started", 500, menu.begin, "all titles are known, no process has begun"),
+    Handler("html-page-context", 400, recipe_page.head_tags, "before opengraph reads it, at 500"),
+    Handler("html-page-context", 500, menu.add, "whenever"),
+    Handler("html-page-context", 500, repository_links.edit_link, "whenever"),
+    Handler("html-page-context", 600, machines.head_tags, "below what opengraph adds, at 500"),
+    Handler("html-collect-pages", 400, addresses.remove_pages, "before redirects, at 500"),
+    Handler("html-collect-pages", 500, search.write, "all pages are read"),
+    Handler("build-finished", 500, finish, "all that Sphinx writes is there"),
+)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Connect the table of events, and add what is ours to conf.py, to rst and to HTML."""
+    app.setup_extension("recipe_gallery")
+    app.add_config_value("site_summary", "", "html", str)  # for llms.txt
+    app.add_config_value("github_repository", "", "env", str)  # owner/name
+    app.add_config_value("github_branch", "main", "env", str)  # of the sources
+    app.add_config_value("github_site_branch", "gh-pages", "env", str)  # of the built site
+    for name, directive in DIRECTIVES.items():
+        app.add_directive(name, directive)
+    for node, html in markup.NODES.items():
+        app.add_node(node, override=True, html=html)
+    source_lines.translate_warnings(app)
+    for handler in EVENTS:
+        app.connect(handler.event, handler.call, priority=handler.priority)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

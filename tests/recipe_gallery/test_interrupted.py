@@ -1,0 +1,63 @@
+"""A build that did not end well is seen by the next one."""
+
+import errno
+import logging
+
+import pytest
+
+from recipe_gallery.files import sentence
+from recipe_gallery.interrupted import FailedWrites, begin, end
+
+pytestmark = pytest.mark.unit
+
+
+def test_mark_lies_there_until_a_good_end(tmp_path) -> None:
+    """The second build finds the mark of one that was killed."""
+    mark = tmp_path / "doctrees" / "mark"
+    assert begin(mark) is False and mark.exists()
+    assert begin(mark) is True
+    end(mark)
+    assert not mark.exists()
+    end(mark)  # nothing to take away is no error
+    assert begin(mark) is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"cannot open: [Errno {errno.ENOSPC}] No space left on device: 'x.html'",
+        f"OSError({errno.EROFS}, 'Read-only file system')",
+        sentence("File too large", "search.html"),
+    ],
+)
+def test_failed_write_is_heard(text) -> None:
+    """However Sphinx words it; as a message with arguments, too."""
+    writes = FailedWrites()
+    logger = logging.Logger("of this test")
+    logger.addHandler(writes)
+    logger.warning("%s", text)
+    assert writes.found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[Errno {errno.ENOENT}] No such file or directory",
+        "document isn't included in any toctree",
+        f"[Errno {errno.ENOSPC}0]",
+        "None",
+    ],
+)
+def test_other_warnings_are_not_meant(text) -> None:
+    """They are mended by who wrote the page; nothing is written anew for them."""
+    writes = FailedWrites()
+    writes.look(text)
+    assert not writes.found
+
+
+def test_first_failed_write_is_kept() -> None:
+    """It is the cause of the others."""
+    writes = FailedWrites()
+    for text in (f"[Errno {errno.ENOSPC}] a", f"[Errno {errno.EROFS}] b", "nothing"):
+        writes.look(text)
+    assert writes.found[1] == str(errno.ENOSPC)

@@ -1,0 +1,8 @@
+"""
+Not executed
+============
+
+Its name does not begin with plot.
+"""
+
+raise RuntimeError("nobody runs this")

@@ -1,0 +1,75 @@
+"""Packs the built site to take it away: all of it, all scripts, all notebooks.
+
+Problem: a course room or a train has no network.
+Usage: ``make zips`` after ``make html``; ``make epub`` adds the book. docs/take_away.rst shows
+what is there, from the next ``make html`` on.
+Result: zip files in ``_build/take_away``, the same bytes for the same site, and their sizes.
+``site.zip`` is read from a folder, without a server, search included.
+"""
+
+import re
+from pathlib import Path
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from recipe_site import layout
+
+ROOT = Path(__file__).resolve().parents[1]
+DAY = (2000, 1, 1, 0, 0, 0)  # a zip keeps times; these would differ from build to build
+PACKS = {  # name: folder and pattern
+    "site": ("_build/html", "**/*"),
+    "scripts": (layout.PAGES, "*.py"),
+    "notebooks": (layout.PAGES, "*.ipynb"),
+}
+PAGE = "docs/take_away.rst"
+PACK_LINE = re.compile(rb"<li><p><a class=\"reference download[^>]*\.(?:zip|epub)\".*?</li>\n?")
+
+
+def pack(root: Path, name: str) -> Path:
+    """Write one zip file and return its path.
+
+    Args:
+        root: of the project.
+        name: one of ``PACKS``.
+
+    Raises:
+        FileNotFoundError: if there is nothing to pack.
+    """
+    folder, pattern = PACKS[name]
+    files = sorted(p for p in (root / folder).glob(pattern) if p.is_file())
+    own = {path.name for path in layout.packs(root)}  # a pack does not hold packs
+    files = [p for p in files if p.name not in own and not p.name.startswith(".buildinfo")]
+    if not files:
+        raise FileNotFoundError(f"{folder} is empty: run 'make html' first")
+    target = root / layout.PACKS / f"pytorch-recipes-{name}.zip"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with ZipFile(target, "w") as archive:
+        for path in files:
+            inside = f"pytorch-recipes-{name}/{path.relative_to(root / folder).as_posix()}"
+            info = ZipInfo(inside, DAY)
+            info.compress_type, info.external_attr = ZIP_DEFLATED, 0o644 << 16
+            info.create_system = 3
+            content = path.read_bytes()
+            if path.name == Path(PAGE).with_suffix(".html").name:
+                content = PACK_LINE.sub(b"", content)
+            archive.writestr(info, content)
+    return target
+
+
+def main() -> None:
+    """The command.
+
+    Raises:
+        SystemExit: with a sentence, if there is nothing to pack.
+    """
+    try:
+        for name in PACKS:
+            pack(ROOT, name)
+    except FileNotFoundError as error:
+        raise SystemExit(str(error)) from None
+    for path in layout.packs(ROOT):
+        print(f"{path.stat().st_size / 1e6:6.1f} MB  {path.relative_to(ROOT).as_posix()}")
+    (ROOT / PAGE).touch()  # so that the next build reads the page again
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Runs what readers download, and compares it with what the pages show.
+
+Problem: sites offer scripts and notebooks that nobody has ever run.
+Usage: ``make verify`` after ``make html`` (``RECIPE=slug``, ``JOBS=n``, ``DEVICE=cuda``).
+Result: each script, in an empty folder, and each notebook, in a fresh kernel, prints what its
+page shows, to the byte, and draws the same pixels; neither uses what is deprecated, and each
+figure has a title and labels. A table, a difference for each mismatch, exit status 1 if there is
+one; and ``verified.json``, which docs/recipe_times.rst shows. With ``DEVICE`` the scripts run on
+that accelerator, and the result is recorded in docs/verified_devices.json.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.progress import Progress
+
+from recipe_gallery.files import read_json, write_json
+from recipe_site import layout
+
+from .comparison import Published, check_notebook, check_page, check_script
+
+ROOT = Path(__file__).parents[1]
+FORMS: dict[str, Callable[[Published, Path], str]] = {
+    "page": check_page,
+    "script": check_script,
+    "notebook": check_notebook,
+}
+
+
+def check(recipe: Published) -> dict[str, dict]:
+    """All forms of a recipe: of each what is wrong ("" for nothing), and seconds."""
+    results = {}
+    for form, check_form in FORMS.items():
+        if recipe.device and form == "notebook":
+            continue
+        start = time.perf_counter()
+        with tempfile.TemporaryDirectory(prefix="verify-") as folder:
+            try:
+                problem = check_form(recipe, Path(folder))
+            except subprocess.TimeoutExpired as error:
+                problem = f"was still running after {error.timeout:.0f} s"
+            except FileNotFoundError as error:
+                problem = str(error)
+        seconds = recipe.run.wall if form == "page" else time.perf_counter() - start
+        results[form] = {"problem": problem, "seconds": seconds}
+    return results
+
+
+def device_name(kind: str) -> str:
+    """The name of an accelerator of this machine.
+
+    Raises:
+        SystemExit: if there is none of that kind.
+    """
+    import torch
+
+    accelerator = torch.accelerator.current_accelerator(check_available=True)
+    if accelerator is None or accelerator.type != kind:
+        raise SystemExit(f"this machine has no {kind} device; 'make verify' runs on its CPU")
+    return torch.cuda.get_device_name() if kind == "cuda" else kind
+
+
+def chosen(root: Path, slug: str) -> list[str]:
+    """The slugs of the recipes to verify; says which are skipped.
+
+    Raises:
+        SystemExit: if there is nothing to compare with.
+    """
+    summary = read_json(root / layout.SUMMARY)
+    records = {layout.slug_of(docname): record for docname, record in sorted(summary.items())}
+    records = {name: record for name, record in records.items() if slug in ("", name)}
+    if not records:
+        raise SystemExit(f"nothing to verify for {slug or 'this site'!r}: run 'make html'")
+    for name in [name for name, record in records.items() if record.get("skipped")]:
+        print(f"skipped: {name}: {records.pop(name)['skipped']}")
+    if waiting := [name for name, record in records.items() if not record.get("executed")]:
+        raise SystemExit(f"{waiting[0]} has not been executed: run 'make html' first")
+    return list(records)
+
+
+def report(results: Mapping[str, dict]) -> None:
+    """Print a table, and the differences."""
+    width = max(map(len, results), default=0)
+    for slug in sorted(results):
+        cells = [
+            f"{form}: {'DIFFERS' if r['problem'] else 'equal'} {r['seconds']:5.1f} s"
+            for form, r in results[slug].items()
+        ]
+        print(f"{slug:{width}}  " + "  ".join(cells))
+    for slug in sorted(results):
+        for form, r in results[slug].items():
+            if r["problem"]:
+                print(f"\n{slug}, {form}:\n{r['problem']}")
+
+
+def good(forms: Mapping[str, dict]) -> bool:
+    """Whether nothing is wrong with a recipe."""
+    return not any(form["problem"] for form in forms.values())
+
+
+def record(root: Path, results: Mapping[str, dict], device: str) -> None:
+    """Write down what was verified, for the site.
+
+    Args:
+        root: of the project.
+        results: of ``check``, by slug.
+        device: the accelerator's name, "" for none.
+    """
+    day = datetime.now(UTC).date().isoformat()
+    file = root / (layout.VERIFIED_DEVICES if device else layout.VERIFIED)
+    verified = read_json(file)
+    if device:
+        import torch
+
+        slugs = sorted(slug for slug, forms in results.items() if good(forms))
+        verified[device] = {"date": day, "torch": torch.__version__, "recipes": slugs}
+    else:
+        summary = read_json(root / layout.SUMMARY)
+        for slug, forms in results.items():
+            name = layout.docname(slug)
+            verified[name] = {"date": day, "made of": summary[name]["made of"], **forms}
+    write_json(file, verified)
+
+
+def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
+    """The command; ``arguments`` are those of the command line if they are not given.
+
+    Raises:
+        SystemExit: with a sentence, if something differs or nothing can be compared.
+    """
+    parser = argparse.ArgumentParser(prog="python -m tools.verify")
+    parser.add_argument("--recipe", default="", help="the slug of one; by default all")
+    parser.add_argument("--jobs", type=int, default=0, help="how many at once")
+    parser.add_argument("--device", default="", help="an accelerator, such as cuda")
+    options = parser.parse_args(arguments)
+    device = device_name(options.device) if options.device else ""
+    slugs = chosen(root, options.recipe)
+    results = {}
+    jobs = 1 if device else options.jobs or os.cpu_count() or 1
+    with Progress(disable=not sys.stdout.isatty()) as progress, ThreadPoolExecutor(jobs) as pool:
+        bar = progress.add_task("verifying", total=len(slugs))
+        futures = {pool.submit(check, Published(root, s, options.device)): s for s in slugs}
+        for future in as_completed(futures):
+            results[futures[future]] = future.result()
+            progress.advance(bar)
+    report(results)
+    record(root, results, device)
+    if not all(map(good, results.values())):
+        raise SystemExit("verification failed: see the differences above")
+
+
+if __name__ == "__main__":
+    main()
