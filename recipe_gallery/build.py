@@ -62,10 +62,11 @@ class Build:
             self.execute(sorted(todo, key=lambda recipe: (-recipe.cost, recipe.docname)))
         records = self.records()
         write_json(self.settings.state / "summary.json", self.store.summary(records))
+        where = (self.settings.gallery, self.settings.srcdir, self.sections)
+        sections.copy_other_files(*where)
         if self.settings.index:
-            sections.write_indexes(
-                self.settings.gallery, self.settings.srcdir, self.sections, records
-            )
+            sections.write_indexes(*where, records)
+        sections.write_backreferences(*where, records)
 
     def records(self) -> dict[str, dict]:
         """What is published, by docname."""

@@ -91,6 +91,14 @@ def expected_failures(gallery: Mapping[str, Any], srcdir: Path) -> set[Path]:
     return {Path(os.path.normpath(srcdir / name)) for name in names}
 
 
+def copy_other_files(gallery: Mapping[str, Any], srcdir: Path, sections: list[Section]) -> None:
+    """Copy the files that a gallery wants beside its pages; arguments as for ``write_indexes``."""
+    for part in sections:
+        (srcdir / part.target).mkdir(parents=True, exist_ok=True)  # no recipe may have a page yet
+        header = gen_rst._get_gallery_header(part.source, gallery)
+        gen_rst._copy_non_example_files(gallery, part.source, header, srcdir / part.target)
+
+
 def write_indexes(
     gallery: Mapping[str, Any], srcdir: Path, sections: list[Section], records: Mapping[str, dict]
 ) -> None:
@@ -102,10 +110,6 @@ def write_indexes(
         sections: see ``find``.
         records: of each published page its ``title``, ``intro`` and ``tags``, by docname.
     """
-    for part in sections:
-        (srcdir / part.target).mkdir(parents=True, exist_ok=True)  # no recipe may have a page yet
-        header = gen_rst._get_gallery_header(part.source, gallery)
-        gen_rst._copy_non_example_files(gallery, part.source, header, srcdir / part.target)
     for place, top in enumerate(sections):
         if not top.top:
             continue
@@ -136,7 +140,6 @@ def write_indexes(
             text += downloads.generate_zipfiles(srcdir / top.target, srcdir, gallery)
         text += SIGNATURE if gallery["show_signature"] else ""
         write(srcdir / top.target / "index.rst", text.encode())
-    write_backreferences(gallery, srcdir, sections, records)
 
 
 def thumbnails(

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock, Timeout
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
-from sphinx.errors import ConfigError, SphinxError
+from sphinx.errors import SphinxError
 from sphinx.util import logging
 
 from . import interrupted, outputs, plugin
@@ -47,6 +47,14 @@ DEFAULTS = {
     "memory": Header().memory,  # GiB; likewise
 }
 
+# What Sphinx-Gallery would do with its own galleries.
+EMPTY = {
+    "examples_dirs": [],
+    "gallery_dirs": [],
+    "recommender": {"enable": False},
+    "write_computation_times": False,
+}
+
 
 @dataclass
 class State:
@@ -64,16 +72,19 @@ def take_gallery(app: Sphinx, config: Any) -> None:
     gallery = config.sphinx_gallery_conf
     conf = {**DEFAULTS, **config.recipe_gallery_conf}
     if unknown := sorted(set(conf) - set(DEFAULTS)):
-        raise ConfigError(f"recipe_gallery_conf has {unknown[0]!r}; known: {', '.join(DEFAULTS)}")
+        known = ", ".join(DEFAULTS)
+        raise SystemExit(f"conf.py: recipe_gallery_conf has {unknown[0]!r}; known: {known}")
     dirs = {
         "examples_dirs": gallery.get("examples_dirs", "../examples"),
         "gallery_dirs": gallery.get("gallery_dirs", "auto_examples"),
     }
-    config.sphinx_gallery_conf = {**gallery, "examples_dirs": [], "gallery_dirs": []}
+    config.sphinx_gallery_conf = {**gallery, **EMPTY}
     # Pages are read again when the code that makes them, or what they link to, has changed.
     folders = [Path(__file__).parent]
-    if conf["plugin"]:
-        folders.append(Path(plugin.module_file(conf["plugin"])).parent)
+    try:
+        folders += [plugin.module_file(name).parent for name in (conf["plugin"],) if name]
+    except ImportError as error:
+        raise SystemExit(f"conf.py: the plugin of recipe_gallery_conf: {error}") from None
     files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
     links = api_links(getattr(config, "intersphinx_mapping", {}), Path(app.srcdir))
     code = b"".join(file.read_bytes() for file in files)
@@ -95,7 +106,7 @@ def run_stage(app: Sphinx) -> None:
     except (CannotWrite, SphinxError) as error:
         end_with(app, str(error))
     except OSError as error:
-        end_with(app, sentence(error.strerror or error, error.filename or "a file"))
+        end_with(app, f"cannot use {error.filename or 'a file'}: {error.strerror or error}")
     app.emit("recipes-published", state.build)
 
 

@@ -165,12 +165,11 @@ def test_pages_can_be_read_and_written_in_parallel(app, monkeypatch) -> None:
 
 
 def test_sphinx_gallery_has_an_empty_gallery(app) -> None:
-    """And all its other settings; the folders are known to the stage."""
+    """And nothing to write for it, but all its other settings; the stage knows the folders."""
     app.config.sphinx_gallery_conf["show_memory"] = True
     stage.take_gallery(app, app.config)
-    assert app.config.sphinx_gallery_conf == {
-        "examples_dirs": [], "gallery_dirs": [], "show_memory": True
-    }  # fmt: skip
+    assert app.config.sphinx_gallery_conf == {**stage.EMPTY, "show_memory": True}
+    assert stage.EMPTY["examples_dirs"] == stage.EMPTY["gallery_dirs"] == []
     assert app.recipe_gallery.dirs == FOLDERS
     assert app.recipe_gallery.conf == stage.DEFAULTS
 
@@ -186,7 +185,14 @@ def test_folders_have_sphinx_gallerys_defaults(app) -> None:
 def test_unknown_setting_is_named(app) -> None:
     """With those that there are."""
     app.config.recipe_gallery_conf = {"plug_in": "x"}
-    with pytest.raises(ConfigError, match="has 'plug_in'; known: plugin, state, index"):
+    with pytest.raises(SystemExit, match="has 'plug_in'; known: plugin, state, index"):
+        stage.take_gallery(app, app.config)
+
+
+def test_unknown_plugin_is_named(app) -> None:
+    """Before anything is imported or written."""
+    app.config.recipe_gallery_conf = {"plugin": "no_such_plugin"}
+    with pytest.raises(SystemExit, match="no module is called 'no_such_plugin'"):
         stage.take_gallery(app, app.config)
 
 
