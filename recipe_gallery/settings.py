@@ -1,5 +1,6 @@
 """What whoever starts a build decides, in one place."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,3 +48,9 @@ class Settings:
     typeset_by: str = ""
     index: bool = True
     defaults: Header = Header()
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return found or 1

@@ -35,7 +35,7 @@ from .build import Build
 from .files import CannotWrite, digest, sentence
 from .model import Executor, Header
 from .notebook import api_links
-from .settings import BuildError, Settings
+from .settings import BuildError, Settings, cores
 
 logger = logging.getLogger(__name__)
 MOST_ON_CLUSTER = 64  # recipes that wait for a cluster at once
@@ -146,12 +146,6 @@ def settings_of(app: Sphinx, state: State) -> Settings:
         index=state.conf["index"],
         defaults=Header(timeout=state.conf["timeout"], memory=state.conf["memory"]),
     )
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return found or 1
 
 
 def executor_of(app: Sphinx) -> Callable[[list[str], Mapping[str, str]], Executor]:
