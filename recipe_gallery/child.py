@@ -9,6 +9,7 @@ Result: a :class:`Run`: what each cell printed and drew, with its costs; or a
 """
 
 import faulthandler
+import multiprocessing
 import os
 import platform
 import re
@@ -46,6 +47,7 @@ def execute(task: Task) -> Run:
     faulthandler.dump_traceback_later(0.8 * task.header.timeout, file=console)
     watch(task.header.timeout, task.header.memory, scratch, peak := [0.0])
     os.environ["OMP_NUM_THREADS"] = str(max(1, int(task.header.cpus)))
+    multiprocessing.set_start_method(None, force=True)  # the platform's, as in a script
     site = plugin.load(task.plugin)
     try:
         if problem := missing_packages(task.header):

@@ -1,11 +1,14 @@
 """Recipes that crash, hang, exit or litter end alone; all others are built."""
 
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+from bs4 import BeautifulSoup
 
 pytestmark = pytest.mark.build
 
@@ -161,6 +164,19 @@ def test_what_cannot_be_typeset_is_one_sentence_each(make_site):
         assert "with space.py cannot be read: 'with space.py' cannot be the name" in result.stdout
         for slug in ("writes_a_file", "changes_settings", "zz_sees_nothing"):
             assert site.page(slug).is_file()
+
+
+def test_processes_start_as_in_a_script(site):
+    """By the platform's method, and with semaphores that nobody has to clean up."""
+    code = "import multiprocessing\n\nlock = multiprocessing.RLock()\nprint({})"
+    site.add("starts", code.format("multiprocessing.get_start_method()"))
+    result = site.build("-W")
+    assert result.returncode == 0 and "leaked" not in result.stdout, result.stdout
+    default = "import multiprocessing; print(multiprocessing.get_start_method())"
+    script = subprocess.run([sys.executable, "-c", default], capture_output=True, text=True)
+    page = BeautifulSoup(site.page("starts").read_text("utf-8"), "html.parser")
+    shown = page.select_one(".sphx-glr-script-out").get_text()
+    assert shown.strip() == script.stdout.strip()
 
 
 def test_what_is_no_recipe_is_left_alone(make_site):
