@@ -49,7 +49,7 @@ class Page:
 
     @cached_property
     def html(self) -> BeautifulSoup:
-        return BeautifulSoup(self.path.read_text("utf-8"), "html.parser")
+        return parse(self.path)
 
     @cached_property
     def main(self) -> Tag:
@@ -105,6 +105,12 @@ class Page:
 
 
 page_of = functools.cache(Page)
+
+
+@functools.cache
+def parse(path: Path) -> BeautifulSoup:
+    """Any page of the site, which nobody changes."""
+    return BeautifulSoup(path.read_text("utf-8"), "html.parser")
 
 
 def every_page(rule: Callable) -> Callable:

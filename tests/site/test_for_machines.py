@@ -5,12 +5,10 @@ from types import SimpleNamespace
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from conftest import ROOT, SITE
-from sphinx.errors import ConfigError
+from conftest import ROOT, SITE, every_page
 
-import for_machines
-import recipe_catalogue
-from git_history import commits
+from recipe_site import addresses, catalogue, machines
+from recipe_site.addresses import commits
 
 pytestmark = pytest.mark.site
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -20,22 +18,24 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 def app() -> SimpleNamespace:
     """A site with an address."""
     config = SimpleNamespace(html_baseurl="https://example.org/", project="P", author="A")
-    pages = {f"recipes/recipes/{entry['slug']}" for entry in recipe_catalogue.read(ROOT)}
+    pages = {f"recipes/recipes/{entry.slug}" for entry in catalogue.read(ROOT)}
     env = SimpleNamespace(found_docs={"index", "docs/building", "search", *pages})
     return SimpleNamespace(srcdir=ROOT, config=config, env=env)
 
 
+@every_page
 def test_structured_data_describes_the_page(page) -> None:
     """Its title, its outcome, and the torch that made its output."""
     (script,) = page.html.select('script[type="application/ld+json"]')
     data = json.loads(script.string)
     assert data["@type"] == "TechArticle"
     assert data["headline"] == page.main.select_one("h1").get_text().removesuffix("#").strip()
-    assert f"torch {page.run['environment']['torch']}" in data["dependencies"]
+    assert f"torch {page.run.made_with['torch']}" in data["dependencies"]
     if commits(ROOT):
         assert data["datePublished"] <= data["dateModified"]
 
 
+@every_page
 def test_markdown_twin_says_the_same(page) -> None:
     """All code and all output of the page, and figures that exist."""
     (link,) = page.html.select('link[type="text/markdown"]')
@@ -51,9 +51,9 @@ def test_markdown_twin_says_the_same(page) -> None:
 def test_overview_names_every_recipe() -> None:
     """With its outcome."""
     text = (SITE / "llms.txt").read_text("utf-8")
-    for entry in recipe_catalogue.read(ROOT):
-        outcome = entry["outcome"].replace("``", "`")
-        assert f"recipes/recipes/{entry['slug']}.md): {outcome}" in text
+    for entry in catalogue.read(ROOT):
+        outcome = entry.outcome.replace("``", "`")
+        assert f"recipes/recipes/{entry.slug}.md): {outcome}" in text
 
 
 def test_no_address_no_files_that_need_one() -> None:
@@ -65,7 +65,7 @@ def test_sitemap_has_all_pages_but_search(app) -> None:
     """Recipes with the date of their last change."""
     urls = [
         {child.tag.split("}")[1]: child.text for child in url}
-        for url in fromstring(for_machines.sitemap(app))
+        for url in fromstring(machines.sitemap(app))
     ]
     places = [url["loc"] for url in urls]
     assert "https://example.org/docs/building.html" in places and places == sorted(places)
@@ -76,7 +76,7 @@ def test_sitemap_has_all_pages_but_search(app) -> None:
 @pytest.mark.skipif(not commits(ROOT), reason="git's history is not here")
 def test_feed_is_ordered_by_change(app) -> None:
     """And has what Atom asks for in every entry."""
-    root = fromstring(for_machines.feed(app, recipe_catalogue.read(ROOT)))
+    root = fromstring(machines.feed(app, catalogue.read(ROOT)))
     entries = root.findall(f"{ATOM}entry")
     changed = [entry.find(f"{ATOM}updated").text for entry in entries]
     assert changed == sorted(changed, reverse=True) and len(entries) > 10
@@ -87,5 +87,5 @@ def test_feed_is_ordered_by_change(app) -> None:
 @pytest.mark.parametrize("address", ["example.org", "/recipes/", "https://"])
 def test_address_of_the_site_is_checked(app, address: str) -> None:
     app.config.html_baseurl = address
-    with pytest.raises(ConfigError, match=f"SITE_URL is '{address}': make it https://"):
-        for_machines.end_address(app, app.config)
+    with pytest.raises(SystemExit, match=f"SITE_URL is '{address}': make it https://"):
+        addresses.end_address(app, app.config)

@@ -3,10 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
-from conftest import ROOT, SITE
+from conftest import ROOT, SITE, every_page
 
-import link_inventories as inventories
-from repository_links import launch_links
+from recipe_site.repository_links import launch_links
+from tools import inventories
 
 pytestmark = pytest.mark.site
 
@@ -27,6 +27,7 @@ def test_code_cells_link_to_every_reference(get_page) -> None:
     assert {"docs.pytorch.org", "docs.python.org"} <= links
 
 
+@every_page
 def test_colab_opens_the_notebook_of_the_page(page) -> None:
     """Below a folder whose name Sphinx computes."""
     config = SimpleNamespace(

@@ -1,7 +1,6 @@
 """Every recipe's page has the elements of the format, in order, with real content."""
 
 import ast
-import base64
 import itertools
 import re
 import runpy
@@ -11,18 +10,16 @@ from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import parse_qs, urldefrag, urlsplit
 
-import nbformat
 import pytest
 from bs4 import BeautifulSoup, Tag
-from conftest import AROUND
+from conftest import AROUND, every_page, parse
 from docutils import nodes
 from PIL import Image
 from sphinx.util.inventory import InventoryFile
 
-import gallery_adapter
-import recipe_catalogue
-from recipe_catalogue import title_and_outcome
-from recipe_header import TAGS
+from recipe_gallery import gallery
+from recipe_site import catalogue
+from recipe_site.catalogue import TAGS, title_and_outcome
 
 pytestmark = pytest.mark.site
 
@@ -87,16 +84,18 @@ def elements_of_html(page) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("elements", [elements_of_doctree, elements_of_html])
-def test_elements_stand_in_order(page, elements) -> None:
+@every_page
+def test_elements_stand_in_order(page) -> None:
     """Note, label, title, cells, timing, downloads, signature: each once, none missing."""
-    found = elements(page)
-    body = [name for name in found if name in ("code", "output", "figure")]
-    footer = sorted(found[-3:-1])  # the two containers, in either order
-    assert [*found[:-3], *footer, found[-1]] == [*START, *body, *END]
-    assert body[0] == "code", "an output before the first code cell"
+    for elements in (elements_of_doctree, elements_of_html):
+        found = elements(page)
+        body = [name for name in found if name in ("code", "output", "figure")]
+        footer = sorted(found[-3:-1])  # the two containers, in either order
+        assert [*found[:-3], *footer, found[-1]] == [*START, *body, *END]
+        assert body[0] == "code", "an output before the first code cell"
 
 
+@every_page
 def test_note_links_to_the_downloads(page) -> None:
     """The note at the top leads to the downloads at the end of the same page."""
     link = page.main.select_one(".sphx-glr-download-link-note a")
@@ -106,6 +105,7 @@ def test_note_links_to_the_downloads(page) -> None:
     assert target is footer or footer in target.find_all(True)
 
 
+@every_page
 def test_labels_lead_to_the_page(page) -> None:
     """The labels that other projects link to stand in the inventory and resolve."""
     inventory = InventoryFile.loads((SITE / "objects.inv").read_bytes(), uri="")
@@ -122,6 +122,7 @@ def heading(tag: Tag) -> str:
     return "".join(c.get_text() for c in tag.children if c.name != "a" or not c.get("href"))
 
 
+@every_page
 def test_title_is_the_only_h1(page) -> None:
     """The title is that of the docstring."""
     titles = page.main.find_all("h1")
@@ -131,11 +132,13 @@ def test_title_is_the_only_h1(page) -> None:
     assert "sphx-glr-example-title" in titles[0].parent["class"]
 
 
+@every_page
 def test_python_download_is_the_source(page) -> None:
     """What readers take away is the recipe itself."""
     assert page.download(".py").read_bytes() == page.source.read_bytes()
 
 
+@every_page
 def test_code_cells_are_those_of_the_source(page) -> None:
     """Every code cell, non-empty and in order, on the page and in the notebook.
 
@@ -146,18 +149,18 @@ def test_code_cells_are_those_of_the_source(page) -> None:
     blocks = page.doctree.findall(nodes.literal_block)
     in_doctree = [b.astext().strip() for b in blocks if b.get("language") == "Python"]
     assert in_doctree == page.code
-    notebook = nbformat.read(page.download(".ipynb"), 4)
-    in_notebook = [c.source.strip() for c in notebook.cells if c.cell_type == "code"]
+    in_notebook = [c.source.strip() for c in page.notebook.cells if c.cell_type == "code"]
     if page.header.dependencies:
         assert in_notebook.pop(0).startswith("# Installs what is missing")
     assert in_notebook == page.code
-    assert gallery_adapter.code_cells(page.download(".py")) == page.code
+    assert gallery.code_cells(page.download(".py")) == page.code
 
 
+@every_page
 def test_cells_stand_in_source_order(page) -> None:
     """The generated rst holds each text and code cell whole, one after the other."""
     rst = (ROOT / "recipes" / "recipes" / f"{page.slug}.rst").read_text("utf-8")
-    blocks = gallery_adapter.split(page.source, {"filetype_parsers": {}})[1]
+    blocks = gallery.split(page.source)[1]
     lines, position = [line.strip() for line in rst.splitlines()], 0
     for block in blocks:
         text = [line.strip() for line in block.content.strip().splitlines()]
@@ -173,6 +176,7 @@ def calls(code: str) -> set[str]:
     return {ast.unparse(node.func) for node in statements if isinstance(node, ast.Call)}
 
 
+@every_page
 def test_cells_are_followed_by_their_outputs(page) -> None:
     """A cell that prints has one block of text; a cell that shows has a figure."""
     assert any(cell["outputs"] for cell in page.cells()), "nothing is printed"
@@ -195,6 +199,7 @@ def assert_is_picture(path: Path, width: int) -> None:
     assert high - low > 100, f"{path.name} is blank"
 
 
+@every_page
 def test_figures_are_pictures(page) -> None:
     """All figures of the execution are on the page, and their files are what it drew."""
     shown = [path for cell in page.cells() for path in cell["figures"]]
@@ -202,9 +207,11 @@ def test_figures_are_pictures(page) -> None:
     assert sorted(path.name for path in shown) == sorted(path.name for path in made)
     for path in shown:
         assert_is_picture(path, width=400)
-        assert path.read_bytes() == base64.b64decode(page.run["images"][path.name])
+    drawn = {figure.name: figure.content for figure in page.run.figures}
+    assert {path.name: path.read_bytes() for path in shown} == drawn
 
 
+@every_page
 def test_figures_are_told_in_words(page) -> None:
     """The titles within a figure are its text, whatever characters are in them."""
     text = (ROOT / "recipes" / "recipes" / f"{page.slug}.rst").read_text("utf-8")
@@ -212,6 +219,7 @@ def test_figures_are_told_in_words(page) -> None:
     assert [tag["alt"] for tag in page.main.select("img[class^=sphx-glr-]")] == titles
 
 
+@every_page
 def test_timing_is_that_of_an_execution(page) -> None:
     """The running time is more than 0.000 seconds."""
     text = page.main.select_one(".sphx-glr-timing").get_text()
@@ -226,21 +234,22 @@ PROVENANCE = re.compile(
 )
 
 
+@every_page
 def test_page_says_where_it_comes_from(page) -> None:
     """When, with what, on what, with which data, at which commit: as the notebook says."""
     lines = [" ".join(tag.get_text().split()) for tag in page.main.select(".recipe-provenance")]
     assert len(lines) == 1 and PROVENANCE.fullmatch(lines[0]), lines
     made = PROVENANCE.fullmatch(lines[0]).groupdict(default="")
-    assert made == page.run["environment"]
+    assert made == page.run.made_with
     today = datetime.now(UTC).date()
     assert date(2026, 1, 1) <= date.fromisoformat(made["date"]) <= today
     assert made["torch"] == version("torch") and made["torchvision"] == version("torchvision")
     found = re.findall(r"(\w+) \((?:real|drawn stand-in)\)(?:, |$)", made["data"])
     assert found == list(page.header.datasets) and bool(found) == bool(made["data"])
-    notebook = nbformat.read(page.download(".ipynb"), 4)
-    assert notebook.metadata["recipe"] == {"slug": page.slug, **made}
+    assert page.notebook.metadata["recipe"] == {"slug": page.slug, **made}
 
 
+@every_page
 def test_archive_holds_script_and_notebook(page) -> None:
     """The very files that are offered beside it."""
     with zipfile.ZipFile(page.download(".zip")) as archive:
@@ -250,6 +259,7 @@ def test_archive_holds_script_and_notebook(page) -> None:
         assert content == page.download(Path(name).suffix).read_bytes(), name
 
 
+@every_page
 def test_page_shows_no_header(page) -> None:
     """The PEP 723 block is for tools: in the script, not on the page."""
     assert "# /// script" in page.download(".py").read_text("utf-8")
@@ -257,11 +267,13 @@ def test_page_shows_no_header(page) -> None:
     assert "/// script" not in page.doctree.astext()
 
 
+@every_page
 def test_page_was_executed(page) -> None:
     """No page says that its code was not run."""
     assert "typeset without running" not in " ".join(page.main.get_text().split())
 
 
+@every_page
 def test_outputs_hold_no_addresses(page) -> None:
     """An object's address differs from run to run."""
     for cell in page.cells():
@@ -269,6 +281,7 @@ def test_outputs_hold_no_addresses(page) -> None:
             assert not re.findall(r"0x[0-9a-f]{6,}", text)
 
 
+@every_page
 def test_outputs_hold_no_log_lines(page) -> None:
     """What a library logs has a date and a path of this machine."""
     for cell in page.cells():
@@ -285,13 +298,14 @@ def cards() -> dict[str, list[Tag]]:
     path = SITE / "index.html"
     if not path.is_file():
         pytest.fail("the site is not built: run make html", pytrace=False)
-    section = BeautifulSoup(path.read_text("utf-8"), "html.parser").find(id="all-recipes")
+    section = parse(path).find(id="all-recipes")
     found: dict[str, list[Tag]] = {}
     for card in section.select(".recipe-card"):
         found.setdefault(urldefrag(card.a["href"]).url, []).append(card)
     return found
 
 
+@every_page
 def test_front_page_has_one_card(page, cards) -> None:
     """A picture, the title, and the first sentence of the page as its outcome."""
     assert len(cards.get(f"recipes/recipes/{page.slug}.html", ())) == 1
@@ -312,7 +326,7 @@ def test_front_page_has_no_other_cards(cards) -> None:
 
 def test_front_page_has_the_groups_in_order(cards) -> None:
     """One heading per group; below each, the recipes of that first tag."""
-    html = BeautifulSoup((SITE / "index.html").read_text("utf-8"), "html.parser")
+    html = parse(SITE / "index.html")
     groups = html.find(id="all-recipes").find_all("section", recursive=False)
     names = [heading(group.find("h3")) for group in groups]
     assert names == [tag for tag in TAGS if tag in names] and len(names) >= 4
@@ -323,31 +337,33 @@ def test_front_page_has_the_groups_in_order(cards) -> None:
 
 def test_front_page_is_in_the_order_of_the_path(cards) -> None:
     """As the pages' buttons lead from one recipe to the next, none before what it builds on."""
-    path = [entry["slug"] for entry in recipe_catalogue.read(ROOT)]
+    path = [entry.slug for entry in catalogue.read(ROOT)]
     assert [Path(url).stem for url in cards] == path
-    for entry in recipe_catalogue.read(ROOT):
-        assert all(path.index(b) < path.index(entry["slug"]) for b in entry["after"])
+    for entry in catalogue.read(ROOT):
+        assert all(path.index(b) < path.index(entry.slug) for b in entry.after)
     for slug, following in itertools.pairwise(path):
-        html = BeautifulSoup((PAGES / f"{slug}.html").read_text("utf-8"), "html.parser")
+        html = parse(PAGES / f"{slug}.html")
         assert html.select_one('a[rel="next"]')["href"] == f"{following}.html"
 
 
 # -- The menu --------------------------------------------------------------------------
 
 
+@every_page
 def test_menu_shows_the_groups_and_the_siblings(page) -> None:
     """All groups; the recipes of this one's group, and of no other; this one marked."""
     menu = page.html.select_one(".wy-menu-vertical")
     texts = [a.get_text() for a in menu.ul.select(".toctree-l1 > a")]
-    groups = dict.fromkeys(recipe["tags"][0] for recipe in recipe_catalogue.read(ROOT))
+    groups = dict.fromkeys(recipe.tags[0] for recipe in catalogue.read(ROOT))
     assert [text for text in texts if text in groups] == list(groups)
     mine = page.header.tags[0]
-    siblings = [r["title"] for r in recipe_catalogue.read(ROOT) if r["tags"][0] == mine]
+    siblings = [r.title for r in catalogue.read(ROOT) if r.tags[0] == mine]
     assert [a.get_text() for a in menu.select(".toctree-l2 > a")] == siblings
     (here,) = menu.select('[aria-current="page"]')
     assert here.get_text() == heading(page.main.h1)
 
 
+@every_page
 def test_menu_links_lead_somewhere(page) -> None:
     """To pages that are there, and to headings on them."""
     for link in page.html.select(".wy-menu-vertical a"):
@@ -355,13 +371,14 @@ def test_menu_links_lead_somewhere(page) -> None:
         target = (page.path.parent / address).resolve() if address else page.path
         assert target.is_file(), address
         if anchor:
-            html = BeautifulSoup(target.read_text("utf-8"), "html.parser")
+            html = parse(target)
             assert html.find(id=anchor), f"{address} has no {anchor}"
 
 
 # -- Around the recipe -----------------------------------------------------------------
 
 
+@every_page
 def test_facts_stand_below_the_title(page) -> None:
     """Tags, times, both downloads, and the command that runs it."""
     facts = page.main.select_one("h1 + ul.recipe-facts")
@@ -376,6 +393,7 @@ def test_facts_stand_below_the_title(page) -> None:
     assert f"uv run {page.slug}.py" in text
 
 
+@every_page
 def test_head_describes_the_recipe(page) -> None:
     """Search engines and messengers get the outcome, and the first figure if there is one."""
     tags = {tag.get("name") or tag.get("property"): tag["content"] for tag in page.html("meta")
@@ -388,12 +406,14 @@ def test_head_describes_the_recipe(page) -> None:
     assert (SITE / picture.parent.name / picture.name).is_file()
 
 
+@every_page
 def test_what_to_read_before_is_linked(page) -> None:
     """What the header names in ``after``, and nothing else."""
     links = [urldefrag(a["href"]).url for a in page.main.select(".recipe-after a")]
     assert links == [f"{slug}.html" for slug in page.header.after]
 
 
+@every_page
 def test_related_recipes_end_the_page(page) -> None:
     """Three cards of other recipes."""
     urls = [urldefrag(card.a["href"]).url for card in page.main.select(".recipe-card")]
@@ -401,9 +421,10 @@ def test_related_recipes_end_the_page(page) -> None:
     assert all((page.path.parent / url).is_file() for url in urls)
 
 
+@every_page
 def test_api_index_lists_what_recipes_use(page) -> None:
     """Each documented name in a recipe's prose stands there with a link to that recipe."""
-    html = BeautifulSoup((SITE / "docs/api_index.html").read_text("utf-8"), "html.parser")
+    html = parse(SITE / "docs/api_index.html")
     users = {
         row.td.get_text().strip(): {Path(urldefrag(a["href"]).url).stem for a in row.select("a")}
         for row in html.select("table.api-index tbody tr")
@@ -489,7 +510,7 @@ def test_lead_learn_more(lead) -> None:
         if "internal" in link["class"]:
             target = lead.path.parent / address
             assert target.is_file(), f"{address} is missing"
-            html = BeautifulSoup(target.read_text("utf-8"), "html.parser")
+            html = parse(target)
             assert html.find(id=anchor), f"{address} has no {anchor}"
             continue
         bases = [base for base in files if address.startswith(base)]
