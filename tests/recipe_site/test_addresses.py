@@ -5,10 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sphinx.errors import ConfigError
 
-from git_history import commits
-from kept_addresses import check
+from recipe_site.addresses import check_kept, commits, lost
 
 pytestmark = [pytest.mark.unit, pytest.mark.quick]
 
@@ -42,11 +40,11 @@ def checked(root: Path, **redirects: str) -> str:
     env = SimpleNamespace(found_docs={str(Path(page).with_suffix("")) for page in pages})
     redirects = {name.replace("__", "/"): target for name, target in redirects.items()}
     config = SimpleNamespace(redirects=redirects, exclude_patterns=["recipes_source"])
-    try:
-        check(SimpleNamespace(srcdir=root, config=config), env)
-    except ConfigError as error:
-        return str(error)
-    return ""
+    app = SimpleNamespace(srcdir=root, config=config, statuscode=0)
+    problems = "\n".join(lost(app, env))
+    check_kept(app, env)
+    assert app.statuscode == bool(problems)
+    return problems
 
 
 def test_nothing_is_gone(root) -> None:
@@ -62,6 +60,15 @@ def test_renamed_recipe_needs_a_redirect(root, is_committed: bool) -> None:
         git(root, "commit", "-qm", "2")
     assert checked(root).startswith("recipes_source/recipes/a.py was published and is gone")
     assert checked(root, recipes__recipes__a="c.html") == ""
+
+
+def test_module_that_recipes_share_needs_none(root) -> None:
+    """It never had a page."""
+    (root / "recipes_source/recipes/_shared.py").write_text("1")
+    git(root, "add", ".")
+    git(root, "commit", "-qm", "2")
+    (root / "recipes_source/recipes/_shared.py").unlink()
+    assert checked(root) == ""
 
 
 def test_removed_page_needs_a_redirect(root) -> None:

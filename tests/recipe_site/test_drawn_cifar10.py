@@ -1,5 +1,6 @@
 """The drawn stand-in looks and behaves like CIFAR-10, and says what it is."""
 
+import hashlib
 import inspect
 import os
 import pickle
@@ -15,12 +16,19 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision import datasets, transforms
 
-import standin_data
-from standin_data import CLASSES, LENGTH, REAL_FOLDER, draw_images, identity, install
+from recipe_site import drawn_cifar10
+from recipe_site.drawn_cifar10 import (
+    CLASSES,
+    DRAWN_VERSION,
+    LENGTH,
+    REAL_FOLDER,
+    draw_images,
+    install,
+)
+from recipe_site.torch_plugin import data_version
+from tools.downloads import READER
 
 pytestmark = pytest.mark.unit
-
-EXTENSIONS = Path(standin_data.__file__).parent
 
 
 @pytest.fixture
@@ -56,7 +64,7 @@ def test_classes_are_different_shapes() -> None:
     """With everything else equal, no two classes cover the same pixels."""
     y, x = np.mgrid[:32, :32].astype(np.float32)[:, None]
     where = [np.full((1, 1, 1), value, np.float32) for value in (16, 16, 9, 7, 2)]
-    masks = [standin_data.draw_class(i, x, y, *where)[0] for i in range(10)]
+    masks = [drawn_cifar10.draw_class(i, x, y, *where)[0] for i in range(10)]
     assert len(CLASSES) == 10
     assert all(50 < mask.sum() < 974 for mask in masks)
     for i, mask in enumerate(masks):
@@ -176,26 +184,34 @@ def test_truncated_real_data_is_an_error(real, tmp_path, train, capsys) -> None:
     assert capsys.readouterr().out == ""
 
 
-# -- Its identity ----------------------------------------------------------------------
+# -- Its version -----------------------------------------------------------------------
 
 
-def test_identity_follows_the_data(tmp_path) -> None:
+def test_version_stands_for_the_images() -> None:
+    """Other images, another version: recipes that show them must run again."""
+    code = [inspect.getsource(f) for f in (drawn_cifar10.draw_class, draw_images)]
+    drawn = hashlib.sha256("".join([*code, str(CLASSES), str(LENGTH)]).encode()).hexdigest()[:16]
+    known = ("drawn 1", "fb5d2570ef5659ab")
+    assert (DRAWN_VERSION, drawn) == known, "do they draw other images? then raise DRAWN_VERSION"
+
+
+def test_version_follows_the_data(tmp_path) -> None:
     """It changes between stand-in and real data, and with the real files."""
-    seen = [identity("CIFAR10", tmp_path)]
-    assert identity("CIFAR10", tmp_path) == seen[0]
+    seen = [data_version("CIFAR10", tmp_path)]
+    assert data_version("CIFAR10", tmp_path) == seen[0]
     file = tmp_path / REAL_FOLDER / "data_batch_1"
     file.parent.mkdir()
     for size in (1, 2):
         file.write_bytes(b"x" * size)
-        seen.append(identity("CIFAR10", tmp_path))
+        seen.append(data_version("CIFAR10", tmp_path))
     assert len(set(seen)) == 3
-    assert [name.split()[0] for name in seen] == ["stand-in", "real", "real"]
+    assert [name.split()[0] for name in seen] == ["drawn", "real", "real"]
 
 
-def test_unknown_data_set_has_no_identity(tmp_path) -> None:
+def test_unknown_data_set_has_no_version(tmp_path) -> None:
     """A wrong name in a header is an error that lists the right ones."""
     with pytest.raises(ValueError, match="'MNIST'.*known: CIFAR10"):
-        identity("MNIST", tmp_path)
+        data_version("MNIST", tmp_path)
 
 
 # -- sitecustomize ---------------------------------------------------------------------
@@ -211,7 +227,7 @@ print(hasattr(CIFAR10, "standin_for"))
 @pytest.mark.parametrize(("data", "patched"), [(None, False), ("", False), ("here", True)])
 def test_a_fresh_process_is_patched_when_asked(tmp_path, data, patched) -> None:
     """Only with RECIPE_DATA, and without importing torch before the process does."""
-    env = {**os.environ, "PYTHONPATH": str(EXTENSIONS)}
+    env = {**os.environ, "PYTHONPATH": str(READER)}
     env.pop("RECIPE_DATA", None)
     if data is not None:
         env["RECIPE_DATA"] = data and str(tmp_path)
