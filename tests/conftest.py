@@ -154,13 +154,14 @@ def lead() -> Page:
 def reader_env(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment for running what readers download, with the data of the build."""
     from recipe_site.drawn_cifar10 import has_real_data
+    from tools.downloads import READER
 
     data = ROOT / "data"
     if not has_real_data(data):
         data = tmp_path_factory.mktemp("no_data")
     return {
         **os.environ,
-        "PYTHONPATH": str(ROOT / "tools" / "reader"),
+        "PYTHONPATH": str(READER),
         "RECIPE_DATA": str(data),
         "MPLBACKEND": "agg",
         "OMP_NUM_THREADS": "1",

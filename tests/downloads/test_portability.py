@@ -7,17 +7,14 @@ import multiprocessing
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from conftest import LEAD, SOURCES
 
-from executed_notebooks import printed
-from gallery_adapter import code_cells
+from recipe_gallery.gallery import code_cells
 
 pytestmark = pytest.mark.downloads
 
-SOURCES = Path(__file__).parents[2] / "recipes_source" / "recipes"
-LEAD = "zeroing_out_gradients"
 STARTS = re.compile(r"^\s*(?:import|from) .*\b(?:multiprocessing|subprocess)|num_workers", re.M)
 FOLDER = "Meine Rezepte, é и 漢字"
 METHOD = """
@@ -68,5 +65,5 @@ def test_script_prints_the_same(get_page, chosen_slug, reader_env, tmp_path, way
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    assert done.stdout == "".join(map(printed, page.run["outputs"]))
+    assert done.stdout == page.run.text
     assert {path.name for path in folder.iterdir()} <= {script.name, "data"}

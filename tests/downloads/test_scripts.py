@@ -1,6 +1,6 @@
 """The Python file says what it needs, and holds nothing that works only here.
 
-That it runs and prints what the page shows is the subject of ``test_verify.py``.
+That it runs and prints what the page shows is the subject of ``tests/tools/test_verify.py``.
 """
 
 import ast
@@ -10,34 +10,40 @@ import tomllib
 from importlib.metadata import packages_distributions
 
 import pytest
+from conftest import every_page
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from recipe_header import BLOCK
+from recipe_gallery.header import BLOCK
 
 pytestmark = pytest.mark.downloads
 
 
-@pytest.fixture(scope="module")
-def source(page) -> str:
+def script(page) -> str:
+    """The text of the download."""
     return page.download(".py").read_text("utf-8")
 
 
-@pytest.fixture(scope="module")
-def header(source) -> dict:
+def header(source: str) -> dict:
     """The PEP 723 block, read as any other tool would."""
     block = BLOCK.search(source)
     assert block and source.startswith(block[0])
     return tomllib.loads(re.sub(r"(?m)^# ?", "", block["content"]))
 
 
-def test_script_holds_no_trace_of_this_project(source) -> None:
+@every_page
+def test_script_holds_no_trace_of_this_project(page) -> None:
     """Nothing that works only here."""
-    assert not re.findall(r"(?i)\bstand-?in\b|\bextensions\b|RECIPE_DATA", source)
+    ours = (
+        r"(?i)\bstand-?in\b|\bdrawn_cifar|\brecipe_(gallery|site)\b|(from|import) tools\b|RECIPE_"
+    )
+    assert not re.findall(ours, script(page))
 
 
-def test_script_downloads_its_data(source, header) -> None:
+@every_page
+def test_script_downloads_its_data(page) -> None:
     """A declared data set is torchvision's, with download=True; no other is used."""
+    source = script(page)
     names, calls = {}, []
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import | ast.ImportFrom):
@@ -51,13 +57,15 @@ def test_script_downloads_its_data(source, header) -> None:
             if full.startswith("torchvision.datasets."):
                 keywords = {k.arg: ast.unparse(k.value) for k in node.keywords}
                 calls.append((full, keywords.get("download")))
-    declared = header["tool"]["recipe"].get("datasets", [])
+    declared = header(source)["tool"]["recipe"].get("datasets", [])
     assert set(calls) == {(f"torchvision.datasets.{name}", "True") for name in declared}
 
 
-def test_script_declares_what_it_imports(source, header) -> None:
+@every_page
+def test_script_declares_what_it_imports(page) -> None:
     """``uv run`` installs every package that it needs."""
-    declared = {canonicalize_name(Requirement(d).name) for d in header["dependencies"]}
+    source = script(page)
+    declared = {canonicalize_name(Requirement(d).name) for d in header(source)["dependencies"]}
     imported = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):

@@ -15,14 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from torchvision.datasets import CIFAR10
 
-import fetch_data
-from standin_data import REAL_FOLDER, has_real_data
+from recipe_site.drawn_cifar10 import REAL_FOLDER, has_real_data
+from tools import fetch_data
 
 pytestmark = pytest.mark.unit
 
-SCRIPT = Path(fetch_data.__file__)
 NAMES = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch", "batches.meta"]
 
 
@@ -92,7 +92,7 @@ def make_data(monkeypatch, folder: Path) -> str:
     """What the script says when it gives up; it is one sentence."""
     monkeypatch.chdir(folder)
     with pytest.raises((SystemExit, KeyboardInterrupt)) as caught:
-        runpy.run_path(str(SCRIPT), run_name="__main__")
+        runpy.run_path(fetch_data.__file__, run_name="__main__")
     assert isinstance(caught.value, SystemExit) and isinstance(caught.value.code, str)
     assert "\n" not in caught.value.code
     assert not has_real_data(folder / "data"), "a build would take this for real data"
@@ -103,12 +103,13 @@ def test_an_unreachable_host_is_one_sentence(tmp_path) -> None:
     """As a process: exit status 1, one line, no traceback."""
     code = (
         "import runpy, sys; from torchvision.datasets import CIFAR10; "
-        "CIFAR10.url = 'http://127.0.0.1:9/x'; runpy.run_path(sys.argv[1], run_name='__main__')"
+        "CIFAR10.url = 'http://127.0.0.1:9/x'; "
+        "runpy.run_module('tools.fetch_data', run_name='__main__')"
     )
-    env = {**os.environ, "PYTHONPATH": str(SCRIPT.parent), "no_proxy": "127.0.0.1"}
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "no_proxy": "127.0.0.1"}
     env.pop("RECIPE_DATA", None)
     run = subprocess.run(
-        [sys.executable, "-c", code, SCRIPT], cwd=tmp_path, env=env, capture_output=True, text=True
+        [sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True
     )
     assert run.returncode == 1
     assert run.stderr.startswith("cannot fetch cifar-10-python.tar.gz from 127.0.0.1 (")

@@ -5,7 +5,7 @@ from zipfile import ZipFile
 
 import pytest
 
-from take_away import PACKS, pack
+from tools.pack_site import PACKS, pack
 
 pytestmark = [pytest.mark.unit, pytest.mark.quick]
 

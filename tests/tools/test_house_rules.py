@@ -1,37 +1,42 @@
 """Every recipe keeps the house rules, and every rule finds what it is there for.
 
-The rules are in ``extensions/house_rules.py``; those that need a run are in
-``run_cells.py``, and have the marker ``downloads`` too, as they take minutes.
+What needs a run is asked by ``make verify``: see ``test_downloads.py`` and ``test_comparison.py``.
 """
 
-import json
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from conftest import SOURCES
 
-import gallery_adapter
-import house_rules
-from recipe_store import Store
+from tools import house_rules
 
 pytestmark = pytest.mark.lint
-
-ROOT = Path(__file__).parents[2]
-STORE = Store(ROOT, {})
-RECIPES = [pytest.param(STORE.sources / f"{slug}.py", id=slug) for slug in STORE.slugs()]
+RECIPES = house_rules.sources(SOURCES)
 
 
-@pytest.mark.parametrize("path", RECIPES)
-def test_recipe_keeps_the_rules(path) -> None:
-    found = house_rules.problems(path)
+def test_every_recipe_keeps_the_rules() -> None:
+    assert len(RECIPES) >= 20
+    found = [problem for path in RECIPES for problem in house_rules.problems(path)]
     assert not found, "\n".join(found)
+
+
+def test_command_says_what_is_wrong(monkeypatch, capsys, tmp_path) -> None:
+    """With exit status 1; else that nothing is."""
+    with pytest.raises(SystemExit) as ended:
+        house_rules.main()
+    assert (ended.value.code, capsys.readouterr().out) == (0, "no problems\n")
+    write(tmp_path, BASE.replace("x = ", "# TBD\nx = "))
+    monkeypatch.setattr(house_rules, "__file__", str(tmp_path / "tools" / "house_rules.py"))
+    with pytest.raises(SystemExit) as ended:
+        house_rules.main()
+    assert ended.value.code == 1
+    assert re.search(r"(?m)^recipes_source/recipes/base.py:\d+: TBD", capsys.readouterr().out)
 
 
 def test_exceptions_are_recipes() -> None:
     """An exception whose recipe is gone goes too."""
-    assert set(house_rules.EXCEPTIONS) <= set(STORE.slugs())
+    assert set(house_rules.EXCEPTIONS) <= {path.stem for path in RECIPES}
 
 
 # -- Each rule finds its mutation, and nothing else ------------------------------------
@@ -114,6 +119,8 @@ MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its 
     ("x = ", "import sys\nprint(sys.argv)\nx = ", "sys.argv does not work", "sys.argv"),
     ("x = ", "from sys import exit\nexit(0)\nx = ", "sys.exit does not work", "exit(0)"),
     ("x = ", "import inspect as i\ni.getsource(f)\nx = ", "inspect.getsource does", "getsource"),
+    ("x = ", "raise SystemExit\nx = ", "it exits, and the rest", "raise SystemExit"),
+    ("x = ", "if x:\n    raise SystemExit(1)\nx = ", "it exits, and the rest", "SystemExit(1)"),
     ("x = ", f"loader = {LOADER}\nx = ", "num_workers at module level", LOADER),
     ("x = ", f"if __debug__:\n    {LOADER}\nx = ", "num_workers at module level", LOADER),
 ]
@@ -128,13 +135,18 @@ ALLOWED = [
 ]
 
 
-def problems(folder: Path, text: str, back: str = BACK) -> list[str]:
-    """What is wrong with a recipe that has two siblings, one of which links back."""
+def write(folder: Path, text: str, back: str = BACK) -> Path:
+    """Write a recipe that has two siblings, one of which links back; its path."""
     sources = folder / "recipes_source" / "recipes"
     sources.mkdir(parents=True)
     for slug, content in (("base", text), ("left", back), ("right", "")):
         (sources / f"{slug}.py").write_text(content, "utf-8")
-    return house_rules.problems(sources / "base.py")
+    return sources / "base.py"
+
+
+def problems(folder: Path, text: str, back: str = BACK) -> list[str]:
+    """What is wrong with a recipe that has two siblings, one of which links back."""
+    return house_rules.problems(write(folder, text, back))
 
 
 @pytest.mark.parametrize(("old", "new", "problem", "place"), MUTATIONS)
@@ -161,11 +173,38 @@ def test_orphan_is_found(tmp_path) -> None:
 
 
 def test_imported_module_is_no_recipe(tmp_path) -> None:
-    """It counts as no sibling, and its imports are the recipe's."""
-    text = BASE.replace("import torch\n", "import right\nimport torch\n")
-    found = problems(tmp_path, text)
-    assert ["no recipe right" in line for line in found] == [False, True], found
-    assert "fewer than two links" in found[0]
+    """Its name begins with _; it counts as no sibling, and its imports are the recipe's."""
+    text = BASE.replace("import torch\n", "import _right\nimport torch\n")
+    text = text.replace("recipes_right", "recipes__right")
+    path = write(tmp_path, text)
+    path.with_name("right.py").rename(path.with_name("_right.py"))
+    path.with_name("_right.py").write_text("import numpy\n")
+    found = house_rules.problems(path)
+    what = ["fewer than two links", "declare numpy, torch, torchvision", "no recipe _right"]
+    assert all(words in line for words, line in zip(what, found, strict=True)), found
+    assert house_rules.sources(path.parent) == [path, path.with_name("left.py")]
+
+
+BROKEN = {
+    "not UTF-8": (BASE.replace("matters", "é").encode("latin-1"), "can't decode byte 0xe9"),
+    "a NUL": (f'{BASE}y = "\0"\n'.encode(), "cannot contain null bytes"),
+    "no docstring": (re.sub(r'(?s)""".*"""', "", BASE).encode(), "Could not find docstring"),
+    "no header": (BASE[BASE.index('"""') :].encode(), "expected one '# /// script' block"),
+    "nothing": (b"", "expected one '# /// script' block"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_broken_recipe_is_one_line(tmp_path, what) -> None:
+    """And its siblings are checked as if it were whole."""
+    content, message = BROKEN[what]
+    path = write(tmp_path, BASE)
+    broken = path.with_name("right.py")
+    broken.write_bytes(content)
+    (problem,) = house_rules.problems(broken)
+    assert problem.startswith("recipes_source/recipes/right.py:1: ") and message in problem
+    assert "\n" not in problem
+    assert house_rules.problems(path) == []
 
 
 def test_every_rule_has_a_mutation(tmp_path) -> None:
@@ -179,85 +218,3 @@ def test_every_rule_has_a_mutation(tmp_path) -> None:
     for message in messages:
         pattern = ".*".join(map(re.escape, re.split(r"\{[^}]*\}", message)))
         assert re.search(pattern, "\n".join(found)), f"no mutation for {message!r}"
-
-
-# -- What a run shows ------------------------------------------------------------------
-
-RUN_BASE = """
-import warnings
-
-import matplotlib.pyplot as plt
-
-print("one")
-
-# %%
-# A figure.
-
-fig, ax = plt.subplots()
-ax.plot([1, 2])
-ax.set(title="title", xlabel="x", ylabel="y")
-plt.show()
-"""
-RUN_MUTATIONS = [
-    ('title="title", ', "", "base.py:11: a figure without a title"),
-    ('xlabel="x", ', "", "base.py:11: an axis without a label: call set_xlabel"),
-    (', ylabel="y"', "", "an axis without a label: call set_ylabel"),
-    ("plt.show()", "plt.subplots()", "a figure without a title"),  # shown, as pages do
-    ("plt.show()", "plt.show()\nax.set_title('')", "a figure without a title"),
-    ('print("one")', "1 + 1", "base.py:7: the cell ends with a value: print it"),
-    ('print("one")', "raise SystemExit", "it exits, and the rest does not run"),
-    ('print("one")', "warnings.warn('old', FutureWarning)", "FutureWarning: old"),
-    ('print("one")', "warnings.warn('old', DeprecationWarning)", "DeprecationWarning: old"),
-]
-RUN_ALLOWED = """
-import matplotlib.pyplot as plt
-
-fig, axes = plt.subplots(2, 2, sharex=True, layout="constrained")
-image = axes[0, 0].imshow([[1, 2]])
-fig.colorbar(image, ax=axes[0, 0])
-axes[0, 1].axis("off")
-axes[0, 0].twinx()
-axes[1, 0].set_xlabel("shared")
-fig.supylabel("y")
-fig.suptitle("title")
-plt.show()
-"""
-
-
-def run(path: Path, folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess:
-    """Run a recipe's cells in an empty folder; deprecated API is an error."""
-    blocks = gallery_adapter.split(path, {"filetype_parsers": {}})[1]
-    cells = [(block.lineno, block.content) for block in blocks if block.type == "code"]
-    folder.mkdir()
-    return subprocess.run(
-        [sys.executable, "-W", "error::FutureWarning", "-W", "error::DeprecationWarning",
-         Path(__file__).with_name("run_cells.py"), path],
-        input=json.dumps(cells), cwd=folder, env=env, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
-
-
-@pytest.mark.downloads
-@pytest.mark.parametrize(("old", "new", "problem"), RUN_MUTATIONS)
-def test_run_finds_its_mutation(tmp_path, reader_env, old, new, problem) -> None:
-    assert old in RUN_BASE
-    path = tmp_path / "base.py"
-    path.write_text(f'"""Title"""\n{RUN_BASE.replace(old, new)}', "utf-8")
-    done = run(path, tmp_path / "empty", reader_env)
-    assert done.returncode == 1
-    assert problem in done.stderr
-
-
-@pytest.mark.downloads
-@pytest.mark.parametrize("text", [RUN_BASE, RUN_ALLOWED])
-def test_run_finds_nothing_else(tmp_path, reader_env, text) -> None:
-    path = tmp_path / "base.py"
-    path.write_text(f'"""Title"""\n{text}', "utf-8")
-    done = run(path, tmp_path / "empty", reader_env)
-    assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.downloads
-@pytest.mark.parametrize("path", RECIPES)
-def test_recipe_keeps_the_rules_of_a_run(path, tmp_path, reader_env) -> None:
-    done = run(path, tmp_path / "empty", reader_env)
-    assert done.returncode == 0, done.stderr

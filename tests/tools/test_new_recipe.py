@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-import house_rules
-from new_recipe import create
+from tools import house_rules
+from tools.new_recipe import create, main
 
 pytestmark = pytest.mark.unit
 ENVIRONMENT = {"MPLBACKEND": "agg", "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
@@ -53,3 +53,11 @@ def test_name_of_a_module_is_refused(root, name: str) -> None:
 def test_nothing_is_overwritten(root) -> None:
     with pytest.raises(ValueError, match="is there already"):
         create(root, "zeroing_out_gradients")
+
+
+@pytest.mark.parametrize("arguments", [[], ["1st"]])
+def test_command_is_one_sentence(monkeypatch, arguments: list[str]) -> None:
+    """It says how to call it, and why not so."""
+    monkeypatch.setattr(sys, "argv", ["new_recipe", *arguments])
+    with pytest.raises(SystemExit, match="^make new RECIPE=slug: '(1st)?' is no name"):
+        main()
