@@ -33,7 +33,7 @@ verify:  ## run what readers download and compare it with the pages (RECIPE, JOB
 	@$(SPHINX) . _build/html $(AGAIN)
 
 test:  ## run all tests (MARK=expression: those whose markers match)
-	@$(PYTHON) -m pytest -n logical --dist loadfile $(if $(MARK),-m "$(MARK)")
+	@$(PYTHON) -m pytest -n logical --dist loadfile --no-loadscope-reorder $(if $(MARK),-m "$(MARK)")
 
 coverage:  ## test recipe_gallery by itself, and say which lines no test reaches
 	@$(PYTHON) -m pytest tests/recipe_gallery -m unit --cov=recipe_gallery --cov-fail-under=80 \
