@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from recipe_site.addresses import check_kept, commits, lost
+from recipe_site import addresses
+from recipe_site.addresses import check_kept, commits, dates, end_address, lost, remove_pages
 
 pytestmark = [pytest.mark.unit, pytest.mark.quick]
 
@@ -33,6 +34,14 @@ def root(tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(autouse=True)
+def said(monkeypatch) -> list[str]:
+    """What the build says as errors."""
+    sentences: list[str] = []
+    monkeypatch.setattr(addresses, "logger", SimpleNamespace(error=sentences.append))
+    return sentences
+
+
 def checked(root: Path, **redirects: str) -> str:
     """What the check complains about; "" if nothing."""
     pages = {p.relative_to(root).as_posix() for p in root.rglob("docs/*.rst")}
@@ -49,6 +58,15 @@ def checked(root: Path, **redirects: str) -> str:
 
 def test_nothing_is_gone(root) -> None:
     assert checked(root) == ""
+
+
+def test_each_lost_address_is_an_error_of_the_build(root, said) -> None:
+    """In a sentence that says what to do."""
+    for name in ("recipes_source/recipes/a.py", "docs/page.rst"):
+        (root / name).unlink()
+    assert checked(root) == "\n".join(said) and len(said) == 2
+    for sentence, page in zip(said, ("docs/page", "recipes/recipes/a"), strict=True):
+        assert f"say in 'redirects' in conf.py where its readers should go: \"{page}\"" in sentence
 
 
 @pytest.mark.parametrize("is_committed", [True, False])
@@ -114,3 +132,48 @@ def test_without_a_history_nothing_is_known(root, tmp_path_factory) -> None:
     shallow = tmp_path_factory.mktemp("shallow")
     git(shallow, "clone", "-q", "--depth=1", f"file://{root}", "clone")
     assert commits(shallow / "clone") == {}
+
+
+def test_recipe_was_published_with_its_first_commit(root) -> None:
+    """And changed with its last; of one that is not committed nothing is known."""
+    (root / "recipes_source/recipes/a.py").write_text("2")
+    git(root, "commit", "-qam", "2", day="2026-02-02")
+    assert dates(root, "a") == {
+        "datePublished": "2026-01-01T10:00:00Z",
+        "dateModified": "2026-02-02T10:00:00Z",
+    }
+    assert dates(root, "new") == {}
+
+
+def test_page_without_a_source_is_removed(tmp_path) -> None:
+    """Of those written by hand; the run stage has its own."""
+    for name in ("docs/page.html", "docs/gone.html", "index.html", "recipes/recipes/a.html"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("1")
+    env = SimpleNamespace(found_docs={"docs/page"})
+    assert remove_pages(SimpleNamespace(outdir=tmp_path, env=env)) == []
+    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.html")}
+    assert left == {"docs/page.html", "index.html", "recipes/recipes/a.html"}
+
+
+# -- The address of the site -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("address", ["example.org", "/recipes/", "https://"])
+def test_address_of_the_site_is_checked(address: str) -> None:
+    with pytest.raises(SystemExit, match=f"SITE_URL is '{address}': make it https://"):
+        end_address(None, SimpleNamespace(html_baseurl=address))
+
+
+@pytest.mark.parametrize("address", ["https://example.org/x", "https://example.org/x//"])
+def test_address_of_the_site_ends_with_one_slash(address: str) -> None:
+    """However many were written."""
+    config = SimpleNamespace(html_baseurl=address)
+    end_address(None, config)
+    assert config.html_baseurl == "https://example.org/x/"
+
+
+def test_site_needs_no_address() -> None:
+    config = SimpleNamespace(html_baseurl="")
+    end_address(None, config)
+    assert config.html_baseurl == ""

@@ -106,14 +106,29 @@ def test_order_of_the_tags_is_that_of_the_next_build(tmp_path, monkeypatch) -> N
     monkeypatch.setattr(catalogue, "TAGS", ("Data", "Basics"))
     update(tmp_path)
     assert slugs(read(tmp_path)) == ["b", "a"]
+    index = (tmp_path / f"{layout.INDEX}.rst").read_text("utf-8")
+    assert index.index("recipes/b") < index.index("recipes/a")
 
 
-def test_circle_ends_the_build_with_an_error(tmp_path) -> None:
-    """And the site is there, without that order."""
+def test_circle_ends_the_build_with_an_error(tmp_path, monkeypatch) -> None:
+    """Which names it; and the site is there, without that order."""
+    said: list[str] = []
+    logger = SimpleNamespace(error=lambda form, *values: said.append(form % values))
+    monkeypatch.setattr(catalogue, "logger", logger)
     recipe(tmp_path, "a", "words", after=["b"])
     recipe(tmp_path, "b", "words", after=["a"])
     assert update(tmp_path).statuscode == 1
+    (sentence,) = said
+    assert sentence.startswith(f"{layout.SOURCES}: 'after'") and "in a circle: " in sentence
     assert slugs(read(tmp_path)) == ["a", "b"]
+
+
+def test_index_of_the_run_stage_is_left_alone(tmp_path) -> None:
+    """If the settings ask it for one."""
+    recipe(tmp_path, "a", "words")
+    update(tmp_path, index=True)
+    assert slugs(read(tmp_path)) == ["a"]
+    assert not (tmp_path / f"{layout.INDEX}.rst").exists()
 
 
 def test_damaged_catalogue_is_made_again(tmp_path) -> None:

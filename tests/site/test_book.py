@@ -6,7 +6,7 @@ import sys
 from zipfile import ZIP_STORED, ZipFile
 
 import pytest
-from conftest import ROOT
+from conftest import ROOT, recipe_slugs
 
 pytestmark = pytest.mark.site
 
@@ -28,8 +28,8 @@ def book(tmp_path_factory) -> ZipFile:
 def test_each_recipe_is_a_chapter(book) -> None:
     """With its text and its figures."""
     names = set(book.namelist())
-    for source in (ROOT / "recipes_source" / "recipes").glob("*.py"):
-        chapter = f"recipes/recipes/{source.stem}.xhtml"
+    for slug in recipe_slugs():
+        chapter = f"recipes/recipes/{slug}.xhtml"
         assert chapter in names
         assert f'href="{chapter}"' in book.read("content.opf").decode()
     assert any(name.startswith("_images/sphx_glr_") for name in names)

@@ -7,7 +7,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 from conftest import ROOT, SITE, every_page
 
-from recipe_site import addresses, catalogue, machines
+from recipe_site import catalogue, machines
 from recipe_site.addresses import commits
 
 pytestmark = pytest.mark.site
@@ -82,10 +82,3 @@ def test_feed_is_ordered_by_change(app) -> None:
     assert changed == sorted(changed, reverse=True) and len(entries) > 10
     assert root.find(f"{ATOM}updated").text == changed[0]
     assert len({entry.find(f"{ATOM}id").text for entry in entries}) == len(entries)
-
-
-@pytest.mark.parametrize("address", ["example.org", "/recipes/", "https://"])
-def test_address_of_the_site_is_checked(app, address: str) -> None:
-    app.config.html_baseurl = address
-    with pytest.raises(SystemExit, match=f"SITE_URL is '{address}': make it https://"):
-        addresses.end_address(app, app.config)
