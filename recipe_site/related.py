@@ -15,7 +15,9 @@ from sphinx_gallery.recommender import ExampleRecommender
 from recipe_gallery.files import digest, read_json, write_json
 
 MOST = 3  # how many a page names
-RARE, COMMON = 2, 0.4  # words in fewer recipes, or in a larger share of them, say nothing
+# Words that stand fewer than two times in all recipes together, or more often than 0.4 times the
+# number of recipes, say nothing: Sphinx-Gallery compares these bounds with sums of occurrences.
+RARE, COMMON = 2, 0.4
 
 
 def find(scripts: Mapping[Path, str], kept: Path) -> dict[str, list[str]]:
