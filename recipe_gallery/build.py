@@ -54,9 +54,11 @@ class Build:
         """
         self.reader.read()
         self.store.tidy(self.reader.paths)
-        todo = [r for r in self.reader.recipes if r.reason and self.settings.execute]
+        todo = []
         for recipe in self.reader.recipes:
-            if recipe not in todo:
+            if recipe.reason and self.settings.execute:
+                todo.append(recipe)
+            else:
                 self.attempt(recipe, lambda r=recipe: self.typesetter.bring_up_to_date(r))
         if todo:
             self.execute(sorted(todo, key=lambda recipe: (-recipe.cost, recipe.docname)))
@@ -122,11 +124,12 @@ class Build:
         plugin, name = self.settings.plugin, self.settings.plugin_name
         declared = {header.requirement(d).name for r in todo for d in r.header.dependencies}
         # For a single recipe, what only some need is not worth the time.
-        return [name][: len(name)] + [
+        wanted = [
             module if len(todo) > 1 else package
             for package, module in plugin.preload.items()
             if package in declared
         ]
+        return [name, *wanted] if name else wanted
 
     def use_the_wait(self, todo: list[Recipe], futures: Mapping[Future, Recipe]) -> None:
         """Convert prose, which is kept for typesetting, while a core is idle at the start."""
