@@ -70,11 +70,6 @@ def execute(task: Task) -> Run:
         except SystemExit as error:
             reason = f"called sys.exit({error.code!r}), which would end the page here"
             run = Run(failure=Failure(reason, where(error, scratch, task)))
-        except FileNotFoundError as error:
-            if workdir.exists():
-                raise
-            reason = "deleted the folder that it runs in"
-            run = Run(failure=Failure(reason, where(error, scratch, task)))
         except Exception:  # a fault of ours, which the executor reports
             raise
         except BaseException as error:  # such as KeyboardInterrupt, which would end the build
@@ -128,7 +123,8 @@ def run_cells(task: Task, scratch: Path, printed: Printed) -> Run:
     cells, names, raised = gallery.execute(source, target, root, task.settings, printed)
     wall = time.perf_counter() - start
     if raised:  # it is on the page, too
-        raised = replace(raised, details=readable(raised.details, scratch, task))
+        texts = [readable(text, scratch, task) for text in (raised.reason, raised.details)]
+        raised = Failure(*texts)
         cells = [replace(cell, rst=readable(cell.rst, scratch, task)) for cell in cells]
     run = Run(tuple(cells), names, wall=wall, raised=raised.details if raised else "")
     try:

@@ -25,8 +25,8 @@ from .printed import read
 from .supervisor import FAULTS, PRINTED, RESULT, Work, supervise
 
 ALWAYS = (f"{__package__}.child", "matplotlib.pyplot", "numpy")
-LINES = 20  # of what a recipe printed, in a report
-GRACE = 20  # seconds beyond a time limit for all that is not the recipe's
+LINES, TAIL = 20, 20_000  # lines that a report shows, of so many last bytes
+GRACE = 90  # seconds beyond a time limit for all that is not the recipe's
 
 
 class LocalExecutor:
@@ -91,11 +91,10 @@ class LocalExecutor:
 
 def last_words(scratch: Path, name: str) -> str:
     """The last lines that a recipe left: where it was when it ended, and what it printed."""
-    faults, printed = (
-        own_lines(read(scratch / file, -2000, 2000).decode(errors="replace"))
-        for file in (FAULTS, PRINTED)
-        if (scratch / file).is_file() or not (scratch / file).touch()
-    )
+    faults, printed = [
+        own_lines(read(file, -TAIL, TAIL).decode(errors="replace")) if file.is_file() else ""
+        for file in (scratch / FAULTS, scratch / PRINTED)
+    ]
     text = "\n".join(filter(None, [faults, f"It had printed:\n{printed}" if printed else ""]))
     return text.replace(str(scratch / "work"), name.rpartition("/")[0])
 
@@ -105,4 +104,4 @@ def own_lines(text: str) -> str:
     ours = (str(Path(__file__).parent), "/sphinx_gallery/", "/multiprocessing/")
     drop = (*ours, "/threading.py", 'File "<string>"', "Extension modules:", "Thread 0x")
     kept = [line for line in text.strip().splitlines() if not any(word in line for word in drop)]
-    return "\n".join([line for line in kept if line.strip()][-LINES:])
+    return "\n".join([line[:500] for line in kept if line.strip()][-LINES:])

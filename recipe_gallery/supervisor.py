@@ -24,6 +24,7 @@ from .model import Failure, Run, Task
 from .printed import LIMIT, read, too_late, too_much
 
 INTERVAL = 0.1  # seconds between two looks
+PATIENCE = 60  # seconds until a recipe's process must have begun
 GIB, MIB = 2**30, 2**20
 OWN_ANSWER, RESULT = "answer", "result"  # files in scratch: of the recipe's process, and ours
 FAULTS, PRINTED, SHOWN = "faults", "printed", "shown"  # and how much of that the page shows
@@ -108,14 +109,16 @@ def answer(task: Task, work: Work) -> None:
 def watch(task: Task, process: multiprocessing.Process, family: "Family", build: object) -> str:
     """Wait for the end of a recipe's process; the limit that it broke, "" if none."""
     printed, start = Path(task.scratch, PRINTED), time.monotonic()
-    limit = task.header.memory * GIB
+    limit, begun = task.header.memory * GIB, False
     while process.exitcode is None:
         wait([process.sentinel], INTERVAL)
         if build is not None and not build.is_alive():
             raise Ended
-        if time.monotonic() - start > task.header.timeout:
+        if not begun and printed.exists():  # a spawned process has been importing until now
+            begun, start = True, time.monotonic()
+        if time.monotonic() - start > task.header.timeout + (0 if begun else PATIENCE):
             return f"was still running after its time limit of {task.header.timeout:g} s"
-        if printed.exists() and printed.stat().st_size > 4 * LIMIT:
+        if begun and printed.stat().st_size > 4 * LIMIT:
             return too_much(read(printed, 0, 200))
         if family.memory(limit) > limit:
             return over_memory(task)

@@ -151,10 +151,9 @@ def raises(task: Task) -> Run:
 
 def exits(task: Task) -> Run:
     """As compiled code can."""
-    os.write(2, b"the last words\n")
-    (Path(task.scratch) / "console").write_text(
-        f'File "{task.scratch}/work/a.py"\nin /usr/lib/threading.py'
-    )
+    scratch = Path(task.scratch)
+    (scratch / "printed").write_text("the last words\n")
+    (scratch / "faults").write_text(f'File "{scratch}/work/a.py"\nin /usr/lib/threading.py')
     os._exit(3)
 
 
@@ -165,14 +164,15 @@ def dies(task: Task) -> Run:
 
 
 def hangs(task: Task) -> Run:
-    """Until somebody ends it; with a process that it started."""
+    """Until somebody ends it; with a process that it started, in a session of its own."""
     import subprocess
     import sys
 
-    os.setsid()
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    Path(task.srcdir, "scratch").write_text(task.scratch)
+    Path(task.scratch, "printed").touch()  # as a sign that it has begun
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    child = subprocess.Popen(command, start_new_session=True)
     Path(task.srcdir, "child").write_text(str(child.pid))
-    (Path(task.scratch) / "pid").write_text(str(os.getpid()))
     time.sleep(600)
     raise AssertionError
 
@@ -182,13 +182,19 @@ def cannot_return(task: Task) -> Run:
     return Run(made_with={"a function": lambda: None})
 
 
-def is_watched(task: Task) -> Run:
-    """Runs on under the eyes of ``watch``, whose limits the header has."""
-    from recipe_gallery.limits import watch
+def does_what_it_is_told(task: Task) -> Run:
+    """Runs the code of the task as it is."""
+    Path(task.scratch, "printed").touch()  # as a sign that it has begun
+    exec(next(iter(task.files.values())), {})  # what a test wants to be watched
+    return Run()
 
-    os.setsid()
-    scratch = Path(task.scratch)
-    (scratch / "pid").write_text(str(os.getpid()))
-    watch(task.header.timeout, task.header.memory, scratch, peak := [0.0])
-    exec(next(iter(task.files.values())), {})  # what the test wants to be watched
-    return Run(peak=peak[0])
+
+def floods(task: Task) -> Run:
+    """Prints without end, by another process."""
+    import subprocess
+    import sys
+
+    code = "while True: print('on and on\\n' * 1000)"
+    with open(Path(task.scratch, "printed"), "ab") as file:
+        subprocess.run([sys.executable, "-c", code], stdout=file)
+    raise AssertionError

@@ -1,6 +1,7 @@
 """Recipes that crash, hang, exit or litter end alone; all others are built."""
 
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -9,6 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 from bs4 import BeautifulSoup
+
+from recipe_gallery import Run
 
 pytestmark = pytest.mark.build
 
@@ -21,10 +24,13 @@ REPORTS = {
     "segfaults": (r"was ended by the signal SIGSEGV", r"segfaults\.py\", line 24"),
     "hangs": (r"was still running after its time limit of 3 s", r"hangs\.py\", line 28"),
     "eats_memory": (r"used more than its limit of 0\.7 GiB of memory", r""),
-    "prints_endlessly": (r"printed more than 1,000,000 characters, from \['on and on'", r""),
-    "prints_no_unicode": (r"printed text that is not valid UTF-8", r""),
+    "prints_endlessly": (
+        r"printed more than 1,000,000 characters, from \['before', 'on and on'",
+        r"",
+    ),
+    "prints_no_unicode": (r"raised UnicodeEncodeError|printed text that is not valid UTF-8", r""),
     "leaves_a_process": (r"left 1 process\(es\) running", r""),
-    "deletes_its_folder": (r"deleted the folder that it runs in", r""),
+    "deletes_its_folder": (r"raised FileNotFoundError", r"deletes_its_folder\.py\", line 30"),
     "syntax_error": (r"raised SyntaxError: invalid syntax", r"syntax_error\.py\", line 22"),
     "opens_a_window": (r"raised _tkinter\.TclError|raised ModuleNotFoundError", r""),
 }
@@ -269,3 +275,161 @@ def fake_compiler(folder):
     path.write_text("#!/bin/sh\necho c++ 1.0\n")
     path.chmod(0o755)
     return path
+
+
+# -- A recipe runs as a reader's script does, and nothing that it starts outlives it ---------------
+
+LIKE_A_SCRIPT = {
+    "process": "import multiprocessing as m\n"
+    "print(m.current_process().name, m.parent_process(), m.get_start_method(), m.active_children())",
+    "main": "import os, sys\nmain = sys.modules['__main__']\n"
+    "print(main.__name__, os.path.basename(main.__file__), main.__spec__, main.__doc__.strip()[:9],"
+    " os.path.basename(sys.argv[0]), sys.argv[1:], os.path.basename(sys.path[0]))",
+    "stream": "import sys\nsys.stdout.reconfigure(errors='replace')\nsys.stdout.flush()\n"
+    "sys.stdout.buffer.write(b'bytes\\n')\nprint(sys.stdout.encoding, sys.stdout.isatty())\n"
+    "print(sys.stdout.fileno(), sys.stderr.fileno())",
+    "spawned": "import multiprocessing as m\n\n\ndef square(x):\n    return x * x\n\n\n"
+    "if __name__ == '__main__':\n    with m.get_context('spawn').Pool(2) as pool:\n"
+    "        print(pool.map(square, [1, 2, 3]))",
+    "forkserver": "import multiprocessing as m\n\n\nclass Pair:\n    a = 1\n\n\n"
+    "def swap(pair):\n    return type(pair).__name__, pair.a + 1\n\n\n"
+    "if __name__ == '__main__' and 'forkserver' in m.get_all_start_methods():\n"
+    "    with m.get_context('forkserver').Pool(1) as pool:\n        print(pool.map(swap, [Pair()]))",
+    "pool": "from concurrent.futures import ProcessPoolExecutor\n\n\ndef cube(x):\n    return x**3\n\n\n"
+    "if __name__ == '__main__':\n    with ProcessPoolExecutor(2) as pool:\n"
+    "        print(list(pool.map(cube, [1, 2, 3])))",
+    "children": "import os, subprocess, sys\nprint('one')\n"
+    "_ = subprocess.run([sys.executable, '-c', 'print(2)'])\nprint('three', file=sys.stderr)\n"
+    "_ = os.write(1, b'four\\n')\n_ = os.system('echo five')\nprint('six')",
+    "folder": "import os, sys\nos.mkdir('deep')\nos.chdir('deep')\nsys.path.insert(0, 'here')\n\n"
+    "# %%\n# The next cell.\n\nprint(os.path.basename(os.getcwd()), sys.path[0])",
+    "question": "try:\n    input('what? ')\nexcept EOFError as error:\n    print(error)",
+    "warning": "import warnings\n\nwarnings.warn('careful', stacklevel=1)",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def like_a_script(make_site):
+    """A site of recipes that show what process they are in."""
+    site = make_site()
+    for slug, code in LIKE_A_SCRIPT.items():
+        site.add(slug, code)
+    return site, site.build("-W", "-q")
+
+
+@pytest.mark.parametrize("slug", LIKE_A_SCRIPT)
+def test_a_recipe_runs_as_the_script_does(like_a_script, slug, tmp_path):
+    """The page shows what a reader sees who starts the file that it offers."""
+    site, result = like_a_script
+    assert site.page(slug).is_file(), result.stdout
+    run = Run.from_json(
+        (site.root / f"_build/recipe_runs/recipes/recipes/{slug}.run.json").read_bytes()
+    )
+    folder = tmp_path / "work"  # the name of a recipe's folder
+    folder.mkdir()
+    copy = shutil.copy(site.sources / f"{slug}.py", folder)
+    script = subprocess.run(
+        [sys.executable, "-u", Path(copy).name], cwd=folder, text=True, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    assert script.returncode == 0, script.stdout
+    assert run.text.rstrip() == script.stdout.rstrip()
+
+
+def test_two_shows_are_two_figures(site):
+    """As in the notebook; what was printed in between stands before both."""
+    code = (
+        "import matplotlib.pyplot as plt\n\nfor name in ('First', 'Second'):\n"
+        "    _ = plt.plot([1, 2])\n    _ = plt.title(name)\n    plt.show()"
+    )
+    site.add("shows", code)
+    assert site.build("-q").returncode == 0
+    page = BeautifulSoup(site.page("shows").read_text("utf-8"), "html.parser")
+    figures = [image["alt"] for image in page.select("img[src*='shows_0']")]
+    assert figures == ["First", "Second"]
+
+
+ENDS = {
+    "in_a_session": ("left 1 process", "import subprocess, sys\n\n_ = subprocess.Popen([sys.executable,"
+                     " '-c', {code!r}], start_new_session=True)"),
+    "daemon": ("left 1 process", "import os, sys\n\nif os.fork() == 0:\n    os.setsid()\n"
+               "    if os.fork() == 0:\n        os.execv(sys.executable, [sys.executable, '-c', {code!r}])"
+               "\n    os._exit(0)\n_ = os.wait()"),
+    "waits_for_it": ("time limit of 4 s", "import subprocess, sys\n\n_ = subprocess.run([sys.executable,"
+                     " '-c', {code!r}], start_new_session=True)"),
+    "kills_itself": ("signal SIGKILL", "import os, subprocess, sys\n\n_ = subprocess.Popen("
+                     "[sys.executable, '-c', {code!r}], start_new_session=True)\nos.kill(os.getpid(), 9)"),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux gives orphans to another process")
+def test_nothing_that_a_recipe_starts_outlives_it(make_site):
+    """However it was started, and however the recipe ends."""
+    site = make_site()
+    mark = f"import time; time.sleep(600)  # {site.root.name}{id(site)}"
+    for slug, (_, code) in ENDS.items():
+        header(site.add(slug, code.format(code=mark)), "timeout = 4")
+    result = site.build("-q")
+    for slug, (reason, _) in ENDS.items():
+        (told,) = [
+            line for line in result.stdout.splitlines() if f"/{slug}.py " in line and reason in line
+        ]
+        assert told
+    for process in psutil.process_iter(["cmdline"]):
+        assert mark not in (process.info["cmdline"] or ())
+
+
+WRITES = {
+    "a_source": "open({root!r} + '/recipes_source/recipes/planted.py', 'w')",
+    "a_record": "open({root!r} + '/_build/recipe_runs/recipes/recipes/zz_sees_nothing.run.json', 'w')",
+    "by_a_child": "import subprocess, sys\ndone = subprocess.run([sys.executable, '-c', "
+    "\"open({root!r} + '/planted.txt', 'w')\"])\nassert done.returncode == 0",
+    "removes": "import os\nos.remove({root!r} + '/conf.py')",
+}
+
+
+def test_a_recipe_writes_into_its_own_folder_alone(make_site):
+    """Neither into the sources nor into what was kept of others; it fails, and says so."""
+    site = make_site()
+    for slug, code in WRITES.items():
+        site.add(slug, code.format(root=str(site.root)))
+    site.add("writes_here", "import tempfile\n\nwith tempfile.TemporaryFile() as file, "
+             "open('own.txt', 'w') as own:\n    print(file.write(b'x'), own.write('x'))")  # fmt: skip
+    result = site.build("-q")
+    for slug in WRITES:
+        assert f"recipes/{slug}.py raised" in result.stdout and not site.page(slug).exists()
+    assert result.stdout.count("PermissionError: ") >= 3
+    assert site.page("writes_here").is_file() and (site.root / "conf.py").is_file()
+    assert not list(site.root.rglob("planted.*"))
+
+
+def test_what_changes_a_result_does_not_reach_a_recipe(make_site, monkeypatch):
+    """Variables, settings and warnings of whoever builds; without assert, nothing is executed."""
+    site = make_site()
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "TZ", "LC_ALL", "LANG", "SECRET_TOKEN")
+    site.add(
+        "shows",
+        "import matplotlib, os, sys, time, warnings\n\n"
+        f"print([os.environ.get(name) for name in {names}])\n"
+        "print(time.tzname[0], sys.warnoptions, warnings.filters[0][0] == 'error')\n"
+        "print(matplotlib.rcParams['figure.dpi'])",
+    )
+    (site.root / "matplotlibrc").write_text("figure.dpi: 55\n")
+    assert site.build("-q").returncode == 0
+    before = site.page("shows").read_bytes()
+    assert b"UTC" in before and b"100.0" in before
+    for name in (*names, "MATPLOTLIBRC", "PYTHONWARNINGS"):
+        monkeypatch.setenv(name, {"PYTHONWARNINGS": "error", "TZ": "Asia/Tokyo",
+                                  "MATPLOTLIBRC": str(site.root), "LC_ALL": "C",
+                                  "LANG": "C"}.get(name, "2"))  # fmt: skip
+    monkeypatch.setenv("PYTHONWARNINGS", "ignore::UserWarning")
+    result = site.build("-q", "-D", "recipe_only=shows")
+    assert result.returncode == 0, result.stdout
+    monkeypatch.setenv("PYTHONOPTIMIZE", "1")
+    site.add("new", "assert 1 == 2")
+    result = site.build("-q")
+    assert result.returncode == 1 and "Python runs without assert here" in result.stdout
+    assert "Traceback" not in result.stdout
+    text = BeautifulSoup(before, "html.parser").select(".sphx-glr-script-out")
+    now = BeautifulSoup(site.page("shows").read_text("utf-8"), "html.parser")
+    assert text == now.select(".sphx-glr-script-out")

@@ -1,6 +1,5 @@
 """What tests of the run stage share: a small gallery, and processes to execute in."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,9 +16,6 @@ def small(tmp_path: Path) -> Gallery:
 
 
 @pytest.fixture(scope="session")
-def executor() -> Iterator[LocalExecutor]:
-    """Executes in processes, as a build does; the environment of the tests stays as it is."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ENVIRONMENT:
-            patch.setenv(name, "")  # remembers what was there
-        yield LocalExecutor([], ENVIRONMENT)
+def executor() -> LocalExecutor:
+    """Executes in processes, as a build does."""
+    return LocalExecutor([], ENVIRONMENT)

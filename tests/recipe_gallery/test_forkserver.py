@@ -27,7 +27,7 @@ def look():
 if __name__ == "__main__":
     before = dict(os.environ)
     context = multiprocessing.get_context("forkserver")
-    forkserver.start(context, ["colorsys", "no_such_module"])
+    forkserver.start(context, ["colorsys", "no_such_module"], before)
     assert dict(os.environ) == before
     with ProcessPoolExecutor(1, context) as pool:
         print(json.dumps(pool.submit(look).result()))

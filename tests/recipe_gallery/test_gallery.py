@@ -5,6 +5,7 @@ All but the notebook, which ``recipe_gallery.notebook`` makes, and one sentence 
 
 import ast
 import json
+import os
 import re
 import shutil
 import sys
@@ -19,6 +20,7 @@ from sphinx_gallery import gen_rst
 
 from recipe_gallery import Cell, Run, gallery
 from recipe_gallery.key import result_settings
+from recipe_gallery.printed import Printed
 
 pytestmark = pytest.mark.unit
 
@@ -108,7 +110,17 @@ def execute(root: Path, text: str = SAMPLE, **settings) -> tuple[Run, str]:
     """A run of the recipe's cells, and the exception that ended it."""
     source, target = write(root / "execution", text)
     wanted = result_settings(conf(root, **settings))
-    cells, names, traceback = gallery.execute(source, target, root / "execution", wanted)
+    main, here = sys.modules["__main__"], os.getcwd()
+    os.chdir(source.parent)
+    try:
+        with Printed(root / "printed") as printed:
+            cells, names, raised = gallery.execute(
+                source, target, root / "execution", wanted, printed
+            )
+    finally:
+        sys.modules["__main__"] = main
+        os.chdir(here)
+    traceback = raised.details if raised else ""
     return Run(tuple(cells), names, wall=1.0, peak=1.0, raised=traceback), traceback
 
 
@@ -311,7 +323,7 @@ def test_a_failing_cell_gives_its_traceback(tmp_path) -> None:
     _, traceback = execute(tmp_path, SAMPLE.replace("math.sqrt(half)", "math.sqrt(-half)"))
     assert traceback.strip().endswith("math domain error")
     files = [path.name for path in tmp_path.rglob("*") if path.is_file()]
-    assert files == ["sample.py"]
+    assert sorted(files) == ["printed", "sample.py"]
 
 
 def test_page_of_an_expected_failure_is_that_of_sphinx_gallery(tmp_path) -> None:

@@ -1,175 +1,118 @@
-"""A recipe that takes too much ends with what it started, and a sentence says why."""
+"""The processes of a recipe are found wherever they hide, and all end."""
 
-import os
-import signal
+import contextlib
 import subprocess
 import sys
-import time
 
 import psutil
 import pytest
-import small_gallery
 
-from recipe_gallery import Header, Run, Task, limits
+from recipe_gallery import limits
 
 pytestmark = pytest.mark.unit
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
+# Starts a process in a session of its own, whose parent ends at once; says its number.
+DOUBLE = f"""
+import subprocess, sys
+inner = {SLEEP!r}
+code = "import subprocess; print(subprocess.Popen(%r, stdout=-3, stderr=-3, start_new_session=True).pid)" % (inner,)
+print(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip())
+"""
 
 
 @pytest.fixture
-def watched(executor, monkeypatch):
-    """Let a process do something while ``watch`` looks at it."""
-    monkeypatch.setattr(executor, "work", small_gallery.is_watched)
-
-    def watched(code: str, **header: float) -> Run:
-        files = {"a.py": code.encode()}
-        return executor.run(Task("auto/a", "a.py", files, {}, Header(**header), {}))
-
-    return watched
-
-
-def test_time_limit(watched) -> None:
-    """Seen by the process itself, even if nothing of Python runs."""
-    run = watched("import time; time.sleep(60)", timeout=0.3)
-    assert run.failure.reason == "was still running after its time limit of 0.3 s"
+def family():
+    """The descendants of this process, but for those that were there before."""
+    found = limits.Family()
+    before = set(found.me.children(recursive=True))
+    members = found.members
+    found.members = lambda: [process for process in members() if process not in before]
+    yield found
+    found.end()
 
 
-def test_memory_limit(watched) -> None:
-    """That of its children counts."""
-    code = "import time\nx = bytearray(200 * 2**20)\ntime.sleep(60)"
-    run = watched(code, memory=0.2)
-    assert run.failure.reason == "used more than its limit of 0.2 GiB of memory"
-    code = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {code!r}])"
-    run = watched(code, memory=0.2)
-    assert run.failure.reason == "used more than its limit of 0.2 GiB of memory"
+def test_family_ends_whole(family) -> None:
+    """Also in sessions of their own."""
+    started = [subprocess.Popen(SLEEP, start_new_session=own) for own in (False, True)]
+    assert {process.pid for process in family.members()} == {one.pid for one in started}
+    family.end()
+    for one in started:
+        one.wait(10)
+    assert family.members() == []
 
 
-def test_peak_is_known_in_the_end(watched) -> None:
-    """In MiB; the limit that is not reached does nothing."""
-    run = watched("import time\nx = bytearray(100 * 2**20)\ntime.sleep(0.5)")
-    assert not run.failure and 100 < run.peak < 1000
-
-
-def test_output_limit(watched) -> None:
-    """With how the output begins."""
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux gives orphans to another process")
+def test_orphans_are_found() -> None:
+    """Those whose parent has ended belong to the one who watches."""
     code = (
-        "import io, sys, time\n"
-        "class Tee:\n    output = io.StringIO('on and on\\n' * 200_000)\n"
-        "sys.stdout = Tee()\nTee.output.seek(0, 2)\ntime.sleep(60)"
+        "import subprocess, sys, psutil\n"
+        "from recipe_gallery.limits import Family, adopt_orphans\n"
+        "adopt_orphans()\nfamily = Family()\n"
+        f"run = subprocess.run([sys.executable, '-c', {DOUBLE!r}], capture_output=True, text=True)\n"
+        "pid = int(run.stdout)\n"
+        "print([process.pid for process in family.members()] == [pid], family.left_by(0))\n"
+        "family.end()\nprint(psutil.pid_exists(pid))\n"
     )
-    run = watched(code)
-    head = ["on and on"] * 3
-    assert run.failure.reason == f"printed more than 1,000,000 characters, from {head!r} on"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    first, second = result.stdout.splitlines()
+    assert first.startswith("True [") and "time.sleep(600)" in first and second == "False"
 
 
-def test_process_without_its_parent_ends(tmp_path) -> None:
-    """A build that was killed leaves nothing running."""
-    script = tmp_path / "script.py"
-    script.write_text(
-        "import multiprocessing, os, pathlib, sys, time\n"
-        "from recipe_gallery.limits import watch\n\n"
-        "def child(folder):\n"
-        "    os.setsid()\n"
-        "    watch(60, 4, folder, [0.0])\n"
-        "    (folder / 'pid').write_text(str(os.getpid()))\n"
-        "    time.sleep(60)\n\n"
-        "if __name__ == '__main__':\n"
-        "    folder = pathlib.Path(__file__).parent\n"
-        "    multiprocessing.get_context('spawn').Process(target=child, args=[folder]).start()\n"
-        "    while not (folder / 'pid').exists():\n        time.sleep(0.02)\n"
-        "    time.sleep(0.1)\n"
-        "    os._exit(0)\n"
-    )
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run([sys.executable, script], env=env, timeout=60, check=True)
-    pid = int((tmp_path / "pid").read_text())
-    for _ in range(100):
-        if not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-            return
-        time.sleep(0.05)
-    pytest.fail("it goes on")
-
-
-# -- Processes -------------------------------------------------------------------------
-
-
-def test_group_ends_whole() -> None:
-    """And a group that is gone is no error."""
+def test_tree_ends_whole() -> None:
+    """From outside; one that is gone is no error."""
     code = f"import subprocess\nprint(subprocess.Popen({SLEEP!r}).pid, flush=True)\ninput()"
     leader = subprocess.Popen(
-        [sys.executable, "-c", code], start_new_session=True, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-    )  # fmt: skip
+        [sys.executable, "-c", code], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
     child = psutil.Process(int(leader.stdout.readline()))
-    limits.kill_group(leader.pid)
-    assert leader.wait(10) == -signal.SIGKILL
+    limits.end_tree(leader.pid)
+    leader.wait(10)
     _, alive = psutil.wait_procs([child], timeout=3)
     assert not alive or child.status() == psutil.STATUS_ZOMBIE
-    limits.kill_group(leader.pid)
+    limits.end_tree(leader.pid)
 
 
-def test_group_ends_whole_where_there_are_none(monkeypatch) -> None:
-    """As on Windows: by the family."""
-    monkeypatch.delattr(os, "killpg")
-    process = subprocess.Popen(SLEEP)
-    limits.kill_group(process.pid)
-    assert process.wait(10) != 0
-    limits.kill_group(process.pid)
+def test_what_is_left_is_named(family) -> None:
+    """But Python's own helpers, which end by themselves."""
+    helper = [sys.executable, "-c", "import time; time.sleep(600)  # multiprocessing.tracker"]
+    started = [subprocess.Popen(command) for command in (SLEEP, helper)]
+    assert family.left_by(0.1) == [" ".join(SLEEP)[:80]]
+    family.end()
+    for one in started:
+        one.wait(10)
 
 
-@pytest.fixture
-def children(monkeypatch) -> list[psutil.Process]:
-    """What ``left_behind`` takes for this process's children, without a second's patience."""
-    found: list[psutil.Process] = []
-    real = psutil.wait_procs
-    monkeypatch.setattr(psutil, "wait_procs", lambda procs, timeout: real(procs, 0.1 * timeout))
-    monkeypatch.setattr(psutil.Process, "children", lambda self, recursive: found)
-    return found
-
-
-def test_processes_left_behind_are_ended(children) -> None:
-    """And named; one that ends within a moment is not meant."""
-    children.append(psutil.Process(subprocess.Popen([sys.executable, "-c", ""]).pid))
-    children[0].wait(10)
-    assert limits.left_behind() is None
-    left = subprocess.Popen(SLEEP)
-    children.append(psutil.Process(left.pid))
-    failure = limits.left_behind()
-    assert failure.reason.startswith("left 1 process(es) running: ")
-    assert "time.sleep(600)" in failure.reason and left.wait(10) != 0
-
-
-def test_helpers_of_python_are_not_left_behind(monkeypatch) -> None:
-    """They end with us."""
-
-    class Helper:
-        def cmdline(self) -> list[str]:
-            return ["python", "-c", "from multiprocessing.resource_tracker import main;main(5)"]
-
-    class Ended:
-        def cmdline(self) -> list[str]:
-            raise psutil.NoSuchProcess(1)
-
-    monkeypatch.setattr(psutil, "wait_procs", lambda *args, **kw: ([], [Helper(), Ended()]))
-    assert limits.left_behind() is None
+def test_memory_of_members(family) -> None:
+    """Together, with the most that was seen."""
+    code = "x = bytearray(100 * 2**20)\nprint(flush=True)\ninput()"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    started = [subprocess.Popen([sys.executable, "-c", code], **pipes) for _ in range(2)]
+    for one in started:
+        one.stdout.readline()
+    used = family.memory(0)
+    assert 200 < used / 2**20 < 500 and family.peak == used
+    for one in started:
+        with contextlib.suppress(BrokenPipeError):
+            one.communicate(b"\n")
+    assert family.memory(0) == 0 and family.peak == used
 
 
 def test_memory_of_a_family() -> None:
     """Shared pages once, where the system tells; a member that has ended counts nothing."""
     me = psutil.Process()
-    used = limits.memory_used((me,))
-    assert used > 2**20 and limits.memory_used((me, me)) >= 2 * used * 0.9
+    used = limits.memory_used([me])
+    assert used > 2**20 and limits.memory_used([me, me]) >= 2 * used * 0.9
     if psutil.LINUX:
-        assert 0 < limits.memory_used((me,), once="pss") <= 1.5 * used
+        assert 0 < limits.memory_used([me], once="pss") <= 1.5 * used
 
     class Ended:
         def memory_info(self):
             raise psutil.NoSuchProcess(1)
 
-    assert limits.memory_used((Ended(),)) == 0
+    assert limits.memory_used([Ended()]) == 0
 
 
-def test_peak_of_this_process() -> None:
-    """In MiB, on every system."""
-    used = psutil.Process().memory_info().rss / 2**20
-    assert 0.5 * used < limits.peak_mib() < 100_000
+def test_peak_of_what_has_ended() -> None:
+    """In MiB; that of the largest."""
+    subprocess.run([sys.executable, "-c", "x = bytearray(300 * 2**20)"], check=True)
+    assert limits.peak_of_children() > 300 or psutil.WINDOWS

@@ -1,6 +1,7 @@
 """Whatever a process does with a task, the build goes on and knows what happened."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import pytest
 import small_gallery
 
 from recipe_gallery import Failure, Header, Run, Task, local
-from recipe_gallery.local import LocalExecutor, how_it_ended, last_words, own_lines
+from recipe_gallery.local import LocalExecutor, last_words, own_lines
+from recipe_gallery.supervisor import how_it_ended
 
 pytestmark = pytest.mark.unit
 
@@ -38,8 +40,8 @@ def test_task_is_done_in_a_process_of_its_own(run, executor) -> None:
     assert len({one["scratch"] for one in seen}) == 2
     for one in seen:
         assert one["there"] == "True" and not Path(one["scratch"]).exists()
-        assert Path(one["scratch"]).name.startswith("recipe-a-")
-    assert executor.scratch_dirs == set()
+        assert len(Path(one["scratch"]).name) < 20, "sockets in it need a short path"
+    assert executor.running == set()
 
 
 def test_fault_of_ours_is_told(run) -> None:
@@ -51,7 +53,7 @@ def test_fault_of_ours_is_told(run) -> None:
 
 def test_result_that_cannot_be_sent_is_told(run) -> None:
     """Nobody waits for it for ever."""
-    assert reason(run(small_gallery.cannot_return)) == "ended its process with exit code 1"
+    assert reason(run(small_gallery.cannot_return)).startswith("could not be executed: TypeError")
 
 
 def test_task_that_cannot_be_sent_is_told(executor) -> None:
@@ -63,7 +65,8 @@ def test_task_that_cannot_be_sent_is_told(executor) -> None:
 def test_process_that_exits_is_told(run) -> None:
     """With what it left on its console, in the words of the source."""
     failure = run(small_gallery.exits).failure
-    assert failure == Failure("ended its process with exit code 3", 'File "examples/a.py"')
+    words = 'File "examples/a.py"\nIt had printed:\nthe last words'
+    assert failure == Failure("ended its process with exit code 3", words)
 
 
 def test_process_that_is_killed_is_told(run) -> None:
@@ -73,11 +76,10 @@ def test_process_that_is_killed_is_told(run) -> None:
     )
 
 
-def test_process_that_does_not_look_at_the_time_is_ended(run, tmp_path, monkeypatch) -> None:
-    """Some seconds after its limit, with what it started."""
-    monkeypatch.setattr(local, "GRACE", 0.3)
-    assert reason(run(small_gallery.hangs, timeout=0.5)) == (
-        "was still running after its time limit of 0.5 s"
+def test_process_that_hangs_is_ended(run, tmp_path) -> None:
+    """With what it started in a session of its own."""
+    assert reason(run(small_gallery.hangs, timeout=1.5)) == (
+        "was still running after its time limit of 1.5 s"
     )
     assert is_gone(int((tmp_path / "child").read_text()))
 
@@ -91,28 +93,29 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-def test_end_of_the_build_ends_what_is_running(executor, tmp_path) -> None:
-    """Also what that has started."""
-    import subprocess
-    import sys
-
-    command = [sys.executable, "-c", "import time; time.sleep(600)"]
-    process = subprocess.Popen(command, start_new_session=True)
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    (scratch / "pid").write_text(str(process.pid))
-    executor.scratch_dirs.add(scratch)
+def test_end_of_the_build_ends_what_is_running(run, executor, tmp_path) -> None:
+    """Also what that has started, and its folder."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(run(small_gallery.hangs, timeout=60)))
+    thread.start()
+    while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
+        time.sleep(0.02)
     executor.stop()
-    executor.scratch_dirs.clear()
-    assert process.wait(10) == -9 and not scratch.exists()
+    thread.join(30)
+    assert not thread.is_alive() and results[0].failure
+    assert is_gone(int((tmp_path / "child").read_text()))
+    assert not Path((tmp_path / "scratch").read_text()).exists()
 
 
-def test_variables_reach_the_process(monkeypatch) -> None:
-    """By the environment of the build, which it starts with."""
-    monkeypatch.setenv("SET_BY_TEST", "before")
-    monkeypatch.setattr(local.forkserver, "start", lambda context, modules: None)
-    LocalExecutor(["a"], {"SET_BY_TEST": "now"})
-    assert os.environ["SET_BY_TEST"] == "now"
+def test_process_has_only_the_variables_that_it_is_given(monkeypatch) -> None:
+    """And the few that it is to inherit."""
+    monkeypatch.setattr(local.forkserver, "start", lambda *arguments: None)
+    for name in ("A_SECRET", "KEPT_BY_SITE", "HOME", "PYTHONOPTIMIZE", "MATPLOTLIBRC"):
+        monkeypatch.setenv(name, "before")
+    found = LocalExecutor(["a"], {"SET_BY_TEST": "now"}, ["KEPT_BY_SITE"]).environment
+    assert (found["SET_BY_TEST"], found["KEPT_BY_SITE"], found["HOME"]) == ("now", *["before"] * 2)
+    assert not {"A_SECRET", "PYTHONOPTIMIZE"} & set(found)
+    assert Path(found["MATPLOTLIBRC"]).is_file() and "SET_BY_TEST" not in os.environ
 
 
 @pytest.mark.parametrize(("methods", "used"), [(["fork", "spawn"], "spawn"), (None, None)])
@@ -123,7 +126,7 @@ def test_without_a_fork_server_processes_are_spawned(monkeypatch, methods, used)
     there = methods or multiprocessing.get_all_start_methods()
     started = []
     monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: there)
-    monkeypatch.setattr(local.forkserver, "start", lambda context, modules: started.extend(modules))
+    monkeypatch.setattr(local.forkserver, "start", lambda c, modules, e: started.extend(modules))
     method = LocalExecutor(["first"], {}).context.get_start_method()
     assert method == (used or ("forkserver" if "forkserver" in there else "spawn"))
     assert started == ([] if method == "spawn" else [*local.ALWAYS, "first"])
@@ -133,14 +136,13 @@ def test_without_a_fork_server_processes_are_spawned(monkeypatch, methods, used)
 
 
 def test_last_words_of_a_run(tmp_path) -> None:
-    """Its reason before ours; bytes that are no text do no harm."""
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    (scratch / "reason").write_text("printed too much")
-    (scratch / "console").write_bytes(b"one \xff\n\n" + f"{scratch}/work/a.py:3\n".encode())
-    words = last_words(scratch, "examples/sub/a.py")
-    assert words == {"reason": "printed too much", "console": "one \ufffd\nexamples/sub/a.py:3"}
-    assert not scratch.exists() and last_words(scratch, "a.py") == {"console": ""}
+    """Where it was and what it had printed; bytes that are no text do no harm."""
+    (tmp_path / "faults").write_text(f'File "{tmp_path}/work/a.py", line 3\n\n')
+    (tmp_path / "printed").write_bytes(b"one \xff\n\n" * 30)
+    first, second, *printed = last_words(tmp_path, "examples/sub/a.py").splitlines()
+    assert (first, second) == ('File "examples/sub/a.py", line 3', "It had printed:")
+    assert printed == ["one \ufffd"] * local.LINES
+    assert last_words(tmp_path / "nowhere", "a.py") == ""
 
 
 def test_lines_of_what_runs_a_recipe_are_left_out() -> None:
@@ -149,7 +151,7 @@ def test_lines_of_what_runs_a_recipe_are_left_out() -> None:
     text = f'Fatal error\n\n  File "{folder}/child.py", line 3\n  File "x/sphinx_gallery/gen.py"\n'
     text += '  File "examples/a.py", line 7\n  File "/usr/lib/threading.py", line 1\nThread 0x12\n'
     assert own_lines(text) == 'Fatal error\n  File "examples/a.py", line 7'
-    assert len(own_lines("x" * 10_000)) == 4000
+    assert len(own_lines("x" * 10_000)) == 500
 
 
 @pytest.mark.parametrize(

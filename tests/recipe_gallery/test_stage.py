@@ -321,7 +321,7 @@ def test_executor_is_made_when_it_is_needed(begun, monkeypatch) -> None:
     make = stage.executor_of(begun)
     assert made == []
     make(["m"], {"A": "1"})
-    assert made == [(["m"], {"A": "1"})]
+    assert made == [(["m"], {"A": "1"}, ())]
     begun.config.recipe_cluster = "auto"
     begun.recipe_gallery.build = SimpleNamespace(reader=SimpleNamespace(common_key={"numpy": "1"}))
     make(["m"], {"A": "1"})

@@ -27,4 +27,4 @@ shutil.rmtree(os.getcwd())
 # %%
 # After it.
 
-print("still here?")
+print("still here?", os.getcwd())
