@@ -58,10 +58,7 @@ def supervise(task: Task, work: Work, environment: Mapping[str, str]) -> None:
     try:
         process.start()
         reason = watch(task, process, family, build)
-        left = family.left_by(1.0) if not reason else []
-        reason = reason or late_words(scratch)
-        if left:
-            reason = f"left {len(left)} process(es) running: {left[0]}"
+        left = [] if reason else family.left_by(1.0)
     except Ended:
         family.end()
         shutil.rmtree(scratch, ignore_errors=True)
@@ -70,6 +67,10 @@ def supervise(task: Task, work: Work, environment: Mapping[str, str]) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         family.end()
     run = result_of(scratch, process.exitcode, reason)
+    if left and not run.failure:
+        run.failure = Failure(f"left {len(left)} process(es) running: {left[0]}")
+    if (late := late_words(scratch)) and not run.failure:
+        run.failure = Failure(late)
     usage = os.times()
     run.cpu = usage.children_user + usage.children_system
     run.peak = max(family.peak / MIB, peak_of_children())

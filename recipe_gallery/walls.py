@@ -56,9 +56,10 @@ def around(folder: Path) -> list[Path]:
     found = []
     for inner, outer in zip(chain, chain[1:], strict=False):
         try:
-            found += [entry for entry in outer.iterdir() if entry != inner]
+            others = [entry for entry in outer.iterdir() if entry != inner]
         except OSError:  # may not be listed, so nobody writes there either
             continue
+        found += [entry for entry in others if not entry.is_symlink()]  # it may lead inside
     return found
 
 
