@@ -1,5 +1,6 @@
 """Recipes that crash, hang, exit or litter end alone; all others are built."""
 
+import os
 import re
 import shutil
 import subprocess
