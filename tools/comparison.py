@@ -10,7 +10,6 @@ by their pixels; a page cannot show tabs, colours and blanks at a line's end.
 import base64
 import difflib
 import io
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,12 +21,11 @@ from PIL import Image
 
 from recipe_gallery.header import read_header
 from recipe_gallery.model import Header, Run
+from recipe_gallery.printed import shown
 from recipe_gallery.store import Store
 from recipe_site import layout
 
 from . import downloads
-
-ANSI = re.compile(r"\x1B(?:[@-Z\\-_]|\[[0-?]*[ -/]*[@-~])")  # colours and the like
 
 
 @dataclass(frozen=True)
@@ -83,12 +81,6 @@ class Published:
         return [block.get_text().strip("\n") for block in blocks]
 
 
-def shown(text: str) -> str:
-    """What a page can show of printed text: no tabs, no colours, no blanks at a line's end."""
-    lines = ANSI.sub("", text.expandtabs()).splitlines()
-    return "\n".join(line.rstrip() for line in lines).strip("\n")
-
-
 def difference(expected: str, got: str, what: str) -> str:
     """A unified diff, "" if the texts are equal."""
     if expected == got:
@@ -110,7 +102,7 @@ def different_pixels(name: str, ours: bytes, theirs: bytes) -> str:
 
 def check_page(recipe: Published, folder: Path) -> str:
     """Compare the built page with the execution; what is wrong with it, "" if nothing is."""
-    texts = filter(None, (shown(cell.text) for cell in recipe.run.cells))
+    texts = filter(None, (shown(cell.text).strip("\n") for cell in recipe.run.cells))
     problems = [difference("\n".join(texts), "\n".join(recipe.page_blocks()), "the HTML")]
     for figure in (figure for cell in recipe.run.cells for figure in cell.figures):
         image = recipe.site / "_images" / figure.name
