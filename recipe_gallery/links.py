@@ -83,6 +83,12 @@ def targets(text: str) -> set[str]:
     return {" ".join(target.split()) for target in TARGET.findall(text)}
 
 
+def first_title(text: str) -> str:
+    """The first title in some rst, "" if there is none."""
+    match = LABEL.search(text)
+    return match["title"].strip().replace("``", "") if match else ""
+
+
 def written_labels(root: Path, without: Iterable[str]) -> dict[str, Place]:
     """The labels and, by ``/`` and their names, the titles of the hand-written pages.
 

@@ -14,7 +14,10 @@ from textwrap import indent
 from .model import Run
 
 ANSI = re.compile(r"\x1B(?:[@-Z\\-_]|\[[0-?]*[ -/]*[@-~])")  # colours and the like
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ufdd0-\ufdef\ufffe\uffff]")
+# Also what ends a line, and what turns the direction of those that follow.
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]"
+)
 # As Sphinx-Gallery writes it; the option's line keeps the indentation of those that follow.
 OUTPUT = ".. rst-class:: sphx-glr-script-out\n\n .. code-block:: none\n\n"
 KEPT = ".. rst-class:: sphx-glr-script-out\n\n .. code-block:: none\n    :force:\n\n"

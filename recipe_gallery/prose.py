@@ -11,13 +11,13 @@ written as Markdown. What is wrong with it, Sphinx says when it reads the page.
 import re
 from collections.abc import Sequence
 from functools import cache
+from importlib import import_module
 from threading import Lock
 from typing import Any
 
 from docutils import nodes, utils
 from docutils.core import publish_doctree
 from docutils.parsers.rst import Directive, directives, roles
-from docutils.parsers.rst.directives import images, tables
 
 from .links import Links
 from .markdown import BREAK, Writer
@@ -29,8 +29,8 @@ SETTINGS = {
 NOWHERE = Links()
 ONE_AT_A_TIME = Lock()  # docutils finds roles and directives in tables of its module
 EXPLICIT = re.compile(r"(?s)(?P<title>.+?)\s*(?<!\x00)<(?P<target>[^<>]*)>")
-NATIVE = {"code", "math", "sub", "subscript", "sup", "superscript", "emphasis", "strong", "literal",
-          "raw", "title", "title-reference", "t"}  # fmt: skip
+NATIVE = {"code", "math", "subscript", "superscript", "emphasis", "strong", "literal", "raw",
+          "title-reference"}  # fmt: skip
 EMPHASIS = {"dfn", "mimetype", "manpage", "newsgroup", "mailheader", "makevar"}
 STRONG = {"command", "program", "guilabel", "menuselection"}
 WORDS = {"ref", "doc", "numref", "term", "any", "download", "eq", "index",
@@ -38,8 +38,8 @@ WORDS = {"ref", "doc", "numref", "term", "any", "download", "eq", "index",
 VERSIONS = {
     "versionadded": "Added in version {}", "version-added": "Added in version {}",
     "versionchanged": "Changed in version {}", "version-changed": "Changed in version {}",
-    "deprecated": "Deprecated since version {}", "version-deprecated": "Deprecated since version {}",
-    "versionremoved": "Removed in version {}", "version-removed": "Removed in version {}",
+    "deprecated": "Deprecated since version {}", "versionremoved": "Removed in version {}",
+    "version-deprecated": "Deprecated since version {}", "version-removed": "Removed in version {}",
 }  # fmt: skip
 CODE = {"code", "code-block", "sourcecode", "highlight"}
 NO_PROSE = {
@@ -143,22 +143,20 @@ class Dispatcher:
 
     def directive(self, name: str, language: Any, document: nodes.document) -> tuple:
         """The class of a directive."""
-        if name == "rst-class":
-            name = "class"
-        if name in ("figure", "csv-table"):  # of which Sphinx has others
-            return (images.Figure if name == "figure" else tables.CSVTable), []
-        found, _ = self.directive_of(name, language, document)
-        native = found and found.__module__.startswith("docutils.")
-        if native and name not in CODE | NO_PROSE | {"math"}:
-            return found, []
-        return OfSphinx, []
+        known = "class" if name == "rst-class" else language.directives.get(name.lower())
+        if known in CODE | NO_PROSE | {None, "math"} or known not in directives._directive_registry:
+            return OfSphinx, []
+        module, found = directives._directive_registry[known]  # whatever Sphinx registered since
+        return getattr(import_module(f"{directives.__name__}.{module}"), found), []
 
     def role(self, name: str, language: Any, line: int, reporter: Any) -> tuple:
         """The function of a role."""
         name = name or self.default_role
+        known = language.roles.get(name.lower() or "title-reference")
+        if known in NATIVE:
+            return roles._role_registry[known], []
         found, _ = self.role_of(name, language, line, reporter)
-        own = isinstance(found, roles.CustomRole)  # defined in the text itself, or by Sphinx
-        if not name or own or name.lower() in NATIVE:
+        if isinstance(found, roles.CustomRole):  # defined in the text itself, or by Sphinx
             return found, []
         return lambda _, raw, text, *rest, **more: ([role_of_sphinx(name, raw, text)], []), []
 
@@ -257,13 +255,16 @@ class Prose:
             if "role" in node:
                 node.replace_self(resolve(node, self.document, links, self.docname))
         parts = Writer(links.image).cells(document)
-        if len(parts) != self.count:
+        if len(parts) != max(1, self.count):
             raise ValueError("its text cells run into each other: is markup left open in one?")
         return parts
 
     def titles(self) -> list[nodes.section]:
-        """The sections that have none above them: the first is the recipe's title."""
-        return [node for node in self.document.children if isinstance(node, nodes.section)]
+        """The sections that have none above them, if the text begins with one: its title is its."""
+        visible = [n for n in self.document.children if not isinstance(n, nodes.Invisible)]
+        visible = [n for n in visible if not isinstance(n, nodes.system_message)]
+        found = [node for node in visible if isinstance(node, nodes.section)]
+        return found if found and found[0] is visible[0] else []
 
 
 def to_markdown(*texts: str, links: Links = NOWHERE) -> list[str]:
@@ -296,7 +297,7 @@ def spoken(node: nodes.Node) -> str:
         return ""
     text = node.astext()
     if isinstance(node, nodes.literal):
-        return text if "`" in text else f"``{text}``"
+        return text.replace("``", "") if "`" in text else f"``{text.strip()}``"
     if isinstance(node, nodes.Text):
         return text.replace("``", "")
     text = "".join(map(spoken, node.children))

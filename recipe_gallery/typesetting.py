@@ -17,7 +17,7 @@ from pathlib import Path
 from . import gallery, printed, sections
 from .files import digest
 from .key import stable
-from .links import Links, Place, label_of, targets, written_labels
+from .links import Links, Place, first_title, label_of, targets, written_labels
 from .model import Recipe, Run
 from .notebook import make_notebook
 from .plugin import Plugin
@@ -57,8 +57,13 @@ class Typesetter:
             title = title_of(recipe) or recipe.slug
             recipes[label_of(recipe.docname)] = Place(recipe.docname, title)
             others |= targets(recipe.source.decode(errors="replace"))
-        folders = [name for pair in sections.pairs(options.gallery) for name in pair]
-        labels = written_labels(options.srcdir, folders) if others - set(recipes) else {}
+        labels: dict[str, Place] = {}
+        if others - set(recipes):  # which few recipes need
+            folders = sections.find(options.gallery, options.srcdir)
+            labels = written_labels(options.srcdir, {folder.target for folder in folders})
+            for folder in folders:
+                label, page = folder.target.replace("/", "_"), f"{folder.target}/index"
+                labels[f"sphx_glr_{label}"] = Place(page, first_title(folder.header))
         return Links(recipes, options.links, options.base, labels)
 
     @cached_property
@@ -96,8 +101,8 @@ class Typesetter:
             same = run and not recipe.skip and run.key.get("code") == recipe.key["code"]
             self.publish(recipe, run if same else None)
 
-    def prose(self, recipe: Recipe, blocks: list) -> Prose:
-        """What a recipe says.
+    def prose(self, recipe: Recipe, blocks: list, line: int) -> Prose:
+        """What a recipe says; ``line`` is where it begins.
 
         Raises:
             ValueError: if it has no title, or two.
@@ -108,7 +113,7 @@ class Typesetter:
         prose = Prose(texts, str(page), recipe.docname, role)
         found = prose.titles()
         if not found:
-            raise ValueError(f"line {blocks[0].lineno}: {NO_TITLE}")
+            raise ValueError(f"line {line}: {NO_TITLE}")
         if len(found) > 1:
             words = [line.lstrip("#").strip() for line in recipe.source.decode().splitlines()]
             second = found[1][0].rawsource
@@ -133,8 +138,9 @@ class Typesetter:
                 for figure in cell.figures:
                     (images / figure.name).write_bytes(figure.content)
 
-            blocks = gallery.split(source, options.gallery)[1]
-            prose, twin = self.prose(recipe, blocks), []
+            _, blocks, tree = gallery.split(source, options.gallery)
+            line = tree.body[0].lineno if tree else blocks[0].lineno
+            prose, twin = self.prose(recipe, blocks, line), []
             shown = printed.typeset(run) if run else None
 
             def notebook(on_page: list) -> bytes:
