@@ -19,9 +19,9 @@ import numpy as np
 from bs4 import BeautifulSoup
 from PIL import Image
 
+from recipe_gallery import printed
 from recipe_gallery.header import read_header
 from recipe_gallery.model import Header, Run
-from recipe_gallery.printed import shown
 from recipe_gallery.store import Store
 from recipe_site import layout
 
@@ -81,6 +81,11 @@ class Published:
         return [block.get_text().strip("\n") for block in blocks]
 
 
+def shown(text: str) -> str:
+    """What a page can show of printed text, without the empty lines around it."""
+    return printed.shown(text).strip("\n")
+
+
 def difference(expected: str, got: str, what: str) -> str:
     """A unified diff, "" if the texts are equal."""
     if expected == got:
@@ -102,7 +107,7 @@ def different_pixels(name: str, ours: bytes, theirs: bytes) -> str:
 
 def check_page(recipe: Published, folder: Path) -> str:
     """Compare the built page with the execution; what is wrong with it, "" if nothing is."""
-    texts = filter(None, (shown(cell.text).strip("\n") for cell in recipe.run.cells))
+    texts = filter(None, (shown(cell.text) for cell in recipe.run.cells))
     problems = [difference("\n".join(texts), "\n".join(recipe.page_blocks()), "the HTML")]
     for figure in (figure for cell in recipe.run.cells for figure in cell.figures):
         image = recipe.site / "_images" / figure.name
