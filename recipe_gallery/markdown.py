@@ -13,7 +13,7 @@ from textwrap import indent
 
 from docutils import nodes
 
-from .printed import fenced
+from .terminal import fenced
 
 BREAK = "cell-break-7f3a"  # a paragraph of its own, between the text cells of a recipe
 SPECIAL = re.compile(r"[\\`*\[\]<$~]|(?<![^\W_])_|_(?![^\W_])|&(?=#?\w+;)")

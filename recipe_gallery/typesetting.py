@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from . import gallery, printed, sections
+from . import gallery, sections, terminal
 from .files import digest
 from .key import stable
 from .links import Links, Place, first_title, label_of, targets, written_labels
@@ -141,7 +141,7 @@ class Typesetter:
             _, blocks, tree = gallery.split(source, options.gallery)
             line = tree.body[0].lineno if tree else blocks[0].lineno
             prose, twin = self.prose(recipe, blocks, line), []
-            shown = printed.typeset(run) if run else None
+            shown = terminal.typeset(run) if run else None
 
             def notebook(on_page: list) -> bytes:
                 twin.extend(self.twin(recipe, on_page, prose))

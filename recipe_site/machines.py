@@ -23,8 +23,8 @@ from sphinx.environment import BuildEnvironment
 from recipe_gallery import Cell
 from recipe_gallery.files import read_json, write
 from recipe_gallery.markdown import code, escaped
-from recipe_gallery.printed import fenced, shown, visible
 from recipe_gallery.store import Store
+from recipe_gallery.terminal import fenced, shown, visible
 
 from . import catalogue, layout
 from .addresses import dates

@@ -19,7 +19,7 @@ import numpy as np
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from recipe_gallery import printed
+from recipe_gallery import terminal
 from recipe_gallery.header import read_header
 from recipe_gallery.model import Header, Run
 from recipe_gallery.store import Store
@@ -83,7 +83,7 @@ class Published:
 
 def shown(text: str) -> str:
     """What a page can show of printed text, without the empty lines around it."""
-    return printed.shown(text).strip("\n")
+    return terminal.shown(text).strip("\n")
 
 
 def difference(expected: str, got: str, what: str) -> str:

@@ -283,7 +283,7 @@ def test_title_of_a_written_page_is_shown(small) -> None:
 
 
 def test_output_on_a_page_keeps_its_indentation(small) -> None:
-    """However it is kept, see ``printed``."""
+    """However it is kept, see ``terminal``."""
     small.add("a")
     small.build(FakeExecutor(lambda task: Run((printed("  1\n 10\n"),), made_with=MADE_WITH)))
     assert ":force:\n\n      1\n     10\n" in small.page("a")

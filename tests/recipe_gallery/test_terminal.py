@@ -6,8 +6,8 @@ from docutils.nodes import literal_block
 from markdown_it import MarkdownIt
 
 from recipe_gallery import Cell, Run
-from recipe_gallery.printed import fenced, page_rst, shown, typeset, visible
 from recipe_gallery.prose import Dispatcher
+from recipe_gallery.terminal import fenced, page_rst, shown, typeset, visible
 
 pytestmark = pytest.mark.unit
 
@@ -34,7 +34,7 @@ def sphinx_gallery_rst(text: str) -> str:
 
     from sphinx_gallery.gen_rst import CODE_OUTPUT
 
-    from recipe_gallery.printed import ANSI
+    from recipe_gallery.terminal import ANSI
 
     return f"\n\n\n{ANSI.sub('', CODE_OUTPUT.format(indent(text.expandtabs(), '    ')))}\n\n\n\n"
 
