@@ -9,6 +9,7 @@ others. Nothing here knows Sphinx or Sphinx-Gallery.
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from . import header, key, sections
 from .files import DISK, CannotWrite, read_json, write_json
 from .model import Executor, Failure, Recipe, Run, Task
 from .reading import Reader, one_line
-from .settings import Settings
+from .settings import BuildError, Settings
 from .store import Store
 from .typesetting import Typesetter
 
@@ -96,6 +97,11 @@ class Build:
         """Execute recipes, the longest first, and publish each when it is done."""
         from .progress import Progress, cost_table  # only here: most builds have no use
 
+        if sys.flags.optimize:
+            raise BuildError(
+                "Python runs without assert here (PYTHONOPTIMIZE, or the option -O), so recipes "
+                "would prove nothing: unset it and build again"
+            )
         options = self.settings
         executor = self.make_executor(self.preload(todo), self.reader.environment)
         recorded = read_json(Path(options.costs)) if options.costs else {}

@@ -12,21 +12,24 @@ import contextlib
 import gc
 import importlib
 import os
+from collections.abc import Mapping
 from multiprocessing.context import BaseContext
 from pathlib import Path
 
 MODULES = "RECIPE_GALLERY_PRELOAD"  # in the environment of the server, and only there
 
 
-def start(context: BaseContext, modules: list[str]) -> None:
-    """Start the server, which needs PYTHONPATH to find this file."""
+def start(context: BaseContext, modules: list[str], environment: Mapping[str, str]) -> None:
+    """Start the server, which needs PYTHONPATH to find this file, with these variables alone."""
     from multiprocessing import forkserver  # not on every platform
 
     context.set_forkserver_preload([__name__])
     before = dict(os.environ)
-    paths = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
-    os.environ.update({MODULES: " ".join(modules), "PYTHONPATH": os.pathsep.join(paths)})
+    paths = [str(Path(__file__).parents[1]), *filter(None, [environment.get("PYTHONPATH")])]
     try:
+        os.environ.clear()
+        os.environ.update(environment)
+        os.environ.update({MODULES: " ".join(modules), "PYTHONPATH": os.pathsep.join(paths)})
         forkserver.ensure_running()
     finally:
         os.environ.clear()

@@ -4,12 +4,15 @@ Problem: a recipe must be executed again when anything that its result depends o
 never without reason.
 Usage: ``make_key(...)`` for a recipe, ``why(old, new)`` for two keys.
 Result: a dictionary from what a person knows (a package, "code", a file) to a version or a
-checksum. All functions are pure: what they are told is all they know.
+checksum.
 """
 
+import os
 import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from .files import digest
@@ -29,10 +32,36 @@ WITHOUT_VERSION = ("code", "environment", "expected failure", "gallery settings"
 # Every recipe's process, and what it starts, has these; threads come from its header alone, so
 # that neither the number of jobs nor of cores changes a digit.
 ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",  # names of months, the order of letters
+    "TZ": "UTC",
     "MPLBACKEND": "agg",
     "NO_COLOR": "1",  # else Python colors a traceback where FORCE_COLOR is set
     "PYTHONHASHSEED": "0",  # the order of sets is on pages
 }
+# What it has from the environment of the build, and nothing else: where programs, libraries,
+# packages and the user's own files are, and the way to the network.
+KEPT = (
+    "PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "CONDA_PREFIX",
+    "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    # Without these, programs of Windows do not start.
+    "SYSTEMROOT", "SYSTEMDRIVE", "COMSPEC", "PATHEXT", "USERPROFILE", "APPDATA", "LOCALAPPDATA",
+    "PROGRAMDATA", "PROGRAMFILES", "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE",
+)  # fmt: skip
+
+
+def made_environment(added: Mapping[str, str], keep: Sequence[str] = ()) -> dict[str, str]:
+    """All variables of a recipe's process: those that are made, and the few that it inherits.
+
+    Args:
+        added: what it has in any case.
+        keep: names of variables to inherit beside ``KEPT``.
+    """
+    inherited = {name: os.environ[name] for name in (*KEPT, *keep) if name in os.environ}
+    if matplotlib := find_spec("matplotlib"):  # a user's own settings change figures
+        defaults = Path(matplotlib.origin).with_name("mpl-data") / "matplotlibrc"
+        inherited["MATPLOTLIBRC"] = str(defaults)
+    return {**inherited, **added}
 
 
 def package_versions(names: Sequence[str]) -> dict[str, str]:

@@ -1,72 +1,101 @@
-"""What a recipe may use, and how its process ends when it uses more.
+"""The processes that a recipe started: what they use, and how all of them end.
 
-Problem: a recipe can hang, fill memory or the screen, and leave processes behind.
-Usage: ``watch(...)`` at the start of the process that executes it; ``left_behind()`` at its
-end; ``kill_group(pid)`` by whoever waits for it.
-Result: the process ends with its children, and a file ``reason`` in its scratch folder says why.
-
-Three timers guard one limit: faulthandler shows at 0.8 of it where the recipe hangs, ``watch``
-ends it at the limit, and the executor ends it some seconds later if even that did not work.
+Problem: a process leaves its group by a session of its own, and its parent by a double fork.
+Usage: ``adopt_orphans()`` in the process that watches a recipe, then a :class:`Family`.
+Result: on Linux every descendant is found, as orphans come to the one who watches; elsewhere those
+that were seen once are remembered.
 """
 
-import multiprocessing
+import contextlib
+import ctypes
 import os
 import signal
 import sys
-import threading
 import time
-from pathlib import Path
 
 import psutil
 
-from .model import Failure
-
-OUTPUT_LIMIT = 1_000_000  # characters that a recipe may print
-GIB = 2**30
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # from linux/prctl.h
 
 
-def watch(timeout: float, memory: float, scratch: Path, peak: list[float]) -> None:
-    """End this process and its children, with a reason, at a limit or without its parent.
-
-    Args:
-        timeout: seconds.
-        memory: GiB, the children's included.
-        scratch: the folder for the reason.
-        peak: ``peak[0]`` becomes what it used at most together with its children, in MiB.
-    """
-    parent, me = multiprocessing.parent_process(), psutil.Process()
-
-    def stop(reason: str) -> None:
-        (scratch / "reason").write_text(reason)
-        kill_group(os.getpid())
-
-    def look() -> None:
-        most, start = 0, time.monotonic()
-        while True:
-            time.sleep(0.2)
-            if time.monotonic() - start > timeout:
-                stop(f"was still running after its time limit of {timeout:g} s")
-            printed = getattr(sys.stdout, "output", None)  # Sphinx-Gallery's collector
-            if printed is not None and printed.tell() > OUTPUT_LIMIT:
-                head = printed.getvalue()[:200].strip().splitlines()[:3]
-                stop(f"printed more than {OUTPUT_LIMIT:,} characters, from {head!r} on")
-            family = (me, *me.children(recursive=True))
-            used = memory_used(family)
-            if used > min(1.05 * most, memory * GIB):
-                # Processes share most of torch; counting each page once takes time.
-                exact = memory_used(family, once="pss") if len(family) > 1 else used
-                most, peak[0] = max(most, used), max(peak[0], exact / 2**20)
-                if exact > memory * GIB:
-                    stop(f"used more than its limit of {memory:g} GiB of memory")
-            if parent and not parent.is_alive():
-                kill_group(os.getpid())  # the build is gone
-
-    threading.Thread(target=look, daemon=True).start()
+def adopt_orphans() -> None:
+    """Become the parent of all descendants whose own parent ends, on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def memory_used(family: tuple[psutil.Process, ...], once: str = "") -> int:
+def die_with_parent() -> None:
+    """End this process when the one ends that watches it, on Linux."""
+    if sys.platform == "linux":
+        parent = os.getppid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        if os.getppid() != parent:  # it ended in between
+            os._exit(1)
+
+
+class Family:
+    """The descendants of this process."""
+
+    def __init__(self) -> None:
+        self.me = psutil.Process()
+        self.seen: set[psutil.Process] = set()
+        self.peak = 0.0  # bytes
+        self.most = 0.0  # bytes, with what is shared counted for each
+
+    def members(self) -> list[psutil.Process]:
+        """Those that are running."""
+        self.seen |= set(self.me.children(recursive=True))
+        return [process for process in self.seen if is_running(process)]
+
+    def memory(self, limit: float) -> float:
+        """Resident bytes of all together.
+
+        Args:
+            limit: in bytes; only near it, memory that they share is counted once, which takes
+                time, and only on Linux.
+        """
+        members = self.members()
+        used = memory_used(members)
+        if used <= min(limit, 1.05 * self.most):
+            return used
+        self.most = max(self.most, used)
+        exact = memory_used(members, once="pss") if len(members) > 1 else used
+        self.peak = max(self.peak, exact)
+        return exact
+
+    def left_by(self, patience: float) -> list[str]:
+        """The commands that are still running some seconds after the recipe's end."""
+        _, alive = psutil.wait_procs(self.members(), timeout=patience)
+        names = []
+        for process in alive:
+            with contextlib.suppress(psutil.Error):
+                command = " ".join(process.cmdline())
+                if "multiprocessing." not in command:  # Python's own helpers end by themselves
+                    names.append(command[:80])
+        return names
+
+    def end(self) -> None:
+        """Kill all, also those that are started meanwhile."""
+        for _ in range(50):
+            if not (members := self.members()):
+                return
+            for process in members:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            psutil.wait_procs(members, timeout=0.1)
+
+
+def is_running(process: psutil.Process) -> bool:
+    """Whether a process can still do something."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def memory_used(family: list[psutil.Process], once: str = "") -> float:
     """Resident bytes of some processes; ``"pss"``: shared ones divided among them, on Linux."""
-    total = 0
+    total = 0.0
     for process in family:
         try:
             info = process.memory_full_info() if once and psutil.LINUX else process.memory_info()
@@ -76,45 +105,25 @@ def memory_used(family: tuple[psutil.Process, ...], once: str = "") -> int:
     return total
 
 
-def kill_group(pid: int) -> None:
-    """Kill a recipe's process and everything that it started."""
-    if hasattr(os, "killpg"):
-        try:
-            os.killpg(pid, signal.SIGKILL)
-        except OSError:
-            return  # nothing is left of it
-    else:
-        try:
-            family = [*psutil.Process(pid).children(recursive=True), psutil.Process(pid)]
-        except psutil.Error:
-            return
-        for process in family:
-            process.kill()
-
-
-def left_behind() -> Failure | None:
-    """A failure if processes that the recipe started are still running; ends them."""
-    children = psutil.Process().children(recursive=True)
-    _, alive = psutil.wait_procs(children, timeout=1)
-    names = []
-    for child in alive:
-        try:
-            command = " ".join(child.cmdline())
-        except psutil.Error:
-            continue
-        if "multiprocessing." not in command:  # Python's own helpers end with us
-            names.append(command[:80])
-            child.kill()  # where there are no process groups, nobody finds it later
-    if names:
-        return Failure(f"left {len(names)} process(es) running: {names[0]}")
-    return None
-
-
-def peak_mib() -> float:
-    """Peak resident memory of this process so far, in MiB."""
+def peak_of_children() -> float:
+    """Peak resident memory of the largest descendant that has ended, in MiB; 0 if unknown."""
     try:
         import resource
     except ImportError:  # Windows
-        return psutil.Process().memory_info().peak_wset / 2**20
+        return 0.0
     unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / unit
+
+
+def end_tree(pid: int) -> None:
+    """Kill a process and all its descendants, the youngest last, so that none is lost sight of."""
+    with contextlib.suppress(psutil.Error):
+        top = psutil.Process(pid)
+        for _ in range(50):
+            family = [p for p in (*top.children(recursive=True), top) if is_running(p)]
+            for process in family:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            if not family:
+                return
+            time.sleep(0.02)

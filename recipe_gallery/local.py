@@ -9,25 +9,24 @@ every recipe's process is a fork of that; elsewhere each is spawned.
 """
 
 import multiprocessing
-import os
 import shutil
-import signal
+import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from pebble import ProcessExpired
-from pebble.concurrent import process
-
 from . import forkserver
 from .child import execute
-from .limits import kill_group
+from .key import made_environment
+from .limits import end_tree
 from .model import Failure, Run, Task
+from .printed import read
+from .supervisor import FAULTS, PRINTED, RESULT, Work, supervise
 
-ALWAYS = ("pebble.concurrent", f"{__package__}.child", "matplotlib.pyplot", "numpy")
-GRACE = 3  # seconds beyond a time limit, to end by itself
+ALWAYS = (f"{__package__}.child", "matplotlib.pyplot", "numpy")
+LINES = 20  # of what a recipe printed, in a report
+GRACE = 20  # seconds beyond a time limit for all that is not the recipe's
 
 
 class LocalExecutor:
@@ -35,7 +34,8 @@ class LocalExecutor:
 
     Args:
         modules: what to import once for all recipes.
-        environment: variables that each recipe's process, and what it starts, has.
+        environment: variables that each recipe's process has, beside those it is to inherit.
+        keep: names of variables to inherit, beside ``key.KEPT``.
         work: what the process does with a task; for tests.
     """
 
@@ -43,72 +43,66 @@ class LocalExecutor:
         self,
         modules: Sequence[str],
         environment: Mapping[str, str],
-        work: Callable[[Task], Run] = execute,
+        keep: Sequence[str] = (),
+        work: Work = execute,
     ) -> None:
         methods = multiprocessing.get_all_start_methods()
         method = "forkserver" if "forkserver" in methods else "spawn"
         self.context = multiprocessing.get_context(method)
-        self.scratch_dirs: set[Path] = set()
+        self.running: set[multiprocessing.Process] = set()
         self.work = work
-        os.environ.update(environment)  # from which processes inherit it
+        self.environment = made_environment(environment, keep)
+        sys.warnoptions.clear()  # a child would have them
         if method == "forkserver":
-            forkserver.start(self.context, [*ALWAYS, *modules])
+            forkserver.start(self.context, [*ALWAYS, *modules], self.environment)
 
     def run(self, task: Task) -> Run:
         """Execute a task and wait for it; it cannot take this process with it."""
-        scratch = Path(tempfile.mkdtemp(prefix=f"recipe-{task.slug}-")).resolve()
-        self.scratch_dirs.add(scratch)
-        late = task.header.timeout + GRACE  # the process looks at the time itself
-        call = process(daemon=False, timeout=late, context=self.context)(self.work)
+        # A short name: the addresses of sockets in it have some 100 characters at most.
+        scratch = Path(tempfile.mkdtemp(prefix="recipe-")).resolve()
+        arguments = (replace(task, scratch=str(scratch)), self.work, self.environment)
+        process = self.context.Process(target=supervise, args=arguments)
         try:
-            return call(replace(task, scratch=str(scratch))).result()
-        except FutureTimeoutError:
-            reason = f"was still running after its time limit of {task.header.timeout:g} s"
-        except ProcessExpired as error:
-            reason = how_it_ended(error.exitcode)
-        except Exception as error:  # a fault of ours rather than the recipe's
+            process.start()
+            self.running.add(process)
+            process.join(task.header.timeout + GRACE)
+            run = Run.from_json((scratch / RESULT).read_bytes())
+        except (OSError, ValueError):
+            run = Run(failure=Failure("was lost with the process that watched it"))
+        except Exception as error:  # such as a task that cannot be sent
             reason = f"could not be executed: {type(error).__name__}: {error}"
+            run = Run(failure=Failure(reason))
         finally:
-            details = last_words(scratch, task.name)
-            self.scratch_dirs.discard(scratch)
-        return Run(failure=Failure(details.get("reason") or reason, details["console"]))
+            self.running.discard(process)
+            if process.pid and process.is_alive():
+                end_tree(process.pid)
+            words = last_words(scratch, task.name)
+            shutil.rmtree(scratch, ignore_errors=True)
+        if run.failure:
+            details = "\n".join(filter(None, [run.failure.details.rstrip(), words]))
+            run.failure = replace(run.failure, details=details)
+        return run
 
     def stop(self) -> None:
         """End whatever is still running."""
-        for scratch in list(self.scratch_dirs):
-            last_words(scratch, "")
+        for process in list(self.running):
+            process.terminate()
 
 
-def last_words(scratch: Path, name: str) -> dict[str, str]:
-    """Kill what is left of a run, read what it left to read, remove its folder.
-
-    Returns:
-        ``console``, and the files ``pid`` and ``reason`` if they are there.
-    """
-    words = {"console": ""}
-    for file in ("pid", "reason", "console"):
-        if (scratch / file).is_file():
-            words[file] = (scratch / file).read_text("utf-8", errors="replace")
-    if pid := words.get("pid"):
-        kill_group(int(pid))
-    shutil.rmtree(scratch, ignore_errors=True)
-    folder = name.rpartition("/")[0]
-    words["console"] = own_lines(words["console"].replace(str(scratch / "work"), folder))
-    return words
+def last_words(scratch: Path, name: str) -> str:
+    """The last lines that a recipe left: where it was when it ended, and what it printed."""
+    faults, printed = (
+        own_lines(read(scratch / file, -2000, 2000).decode(errors="replace"))
+        for file in (FAULTS, PRINTED)
+        if (scratch / file).is_file() or not (scratch / file).touch()
+    )
+    text = "\n".join(filter(None, [faults, f"It had printed:\n{printed}" if printed else ""]))
+    return text.replace(str(scratch / "work"), name.rpartition("/")[0])
 
 
 def own_lines(text: str) -> str:
     """What a recipe left on its console, without the frames of what runs it."""
-    ours = (str(Path(__file__).parent), "/sphinx_gallery/", "/pebble/", "/multiprocessing/")
+    ours = (str(Path(__file__).parent), "/sphinx_gallery/", "/multiprocessing/")
     drop = (*ours, "/threading.py", 'File "<string>"', "Extension modules:", "Thread 0x")
     kept = [line for line in text.strip().splitlines() if not any(word in line for word in drop)]
-    return "\n".join(line for line in kept if line.strip())[-4000:]
-
-
-def how_it_ended(exitcode: int) -> str:
-    """A sentence on a process that ended without a result."""
-    if exitcode is not None and exitcode < 0:
-        name = signal.Signals(-exitcode).name
-        hint = " (the system may have been out of memory)" if name == "SIGKILL" else ""
-        return f"was ended by the signal {name}{hint}"
-    return f"ended its process with exit code {exitcode}"
+    return "\n".join([line for line in kept if line.strip()][-LINES:])

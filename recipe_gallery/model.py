@@ -11,6 +11,7 @@ from typing import Annotated, Any, Protocol
 import msgspec
 
 Amount = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+Limit = Annotated[float, msgspec.Meta(gt=0, le=1e6)]
 
 
 class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -19,8 +20,8 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     declared: bool = False  # whether there is a header at all
     requires_python: str = ""
     dependencies: tuple[str, ...] = ()  # PEP 508
-    timeout: Amount = 120  # seconds of wall time
-    memory: Amount = 4  # GiB of resident memory, the recipe's children included
+    timeout: Limit = 120  # seconds of wall time
+    memory: Limit = 4  # GiB of resident memory, the recipe's children included
     cpus: Amount = 1  # cores on a cluster, and threads anywhere
     gpus: Amount = 0
     tags: tuple[str, ...] = ()

@@ -30,6 +30,10 @@ class Plugin:
     preload: Mapping[str, str] = {}  # by dependency, the module to import once for all recipes
     packages: tuple[str, ...] = ()  # whose versions every result depends on
     environment: Mapping[str, str] = {}  # variables of every recipe's process
+    keep: tuple[str, ...] = ()  # names of those that it has from the build's, if that has them
+    # Folders in which recipes may write, from the documentation's root on, beside their own; None:
+    # everywhere but below that root.
+    writable: tuple[str, ...] | None = None
 
     @staticmethod
     def skip(header: Header) -> str:

@@ -19,7 +19,7 @@ from . import gallery, header, key, sections
 from .files import digest
 from .model import Failure, Recipe
 from .settings import BuildError, Settings
-from .store import Store
+from .store import STAGED, Store
 
 IMPORTS = re.compile(r"\b(?:from|import)\b([\w.,\s\\]+)")  # and some words of prose
 NAME = re.compile(r"[A-Za-z0-9][\w.+-]*", re.A)  # of a file that can be an address
@@ -179,5 +179,6 @@ def distributions() -> dict[str, list[str]]:
 
 
 def one_line(error: Exception) -> str:
-    """An exception as one sentence."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """An exception as one sentence, without the folder in which a recipe is read or typeset."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(rf"[^\s\"']*[/\\]{STAGED}[^\s\"']*[/\\]", "", text)

@@ -152,15 +152,15 @@ def executor_of(app: Sphinx) -> Callable[[list[str], Mapping[str, str]], Executo
     """Who executes the recipes of this build: called if there are any."""
 
     def make(modules: list[str], environment: Mapping[str, str]) -> Executor:
+        state: State = app.recipe_gallery
         if address := app.config.recipe_cluster:
             from .cluster import RayExecutor
 
-            state: State = app.recipe_gallery
             key = state.build.reader.common_key
             return RayExecutor(address, modules, environment, key, state.conf["plugin"])
         from .local import LocalExecutor  # only here: most builds execute nothing
 
-        return LocalExecutor(modules, environment)
+        return LocalExecutor(modules, environment, plugin.load(state.conf["plugin"]).keep)
 
     return make
 

@@ -20,6 +20,7 @@ from .files import digest, read_json, write, write_json
 from .model import Recipe, Run
 
 PUBLISHED, RUN = ".published.json", ".run.json"
+STAGED = "typeset-"  # how the names of folders begin in which a page is made
 
 
 class Store:
@@ -71,7 +72,7 @@ class Store:
         The source is the text that was read, not the file as it is now.
         """
         self.state.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=self.state, prefix="typeset-") as folder:
+        with TemporaryDirectory(dir=self.state, prefix=STAGED) as folder:
             source = Path(folder, f"{recipe.docname}{recipe.path.suffix}")
             source.parent.mkdir(parents=True)
             source.write_bytes(recipe.source)
@@ -134,7 +135,7 @@ class Store:
                     (self.srcdir / name).unlink(missing_ok=True)
                 self.file(docname, RUN).unlink(missing_ok=True)
                 place.unlink()
-        for folder in self.state.glob("typeset-*"):
+        for folder in self.state.glob(f"{STAGED}*"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def summary(self, docnames: Collection[str]) -> dict[str, dict]:

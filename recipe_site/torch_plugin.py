@@ -30,7 +30,13 @@ from .drawn_cifar10 import DRAWN_VERSION, REAL_FOLDER, has_real_data, install
 # The first optimizer that a recipe makes imports torch._dynamo (1 s of CPU time).
 preload = {"torch": "torch._dynamo", "torchvision": "torchvision"}
 packages = ("torch", "torchvision")
-environment = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}  # no processes that outlive a recipe
+environment = {
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no processes that outlive a recipe
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait leave the cores to other recipes
+}
+# Which compiler and which GPU; where the real data is.
+keep = ("CXX", "CC", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES", "RECIPE_DATA")
+writable = (layout.COMPILED,)  # and nothing but that and a recipe's own folder
 
 TOOLS = {
     "c++": "no C++ compiler (Debian and Ubuntu: apt install g++; macOS: xcode-select --install;"

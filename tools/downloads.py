@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import nbformat
 
 from recipe_gallery.key import ENVIRONMENT
-from recipe_gallery.limits import kill_group
+from recipe_gallery.limits import end_tree
 from recipe_site import layout
 
 READER = Path(__file__).with_name("reader")
@@ -82,7 +82,7 @@ def execute(command: list, timeout: float, **options: Any) -> Outcome:
     try:
         output, errors = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
-        kill_group(process.pid)
+        end_tree(process.pid)
         process.communicate()
         raise
     return Outcome(process.returncode, output, OF_THE_MACHINE.sub("", errors))

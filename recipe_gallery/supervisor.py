@@ -1,0 +1,163 @@
+"""Executes one recipe in a process of its own, and watches it from outside.
+
+Problem: a recipe can hang, fill memory or the screen in one call that lets nothing else in its
+process run, and it can leave processes behind, also in sessions of their own.
+Usage: ``supervise(task, work, environment)`` in a process for this recipe alone (see ``local``).
+Result: a file ``result`` in the task's scratch folder, with a :class:`Run`. What the recipe
+started ends with it: at its end, at a limit, when this process is told to end, and when the
+build is gone, whatever ended that.
+"""
+
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from multiprocessing.connection import wait
+from pathlib import Path
+
+from .limits import Family, adopt_orphans, die_with_parent, peak_of_children
+from .model import Failure, Run, Task
+from .printed import LIMIT, read, too_late, too_much
+
+INTERVAL = 0.1  # seconds between two looks
+GIB, MIB = 2**30, 2**20
+OWN_ANSWER, RESULT = "answer", "result"  # files in scratch: of the recipe's process, and ours
+FAULTS, PRINTED, SHOWN = "faults", "printed", "shown"  # and how much of that the page shows
+Work = Callable[[Task], Run]
+
+
+class Ended(Exception):
+    """This process was told to end."""
+
+
+def supervise(task: Task, work: Work, environment: Mapping[str, str]) -> None:
+    """Execute a recipe and write down its run.
+
+    Args:
+        task: the recipe; its scratch folder is there.
+        work: what its process does with it.
+        environment: all variables that the process has.
+    """
+    os.environ.clear()  # where processes are spawned, they have those of the build
+    os.environ.update(environment)
+    scratch, build = Path(task.scratch), multiprocessing.parent_process()
+    if hasattr(os, "setsid"):
+        os.setsid()  # out of the reach of the terminal's signals
+    adopt_orphans()
+    signal.signal(signal.SIGTERM, told_to_end)
+    # Started by a fork, it has all that is imported here.
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    process = context.Process(target=answer, args=(task, work))
+    family, reason = Family(), ""
+    try:
+        process.start()
+        reason = watch(task, process, family, build)
+        left = family.left_by(1.0) if not reason else []
+        reason = reason or late_words(scratch)
+        if left:
+            reason = f"left {len(left)} process(es) running: {left[0]}"
+    except Ended:
+        family.end()
+        shutil.rmtree(scratch, ignore_errors=True)
+        return
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        family.end()
+    run = result_of(scratch, process.exitcode, reason)
+    usage = os.times()
+    run.cpu = usage.children_user + usage.children_system
+    run.peak = max(family.peak / MIB, peak_of_children())
+    if not run.failure and run.peak * MIB > task.header.memory * GIB:
+        run.failure = Failure(over_memory(task))
+    run.key = task.key
+    (scratch / "result.new").write_bytes(run.to_json())
+    os.replace(scratch / "result.new", scratch / RESULT)
+
+
+def told_to_end(*signal_and_frame: object) -> None:
+    """Leave whatever this process is at."""
+    raise Ended
+
+
+def answer(task: Task, work: Work) -> None:
+    """What the recipe's own process does: execute it, and leave the run in a file."""
+    die_with_parent()
+    me = os.getpid()
+    try:
+        run = work(task)
+        content = run.to_json()
+    except Exception as error:  # a fault of ours rather than the recipe's
+        reason = f"could not be executed: {type(error).__name__}: {error}"
+        content = Run(failure=Failure(reason, traceback.format_exc())).to_json()
+    except BaseException:
+        if os.getpid() == me:
+            raise
+        content = b""
+    if os.getpid() == me:  # a fork that the recipe made must not answer in its place
+        Path(task.scratch, OWN_ANSWER).write_bytes(content)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)  # without a second round of what is done at the end of a process
+
+
+def watch(task: Task, process: multiprocessing.Process, family: "Family", build: object) -> str:
+    """Wait for the end of a recipe's process; the limit that it broke, "" if none."""
+    printed, start = Path(task.scratch, PRINTED), time.monotonic()
+    limit = task.header.memory * GIB
+    while process.exitcode is None:
+        wait([process.sentinel], INTERVAL)
+        if build is not None and not build.is_alive():
+            raise Ended
+        if time.monotonic() - start > task.header.timeout:
+            return f"was still running after its time limit of {task.header.timeout:g} s"
+        if printed.exists() and printed.stat().st_size > 4 * LIMIT:
+            return too_much(read(printed, 0, 200))
+        if family.memory(limit) > limit:
+            return over_memory(task)
+    return ""
+
+
+def late_words(scratch: Path) -> str:
+    """What is wrong if processes that the recipe started printed when its page was complete."""
+    try:
+        shown = int((scratch / SHOWN).read_text())
+    except (OSError, ValueError):
+        return ""
+    late = read(scratch / PRINTED, shown, 200) if (scratch / PRINTED).is_file() else b""
+    return too_late(late.decode(errors="replace")) if late else ""
+
+
+def over_memory(task: Task) -> str:
+    """The sentence on a recipe that used too much."""
+    return f"used more than its limit of {task.header.memory:g} GiB of memory"
+
+
+def result_of(scratch: Path, exitcode: int | None, reason: str) -> Run:
+    """The run that a process left, or why there is none.
+
+    Args:
+        scratch: the task's folder.
+        exitcode: of the process.
+        reason: the limit that it broke, "" if none.
+    """
+    try:
+        run = Run.from_json((scratch / OWN_ANSWER).read_bytes())
+    except (OSError, ValueError):
+        return Run(failure=Failure(reason or how_it_ended(exitcode)))
+    if reason and not run.failure:
+        run.failure = Failure(reason)
+    return run
+
+
+def how_it_ended(exitcode: int | None) -> str:
+    """A sentence on a process that ended without a result."""
+    if exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        hint = " (the system may have been out of memory)" if name == "SIGKILL" else ""
+        return f"was ended by the signal {name}{hint}"
+    return f"ended its process with exit code {exitcode}"
