@@ -22,7 +22,7 @@ from sphinx.environment import BuildEnvironment
 
 from recipe_gallery import Cell
 from recipe_gallery.files import read_json, write
-from recipe_gallery.markdown import code, escaped
+from recipe_gallery.markdown_text import code, escaped
 from recipe_gallery.store import Store
 from recipe_gallery.terminal import fenced, shown, visible
 

@@ -1,12 +1,11 @@
 """Outputs are shown as they were printed, on pages, in books and in Markdown."""
 
 import pytest
-from docutils.core import publish_doctree
 from docutils.nodes import literal_block
 from markdown_it import MarkdownIt
 
 from recipe_gallery import Cell, Run
-from recipe_gallery.prose import Dispatcher
+from recipe_gallery.sphinx_markup import read
 from recipe_gallery.terminal import fenced, page_rst, shown, typeset, visible
 
 pytestmark = pytest.mark.unit
@@ -41,9 +40,7 @@ def sphinx_gallery_rst(text: str) -> str:
 
 def on_page(rst: str) -> str:
     """The text of the first block of code."""
-    with Dispatcher():
-        tree = publish_doctree(rst, settings_overrides={"report_level": 5})
-    return next(tree.findall(literal_block)).astext()
+    return next(read(rst).findall(literal_block)).astext()
 
 
 INDENTED = [
