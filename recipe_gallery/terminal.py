@@ -58,14 +58,16 @@ def page_rst(text: str, rst: str) -> str:
         rst: what Sphinx-Gallery made of that and of its figures.
     """
     before, output, rest = rst.partition(OUTPUT)
-    printed = ANSI.sub("", indent(text.expandtabs(), " " * 4))
-    if not output:
-        return visible_lines(rst)
-    if not rest.startswith(printed):  # a traceback with other paths
-        return visible_lines(before) + KEPT + visible_lines(rest)
-    lines = shown(text).strip("\n")
-    after = rest[len(printed) :]
-    return visible_lines(before) + KEPT + indent(lines, " " * 4) + f"\n{visible_lines(after)}"
+    plain = ANSI.sub("", text.expandtabs())
+    printed = indent(plain, " " * 4)
+    lines = [line.rstrip() for line in plain.split("\n")]
+    shared = all(line.startswith(" ") for line in lines if line)
+    if not output or (not shared and "\n".join(lines) == shown(text)):
+        return visible_lines(rst)  # as Sphinx-Gallery made it
+    after = rest
+    if rest.startswith(printed):  # else a value is among it, or a path is another
+        after = f"{indent(shown(text).strip(chr(10)), ' ' * 4)}\n{rest[len(printed) :]}"
+    return visible_lines(f"{before}{KEPT}{after}")
 
 
 def typeset(run: Run) -> Run:

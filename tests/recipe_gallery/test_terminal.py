@@ -74,7 +74,7 @@ def test_figures_and_values_of_an_output_stay() -> None:
 def test_output_that_is_not_the_text_alone_keeps_its_indentation() -> None:
     """Such as one with a value behind it, or with other paths in it."""
     rst = sphinx_gallery_rst("  scratch\n    y\n")
-    assert on_page(page_rst("  other\n", rst)) == "  scratch\n    y"
+    assert on_page(page_rst("  otherwise\n", rst)) == "  scratch\n    y"
 
 
 def test_all_cells_of_a_run_are_typeset() -> None:
@@ -96,3 +96,9 @@ def test_block_ends_where_it_should(text) -> None:
 def test_plain_text_is_left() -> None:
     """No page changes for nothing."""
     assert visible("a\tb\nc é 漢 🎉") == "a\tb\nc é 漢 🎉"
+
+
+@pytest.mark.parametrize("text", ["a\n  b\n", "\n\nx  \n\n", "\x1b[1mx\x1b[0m\ty\n", ""])
+def test_page_is_that_of_sphinx_gallery_where_nothing_is_lost(text) -> None:
+    """To the byte."""
+    assert page_rst(text, sphinx_gallery_rst(text)) == sphinx_gallery_rst(text)
