@@ -9,6 +9,7 @@ pictures, such as ``␇``.
 
 import re
 from dataclasses import replace
+from itertools import takewhile
 from textwrap import indent
 
 from .model import Run
@@ -61,7 +62,8 @@ def page_rst(text: str, rst: str) -> str:
     plain = ANSI.sub("", text.expandtabs())
     printed = indent(plain, " " * 4)
     lines = [line.rstrip() for line in plain.split("\n")]
-    shared = all(line.startswith(" ") for line in lines if line)
+    block = takewhile(lambda line: line[:4].isspace() or not line, rest.split("\n"))
+    shared = all(line.startswith(" " * 5) for line in block if line.strip())
     if not output or (not shared and "\n".join(lines) == shown(text)):
         return visible_lines(rst)  # as Sphinx-Gallery made it
     after = rest

@@ -77,6 +77,11 @@ def test_output_that_is_not_the_text_alone_keeps_its_indentation() -> None:
     assert on_page(page_rst("  otherwise\n", rst)) == "  scratch\n    y"
 
 
+def test_value_of_a_cell_keeps_its_indentation() -> None:
+    """Though nothing was printed."""
+    assert on_page(page_rst("", sphinx_gallery_rst("\n   a  b\n   c  d"))) == "   a  b\n   c  d"
+
+
 def test_all_cells_of_a_run_are_typeset() -> None:
     """Nothing else of it is changed."""
     cell = Cell("  x\n", sphinx_gallery_rst("  x\n"))
