@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -114,7 +114,6 @@ class Build:
 
             futures = {pool.submit(one, recipe): recipe for recipe in todo}
             try:
-                self.use_the_wait(todo, futures)
                 for future in as_completed(futures):
                     recipe, run = futures[future], future.result()
                     self.finish(recipe, run, recorded.get(recipe.docname, {}))
@@ -136,14 +135,6 @@ class Build:
             if package in declared
         ]
         return [name, *wanted] if name else wanted
-
-    def use_the_wait(self, todo: list[Recipe], futures: Mapping[Future, Recipe]) -> None:
-        """Convert prose, which is kept for typesetting, while a core is idle at the start."""
-        for recipe in todo:
-            if any(future.done() for future in futures):
-                break
-            if self.attempt(recipe, lambda r=recipe: self.typesetter.convert_prose(r)):
-                del self.failures[recipe.name]  # it is told when the recipe is typeset
 
     def task(self, recipe: Recipe) -> Task:
         """What the process needs that executes a recipe."""

@@ -2,149 +2,55 @@
 
 Problem: galleries offer notebooks without outputs, in half-converted rst, so nobody sees
 what to expect before running them.
-Usage: ``make_notebook(...)`` where a recipe is typeset; ``api_links(...)`` once per build.
-Result: nbformat 4.5 as stable bytes: prose as Markdown (by pandoc), code with the text and
-figures captured at the one execution, links to the API and to other recipes, a first cell
-that installs what is missing, and where the outputs come from in the metadata.
+Usage: ``make_notebook(...)`` where a recipe is typeset.
+Result: nbformat 4.5 as stable bytes: prose as Markdown, code with the text and figures captured
+at the one execution, a first cell that installs what is missing, and where the outputs come
+from in the metadata.
 """
 
 import base64
 import hashlib
-import re
-import textwrap
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
 from .model import Cell, Run
 
-ROLE = re.compile(
-    r"``[^`].*?``(?!`)|:(?P<role>[a-z:+]+):`(?:(?P<text>[^`<]+?)\s*<(?P<target>[^`>]+)>|(?P<name>[^`]+))`"
-)
-LABEL = re.compile(r"sphx_glr_[\w.-]+?\.py")
-BREAK = "cell-break-7f3a"  # a paragraph of its own, between the blocks of a recipe
-ALERT = re.compile(r"^([ >]*)> \[!(\w+)\]$", re.M)  # also in a list or in another note
-DOCTEST = re.compile(r"(?:\A|(?<=\n\n))>>> .*(?:\n.+)*")
 INSTALL = """\
 # Installs what is missing; does nothing where all is there.
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 
-missing = []
-for package in {names}:
+from packaging.requirements import Requirement
+
+
+def is_there(text, extra=""):
+    need = Requirement(text)
+    if need.marker and not need.marker.evaluate({{"extra": extra}}):
+        return True  # not needed here
     try:
-        version(package)
+        fits = need.specifier.contains(version(need.name), prereleases=True)
     except PackageNotFoundError:
-        missing.append(package)
+        return False
+    more = [line for line in requires(need.name) or () if "extra ==" in line]
+    return fits and all(is_there(line, extra) for extra in need.extras for line in more)
+
+
+missing = [need for need in {needs} if not is_there(need)]
 if missing:
     subprocess.check_call([sys.executable, "-m", "pip", "install", *missing])"""
 
 
-@dataclass(frozen=True)
-class Links:
-    """Where the names and labels in a recipe's prose lead.
-
-    Args:
-        recipes: of each recipe's label its docname and title.
-        names: addresses of API names.
-        base: the site's address, "" if it is not known.
-    """
-
-    recipes: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    names: Mapping[str, str] = field(default_factory=dict)
-    base: str = ""
-
-
-def label_of(docname: str) -> str:
-    """The label that Sphinx-Gallery gives a recipe's page."""
-    return f"sphx_glr_{docname.replace('/', '_')}.py"
-
-
-def api_links(mapping: Mapping[str, Any], root: Path) -> dict[str, str]:
-    """Addresses of API names, from the local inventories of intersphinx that are plain text.
-
-    Args:
-        mapping: ``intersphinx_mapping``, as in conf.py or as Sphinx normalizes it.
-        root: the folder that inventories are named from.
-    """
-    links = {}
-    for value in mapping.values():
-        base, files = value[1] if isinstance(value[1], tuple) and value[1][1:] else value
-        for file in files if isinstance(files, tuple) else (files,):
-            if not file or "://" in file or not (root / file).is_file():
-                continue
-            first, *lines = (root / file).read_text("utf-8", errors="replace").splitlines()
-            for line in lines[2:] if first.endswith("version 1") else ():
-                name, _, page = line.split()
-                links[name] = f"{base}{page}#{name}"
-    return links
-
-
-def plain_rst(text: str, links: Links) -> str:
-    """Replace the roles that only Sphinx knows by ordinary links, and what pandoc overlooks."""
-
-    def link(match: re.Match) -> str:
-        if match["role"] is None:  # a literal stays as it is
-            return match[0]
-        target = " ".join((match["target"] or match["name"]).split()).removesuffix("()")
-        label = match["text"] or target
-        if label.startswith("!"):  # "no link", for Sphinx
-            return f"``{label[1:]}``"
-        if target in links.recipes:
-            docname, title = links.recipes[target]
-            local = f"{docname.rpartition('/')[2]}.ipynb"
-            url = f"{links.base}{docname}.html" if links.base else local
-            return f"`{match['text'] or title} <{url}>`__"
-        if match["role"] in ("math", "sub", "sup"):
-            return match[0]
-        if match["role"] == "pep":
-            return f"`PEP {target} <https://peps.python.org/pep-{target.zfill(4)}/>`__"
-        if target.startswith("~"):
-            label = label[1:].rsplit(".", 1)[-1] if not match["text"] else label
-            target = target[1:]
-        if match["role"].endswith(("meth", "func")) and not match["text"]:
-            label += "()"
-        url = links.names.get(target)
-        return f"`{label} <{url}>`__" if url else f"``{label}``"
-
-    code = ".. code-block:: pycon\n\n"
-    text = DOCTEST.sub(lambda match: code + textwrap.indent(match[0], "   "), text)
-    return ROLE.sub(link, text)
-
-
-def prose_of(blocks: list, links: Links) -> list[str]:
-    """The text blocks of a recipe as Markdown."""
-    texts = [block.content for block in blocks if block.type == "text"]
-    return to_markdown(*(plain_rst(text, links) for text in texts))
-
-
-@cache
-def to_markdown(*texts: str) -> list[str]:
-    """Convert rst texts to Markdown together, so that their headings have one hierarchy."""
-    import pypandoc  # here, as most builds make no notebook
-
-    joined = f"\n\n{BREAK}\n\n".join(texts)
-    options = ["--wrap=none", "--markdown-headings=atx"]
-    flavour = "gfm+tex_math_dollars-tex_math_gfm"  # mathematics as Jupyter reads it
-    markdown = pypandoc.convert_text(joined, flavour, format="rst", extra_args=options)
-    markdown = ALERT.sub(lambda match: f"{match[1]}> **{match[2].capitalize()}:**", markdown)
-    return [part.strip() for part in markdown.split(BREAK)]
-
-
 def make_notebook(
-    slug: str, blocks: list, run: Run | None, dependencies: Sequence[str], links: Links
+    slug: str, blocks: list, run: Run | None, dependencies: Sequence[str], prose: Sequence[str]
 ) -> bytes:
     """The notebook of a recipe, nbformat 4.5 in UTF-8.
 
     Args:
         slug: the recipe's name, for the cells' ids.
-        blocks: Sphinx-Gallery's blocks of its page.
+        blocks: Sphinx-Gallery's blocks of its source, one for each cell.
         run: its execution; None for a notebook without outputs.
         dependencies: what its first code cell installs.
-        links: see there.
+        prose: of its text cells, as Markdown.
 
     Raises:
         nbformat.ValidationError: if the result is no notebook.
@@ -152,21 +58,23 @@ def make_notebook(
     import nbformat  # here, as most builds make no notebook
     from nbformat import v4
 
-    prose = iter(prose_of(blocks, links))
+    texts = iter(prose)
     executed = iter(run.cells if run else ())
-    names = tuple(re.split(r"[^\w.-]", dependency)[0] for dependency in dependencies)
-    cells = [v4.new_code_cell(INSTALL.format(names=names))] if names else []
+    install = INSTALL.format(needs=list(dependencies)) if dependencies else ""
+    cells = [v4.new_code_cell(install)] if install else []
     for block in blocks:
         if block.type == "text":
-            cells.append(v4.new_markdown_cell(next(prose)))
+            cells.append(v4.new_markdown_cell(next(texts)))
             continue
-        cell = v4.new_code_cell(block.content.strip())
+        cell, result = v4.new_code_cell(block.content.strip()), next(executed, Cell())
+        if not cell.source:  # nothing but settings, as on the page
+            continue
         count = len([c for c in cells if c.cell_type == "code"]) + 1
-        cell.outputs = outputs_of(next(executed, Cell()), count)
+        cell.outputs = outputs_of(result, count)
         cell.execution_count = count
         cells.append(cell)
     # The install cell comes second: a notebook's first cell is its title.
-    if names and len(cells) > 1:
+    if install and len(cells) > 1:
         cells[0], cells[1] = cells[1], cells[0]
     notebook = v4.new_notebook(cells=cells)
     for number, cell in enumerate(notebook.cells):

@@ -33,8 +33,8 @@ from sphinx.util import logging
 from . import interrupted, outputs, plugin
 from .build import Build
 from .files import CannotWrite, digest, sentence
+from .links import api_links
 from .model import Executor, Header
-from .notebook import api_links
 from .settings import BuildError, Settings, cores
 
 logger = logging.getLogger(__name__)

@@ -8,16 +8,20 @@ Result: the files of the page, made in a folder of their own and put in the plac
 """
 
 import ast
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from . import gallery
+from . import gallery, sections, terminal
 from .files import digest
 from .key import stable
+from .links import Links, Place, first_title, label_of, targets, written_labels
 from .model import Recipe, Run
-from .notebook import LABEL, Links, label_of, make_notebook, prose_of
+from .notebook import make_notebook
 from .plugin import Plugin
+from .prose import Prose, heading
 from .settings import Settings
 from .store import Store
 
@@ -27,6 +31,15 @@ LOOKS = (
     "notebook_extensions", "recommender", "remove_config_comments", "show_memory",
     "show_signature", "thumbnail_size",
 )  # fmt: skip
+
+
+HIDDEN = re.compile(r"(?m)^[ \t]*#[ \t]*sphinx_gallery_(?:start|end)_ignore[ \t]*\n?")
+CONFIG = re.compile(r"(?m)^[ \t]*#[ \t]*sphinx_gallery_\w+[ \t]*(?:=.*)?\n?")
+NO_TITLE = (
+    "it does not begin with a title: write one line, and below it as many ="
+    " as the line has characters, four at least"
+)
+TWO_TITLES = "{!r} is underlined like the title; underline the sections of a recipe with -"
 
 
 class Typesetter:
@@ -39,11 +52,19 @@ class Typesetter:
     @cached_property
     def links(self) -> Links:
         """Where the labels and names in prose lead."""
-        recipes = {
-            label_of(recipe.docname): (recipe.docname, title_of(recipe) or recipe.slug)
-            for recipe in self.recipes
-        }
-        return Links(recipes, self.settings.links, self.settings.base)
+        recipes, others, options = {}, set(), self.settings
+        for recipe in self.recipes:
+            title = title_of(recipe) or recipe.slug
+            recipes[label_of(recipe.docname)] = Place(recipe.docname, title)
+            others |= targets(recipe.source.decode(errors="replace"))
+        labels: dict[str, Place] = {}
+        if others - set(recipes):  # which few recipes need
+            folders = sections.find(options.gallery, options.srcdir)
+            labels = written_labels(options.srcdir, {folder.target for folder in folders})
+            for folder in folders:
+                label, page = folder.target.replace("/", "_"), f"{folder.target}/index"
+                labels[f"sphx_glr_{label}"] = Place(page, first_title(folder.header))
+        return Links(recipes, options.links, options.base, labels)
 
     @cached_property
     def common(self) -> str:
@@ -60,8 +81,8 @@ class Typesetter:
         """A checksum of all that a page is typeset from."""
         result = self.store.run_digest(recipe.docname)
         linked = {
-            label: self.links.recipes.get(label)
-            for label in LABEL.findall(recipe.source.decode(errors="replace"))
+            target: self.links.place(target, recipe.docname)
+            for target in sorted(targets(recipe.source.decode(errors="replace")))
         }
         limit = recipe.header.timeout
         made = (recipe.source, recipe.key, recipe.skip, limit, result, linked, self.common)
@@ -80,15 +101,31 @@ class Typesetter:
             same = run and not recipe.skip and run.key.get("code") == recipe.key["code"]
             self.publish(recipe, run if same else None)
 
-    def convert_prose(self, recipe: Recipe) -> None:
-        """Have the prose of a recipe's notebook ready, much of the work of typesetting it.
+    def prose(self, recipe: Recipe, blocks: list, line: int) -> Prose:
+        """What a recipe says; ``line`` is where it begins.
 
         Raises:
-            Exception: whatever is wrong with the recipe.
+            ValueError: if it has no title, or two.
         """
-        with self.store.staged(recipe) as root:
-            source = root / f"{recipe.docname}{recipe.path.suffix}"
-            prose_of(gallery.split(source, self.settings.gallery)[1], self.links)
+        texts = [block.content for block in blocks if block.type == "text"]
+        page = self.settings.srcdir / f"{recipe.docname}.rst"
+        role = self.settings.gallery["default_role"] or ""
+        prose = Prose(texts, str(page), recipe.docname, role)
+        found = prose.titles()
+        if not found:
+            raise ValueError(f"line {line}: {NO_TITLE}")
+        if len(found) > 1:
+            words = [line.lstrip("#").strip() for line in recipe.source.decode().splitlines()]
+            second = found[1][0].rawsource
+            line = words.index(second, words.index(found[0][0].rawsource) + 1) + 1
+            raise ValueError(f"line {line}: {TWO_TITLES.format(second)}")
+        return prose
+
+    def twin(self, recipe: Recipe, blocks: list, prose: Prose) -> list[tuple[str, str]]:
+        """The kind of each block of a page, and its text in Markdown or its code."""
+        to_root = "../" * recipe.docname.count("/") or "./"
+        text = iter(prose.markdown(replace(self.links, base=to_root, ending=".md")))
+        return [(b.type, next(text) if b.type == "text" else b.content.strip()) for b in blocks]
 
     def publish(self, recipe: Recipe, run: Run | None) -> None:
         """Typeset a recipe's page and put it in the place of the old one; raises as above."""
@@ -101,16 +138,23 @@ class Typesetter:
                 for figure in cell.figures:
                     (images / figure.name).write_bytes(figure.content)
 
-            def notebook(blocks: list) -> bytes:
-                needs = recipe.header.dependencies
-                return make_notebook(recipe.slug, blocks, run, needs, self.links)
+            _, blocks, tree = gallery.split(source, options.gallery)
+            line = tree.body[0].lineno if tree else blocks[0].lineno
+            prose, twin = self.prose(recipe, blocks, line), []
+            shown = terminal.typeset(run) if run else None
+
+            def notebook(on_page: list) -> bytes:
+                twin.extend(self.twin(recipe, on_page, prose))
+                needs, text = recipe.header.dependencies, prose.markdown(self.links)
+                code = runnable(blocks, options.gallery["remove_config_comments"])
+                return make_notebook(recipe.slug, code, run, needs, text)
 
             page = gallery.typeset(
                 source,
                 root,
                 options.srcdir,
                 options.gallery,
-                run,
+                shown,
                 note(recipe, run, options.plugin),
                 notebook,
             )
@@ -124,6 +168,7 @@ class Typesetter:
                 "executed": bool(run),
                 "timeout": recipe.header.timeout,
                 "skipped": recipe.skip,
+                "twin": twin,
             }
             if run:
                 costs = {"wall": run.wall, "cpu": run.cpu, "peak": run.peak}
@@ -142,10 +187,18 @@ def note(recipe: Recipe, run: Run | None, plugin: Plugin) -> str:
     return f"\n.. warning::\n\n   This page was typeset without running its code{why}.\n\n"
 
 
+def runnable(blocks: list, without_comments: bool) -> list:
+    """A recipe's blocks with the code that its page hides, without the comments that hide it."""
+    comments = CONFIG if without_comments else HIDDEN
+    return [
+        block._replace(content=comments.sub("", block.content)) if block.type == "code" else block
+        for block in blocks
+    ]
+
+
 def title_of(recipe: Recipe) -> str:
     """The title in a recipe's docstring, as plain text; "" if there is none."""
     try:
-        text = ast.get_docstring(ast.parse(recipe.source)) or ""
-        return gallery.title_and_intro(recipe.path.name, text)[0]
+        return heading(ast.get_docstring(ast.parse(recipe.source)) or "")[0]
     except Exception:  # reported when it is executed or typeset
         return ""

@@ -26,6 +26,7 @@ from recipe_gallery import Header
 from recipe_gallery.build import Build
 from recipe_gallery.files import CannotWrite, read_json, write
 from recipe_gallery.header import read_header
+from recipe_gallery.prose import heading
 
 from . import layout, related
 
@@ -44,7 +45,7 @@ class Entry:
 
     slug: str
     title: str
-    outcome: str  # the first paragraph of its docstring
+    outcome: str  # the first paragraph of its docstring; code is between double backquotes
     tags: tuple[str, ...]
     after: tuple[str, ...]  # the slugs of recipes to read before
     minutes: int  # to read it
@@ -56,6 +57,11 @@ class Entry:
         return self.tags[0] if self.tags else "Others"
 
     @property
+    def summary(self) -> str:
+        """Its outcome without markup."""
+        return self.outcome.replace("``", "")
+
+    @property
     def docname(self) -> str:
         """The name of its page."""
         return layout.docname(self.slug)
@@ -64,12 +70,12 @@ class Entry:
 def title_and_outcome(source: str) -> tuple[str, str]:
     """The title and the first paragraph of a recipe's docstring, "" where there is none.
 
+    Both are plain text; in the paragraph, code is between double backquotes.
+
     Raises:
         SyntaxError: if it is no Python.
     """
-    paragraphs = (ast.get_docstring(ast.parse(source)) or "").split("\n\n")
-    outcome = " ".join(paragraphs[1].split()) if len(paragraphs) > 1 else ""
-    return paragraphs[0].splitlines()[0] if paragraphs[0] else "", outcome
+    return heading(ast.get_docstring(ast.parse(source)) or "")
 
 
 def reading_minutes(source: str) -> int:
@@ -89,7 +95,7 @@ def entry_of(slug: str, source: str) -> Entry:
         header, (title, outcome) = read_header(source), title_and_outcome(source)
     except (ValueError, SyntaxError):  # what is wrong with it, the run stage says
         header, title, outcome = Header(), slug, ""
-    return Entry(slug, title, outcome, header.tags, header.after, reading_minutes(source))
+    return Entry(slug, title or slug, outcome, header.tags, header.after, reading_minutes(source))
 
 
 def learning_path(entries: Iterable[Entry]) -> list[Entry]:

@@ -8,6 +8,7 @@ Result: what the catalogue, the executions and the verification say now. A page 
 it depends on the files that it is made of, so it is read again when one of them changes.
 """
 
+import re
 from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
@@ -18,7 +19,7 @@ from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
 from recipe_gallery.files import read_json, write_json
-from recipe_gallery.notebook import api_links
+from recipe_gallery.links import api_links
 
 from . import catalogue, layout
 from .catalogue import Entry
@@ -62,6 +63,14 @@ def link(slug: str) -> str:
     return f":ref:`{layout.label(slug)}`"
 
 
+def as_rst(text: str) -> str:
+    """The rst that shows a text, in which only code between double backquotes is marked."""
+    parts = text.split("``")
+    parts[::2] = [re.sub(r"([^\w\s])", r"\\\1", part) for part in parts[::2]]
+    parts[1::2] = [f"\\ ``{part}``\\ " for part in parts[1::2]]
+    return "".join(parts)
+
+
 def times(entry: Entry, root: Path) -> str:
     """How long it takes to read a recipe and, if it was executed, to run it."""
     published = read_json(root / layout.published(entry.slug))
@@ -84,7 +93,10 @@ class Directive(SphinxDirective):
 
     def parsed(self, lines: list[str], **options: Any) -> list[nodes.Node]:
         """The nodes of some rst."""
-        return self.parse_text_to_nodes("\n".join(lines), **options)
+        found = self.parse_text_to_nodes("\n".join(lines), **options)
+        for node in (below for one in found for below in one.findall(nodes.Element)):
+            node.source, node.line = self.get_source_info()  # where it can be mended
+        return found
 
 
 class RecipeCards(Directive):
@@ -128,8 +140,8 @@ class RecipeCards(Directive):
         for picture in sorted(pictures)[:1]:
             lines += [f"   .. image:: /{layout.THUMBNAILS}/{picture.name}"]
             lines += ["      :alt:", "      :loading: lazy", ""]
-        lines += [f"   :ref:`{entry.title} <{layout.label(entry.slug)}>`", ""]
-        lines += [f"   {entry.outcome}", "", "   .. rst-class:: recipe-tags", ""]
+        lines += [f"   :ref:`{as_rst(entry.title)} <{layout.label(entry.slug)}>`", ""]
+        lines += [f"   {as_rst(entry.outcome)}", "", "   .. rst-class:: recipe-tags", ""]
         facts = filter(None, (times(entry, self.root), ", ".join(entry.tags)))
         return [*lines, f"   {' · '.join(facts)}", ""]
 

@@ -8,7 +8,7 @@ Result: no other module of this package spells any of these.
 
 from pathlib import Path
 
-from recipe_gallery.notebook import label_of
+from recipe_gallery.links import label_of
 from recipe_gallery.store import PUBLISHED
 
 SOURCES = "recipes_source/recipes"  # what people write

@@ -5,14 +5,12 @@ what is new.
 Usage: the public functions are for events. Addresses need ``html_baseurl``; dates need git's
 history.
 Result: on each recipe's page JSON-LD (TechArticle) and a link to its twin in Markdown,
-``<slug>.md`` beside ``<slug>.html``, made of the notebook's prose and of the execution;
+``<slug>.md`` beside ``<slug>.html``, made of the page's blocks and of the execution;
 ``llms.txt`` lists the twins. If the address is known, also ``sitemap.xml``, ``robots.txt`` and
 ``feed.xml``, an Atom feed of the recipes, the last changed first.
 """
 
 import json
-import posixpath
-import re
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
@@ -24,8 +22,9 @@ from sphinx.environment import BuildEnvironment
 
 from recipe_gallery import Cell
 from recipe_gallery.files import read_json, write
-from recipe_gallery.notebook import INSTALL
+from recipe_gallery.markdown_text import code, escaped
 from recipe_gallery.store import Store
+from recipe_gallery.terminal import fenced, shown, visible
 
 from . import catalogue, layout
 from .addresses import dates
@@ -33,7 +32,6 @@ from .catalogue import Entry
 
 NO_CONTENT = {"404", "genindex", "search"}
 FEED = 50  # entries
-LINK = re.compile(r"\]\(([\w/:.-]*?\w+)\.(?:ipynb|html)\)")
 
 
 def article(app: Sphinx, entry: Entry) -> dict[str, Any]:
@@ -45,7 +43,7 @@ def article(app: Sphinx, entry: Entry) -> dict[str, Any]:
         "@context": "https://schema.org",
         "@type": "TechArticle",
         "headline": entry.title,
-        "description": entry.outcome.replace("``", ""),
+        "description": entry.summary,
         "keywords": entry.tags,
         "timeRequired": f"PT{entry.minutes}M",
         "author": {"@type": "Organization", "name": app.config.author},
@@ -72,30 +70,33 @@ def head_tags(app: Sphinx, page: str, template: str, context: dict, doctree: Any
 
 def twin(store: Store, entry: Entry) -> str:
     """A recipe as Markdown: prose, code, what the code printed, its figures."""
-    notebook = read_json(store.srcdir / f"{entry.docname}.ipynb")
-    executed = store.published(entry.docname).get("executed")
-    run = store.run(entry.docname) if executed else None
+    record = store.published(entry.docname)
+    run = store.run(entry.docname) if record.get("executed") else None
     cells, parts = iter(run.cells if run else ()), []
-    for cell in notebook.get("cells", ()):
-        text = "".join(cell["source"])
-        if cell["cell_type"] == "markdown":
-            parts.append(LINK.sub(link_to_twin, text))
-        elif not text.startswith(INSTALL.partition("\n")[0]):
-            parts += [f"```python\n{text}\n```", *outputs(next(cells, Cell()))]
+    for kind, text in record.get("twin", ()):
+        if kind == "text":
+            parts.append(text)
+        else:
+            parts += [fenced(text, "python")] if text else []
+            parts += outputs(next(cells, Cell()))
     return "\n\n".join(parts) + "\n"
 
 
 def outputs(cell: Cell) -> list[str]:
     """What a cell printed and drew, as Markdown."""
-    parts = [f"Output:\n\n```text\n{cell.text.rstrip()}\n```"] if cell.text.strip() else []
-    shown = (figure for figure in cell.figures if figure.alt)
-    return parts + [f"![{figure.alt}](../../_images/{figure.name})" for figure in shown]
+    text = shown(cell.text).strip("\n")
+    parts = [f"Output:\n\n{fenced(text, 'text')}"] if text.strip() else []
+    figures = (figure for figure in cell.figures if figure.alt)
+    return parts + [
+        f"![{escaped(visible(figure.alt))}](../../_images/{figure.name})" for figure in figures
+    ]
 
 
-def link_to_twin(link: re.Match) -> str:
-    """The link to another recipe's twin instead of its notebook or page."""
-    ours = "/" not in link[1] or f"/{layout.PAGES}/" in link[1]
-    return f"]({posixpath.basename(link[1])}.md)" if ours else link[0]
+def in_markdown(text: str) -> str:
+    """A title or an outcome, in which code is between double backquotes, as Markdown."""
+    parts = text.split("``")
+    parts[::2], parts[1::2] = map(escaped, parts[::2]), map(code, parts[1::2])
+    return "".join(parts)
 
 
 def overview(app: Sphinx, recipes: Iterable[Entry]) -> str:
@@ -106,8 +107,8 @@ def overview(app: Sphinx, recipes: Iterable[Entry]) -> str:
     for entry in recipes:
         if group != (group := entry.group):
             lines += ["", f"## {group}", ""]
-        link = f"[{entry.title}]({base}{entry.docname}.md)"
-        lines.append(f"- {link}: {entry.outcome.replace('``', '`')}")
+        link = f"[{in_markdown(entry.title)}]({base}{entry.docname}.md)"
+        lines.append(f"- {link}: {in_markdown(entry.outcome)}")
     return "\n".join(lines) + "\n"
 
 
@@ -143,7 +144,7 @@ def feed(app: Sphinx, recipes: Iterable[Entry]) -> str:
         SubElement(item, "link", href=address)
         SubElement(item, "published").text = published
         SubElement(item, "updated").text = changed
-        SubElement(item, "summary").text = entry.outcome.replace("``", "")
+        SubElement(item, "summary").text = entry.summary
     return xml(root)
 
 

@@ -25,7 +25,7 @@ from .catalogue import Entry
 from .directives import link, times
 from .repository_links import launch_links
 
-TITLE = re.compile(r"(?m)^.+\n([=~-])\1+\n")
+TITLE = re.compile(r"(?m)^.*\w.*\n([^\w\s])\1+\n")
 
 
 def frame(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -82,7 +82,7 @@ def head_tags(app: Sphinx, page: str, template: str, context: dict, doctree: Any
     root = Path(app.srcdir)
     if not (entry := catalogue.find(root, page)):
         return
-    outcome, picture = escape(entry.outcome), f"sphx_glr_{entry.slug}_001.png"
+    outcome, picture = escape(entry.summary), f"sphx_glr_{entry.slug}_001.png"
     context["metatags"] += f'<meta name="description" content="{outcome}" />\n'
     card = {"og:description": outcome}
     if (root / layout.PAGES / "images" / picture).is_file():

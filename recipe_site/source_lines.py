@@ -16,7 +16,7 @@ from sphinx.util.logging import NAMESPACE
 from . import catalogue, layout
 from .recipe_page import framed
 
-PAGE = re.compile(rf".*{re.escape(layout.PAGES)}/([\w-]+)\.rst(?::(\d*))?")
+PAGE = re.compile(rf".*{re.escape(layout.PAGES)}/([\w.+-]+?)\.rst(?::(\d*))?")
 
 
 class SourceLines(logging.Filter):
@@ -30,7 +30,9 @@ class SourceLines(logging.Filter):
         """Look at one message; none is left out."""
         location = getattr(record, "location", None)
         page = PAGE.fullmatch(location.replace("\\", "/")) if isinstance(location, str) else None
-        if page and page[1] != "index":
+        if page and page[1] == "index":
+            record.location = layout.INDEX_SOURCE  # all that a person wrote in it
+        elif page:
             record.location = self.translate(page[1], int(page[2] or 0))
         return True
 

@@ -10,7 +10,6 @@ by their pixels; a page cannot show tabs, colours and blanks at a line's end.
 import base64
 import difflib
 import io
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,14 +19,13 @@ import numpy as np
 from bs4 import BeautifulSoup
 from PIL import Image
 
+from recipe_gallery import terminal
 from recipe_gallery.header import read_header
 from recipe_gallery.model import Header, Run
 from recipe_gallery.store import Store
 from recipe_site import layout
 
 from . import downloads
-
-ANSI = re.compile(r"\x1B(?:[@-Z\\-_]|\[[0-?]*[ -/]*[@-~])")  # colours and the like
 
 
 @dataclass(frozen=True)
@@ -84,9 +82,8 @@ class Published:
 
 
 def shown(text: str) -> str:
-    """What a page can show of printed text: no tabs, no colours, no blanks at a line's end."""
-    lines = ANSI.sub("", text.expandtabs()).splitlines()
-    return "\n".join(line.rstrip() for line in lines).strip("\n")
+    """What a page can show of printed text, without the empty lines around it."""
+    return terminal.shown(text).strip("\n")
 
 
 def difference(expected: str, got: str, what: str) -> str:

@@ -14,7 +14,6 @@ from recipe_gallery import Cell, Failure, Figure, Header, Plugin, Run
 from recipe_gallery.build import origin
 from recipe_gallery.files import CannotWrite, digest
 from recipe_gallery.reading import Reader
-from recipe_gallery.typesetting import Typesetter
 
 pytestmark = pytest.mark.unit
 HEADER = "# /// script\n# dependencies = {}\n# ///\n"
@@ -206,7 +205,7 @@ def test_all_failures_are_told(small) -> None:
 
 UNTYPESETTABLE = {
     "sphinx_gallery": ("# sphinx_gallery_thumbnail_number = 'two'\nprint(1)", "", "number"),
-    "pandoc": ("print(1)", ".. csv-table::\n#    :file: no.csv", "no.csv"),
+    "prose": ("print(1)", "Again\n# =====", "'Again' is underlined like the title"),
     "pillow": ("print(1)", "A figure that is none.", "cannot identify image file"),
 }
 
@@ -219,7 +218,7 @@ def fake_figures(task) -> Run:
 
 
 def test_what_cannot_be_typeset_is_one_failure_each(small) -> None:
-    """By Sphinx-Gallery, pandoc or Pillow; the others are published, also at the next build."""
+    """By Sphinx-Gallery, Pillow or us; the others are published, also at the next build."""
     small.add("zz_good")
     for slug, (code, prose, _) in UNTYPESETTABLE.items():
         small.add(slug, code, prose or "The only cell.")
@@ -234,23 +233,6 @@ def test_what_cannot_be_typeset_is_one_failure_each(small) -> None:
         assert "zz_good.rst" in small.published()
         assert not [name for name in small.published() if name.startswith(tuple(UNTYPESETTABLE))]
         assert executor.slugs == ([] if again else sorted([*UNTYPESETTABLE, "zz_good"]))
-
-
-def test_wait_for_the_first_execution_is_used(small, monkeypatch) -> None:
-    """To convert prose; what goes wrong then is told when the page is made, if it still does."""
-    tried = threading.Event()
-
-    def convert_prose(self, recipe) -> None:
-        tried.set()
-        raise ValueError("not yet")
-
-    def answer(task):
-        assert tried.wait(20)
-        return fake_run(task)
-
-    monkeypatch.setattr(Typesetter, "convert_prose", convert_prose)
-    small.add("a")
-    assert small.build(FakeExecutor(answer)).failures == {}
 
 
 def test_file_of_another_is_a_failure(small) -> None:

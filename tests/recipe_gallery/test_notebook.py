@@ -1,249 +1,19 @@
-"""Notebooks hold what was printed and drawn, and prose that Jupyter can show."""
+"""Notebooks hold what was printed and drawn, and install what is missing."""
 
 import base64
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from types import SimpleNamespace
 
 import nbformat
 import pytest
-from bs4 import BeautifulSoup
-from markdown_it import MarkdownIt
 
 from recipe_gallery import Cell, Figure, Run
-from recipe_gallery.notebook import (
-    LABEL,
-    Links,
-    api_links,
-    label_of,
-    make_notebook,
-    outputs_of,
-    plain_rst,
-    to_markdown,
-)
+from recipe_gallery.notebook import make_notebook, outputs_of
 
 pytestmark = pytest.mark.unit
-
-
-def html(markdown: str) -> str:
-    """What a reader of Markdown makes of it."""
-    return MarkdownIt("commonmark").enable("table").render(markdown).replace("\n", "")
-
-
-# -- Roles -----------------------------------------------------------------------------
-
-NAMES = {
-    "torch.Tensor": "https://t.org/tensor",
-    "torch.Tensor.backward": "https://t.org/backward",
-    "math.floor": "https://p.org/floor",
-}
-A_B = "sphx_glr_recipes_recipes_a_b.py"
-LINKS = Links({A_B: ("recipes/recipes/a_b", "The title")}, NAMES)
-ROLES = [
-    (f":ref:`{A_B}`", "[The title](a_b.ipynb)"),
-    (f":ref:`the words <{A_B}>`", "[the words](a_b.ipynb)"),
-    (f":ref:`over two\nlines <{A_B}>`", "[over two lines](a_b.ipynb)"),
-    (":ref:`sphx_glr_recipes_recipes_gone.py`", "`sphx_glr_recipes_recipes_gone.py`"),
-    (":ref:`genindex`", "`genindex`"),
-    (":ref:`all names <genindex>`", "`all names`"),
-    (":doc:`/docs/data`", "`/docs/data`"),
-    (":class:`torch.Tensor`", "[torch.Tensor](https://t.org/tensor)"),
-    (":class:`~torch.Tensor`", "[Tensor](https://t.org/tensor)"),
-    (":class:`a tensor <torch.Tensor>`", "[a tensor](https://t.org/tensor)"),
-    (":class:`a tensor <~torch.Tensor>`", "[a tensor](https://t.org/tensor)"),
-    (":py:class:`~torch.Tensor`", "[Tensor](https://t.org/tensor)"),
-    (":class:`torch.Tensor`\\ s", "[torch.Tensor](https://t.org/tensor)s"),
-    (":func:`math.floor`", "[math.floor()](https://p.org/floor)"),
-    (":func:`~math.floor`", "[floor()](https://p.org/floor)"),
-    (":func:`round down <math.floor>`", "[round down](https://p.org/floor)"),
-    (":meth:`torch.Tensor.backward`", "[torch.Tensor.backward()](https://t.org/backward)"),
-    (":meth:`~torch.Tensor.backward`", "[backward()](https://t.org/backward)"),
-    (":meth:`go back <torch.Tensor.backward>`", "[go back](https://t.org/backward)"),
-    (":py:meth:`~torch.Tensor.backward`", "[backward()](https://t.org/backward)"),
-    (":class:`foo.Bar`", "`foo.Bar`"),
-    (":class:`~foo.Bar`", "`Bar`"),
-    (":class:`the bar <foo.Bar>`", "`the bar`"),
-    (":func:`foo.bar`", "`foo.bar()`"),
-    (":meth:`~foo.Bar.bar`", "`bar()`"),
-    (":attr:`torch.Tensor.grad`", "`torch.Tensor.grad`"),
-    (":pep:`723`", "[PEP 723](https://peps.python.org/pep-0723/)"),
-    ("(:class:`torch.Tensor`, :func:`math.floor`)",
-     "([torch.Tensor](https://t.org/tensor), [math.floor()](https://p.org/floor))"),
-    ("``a: b`` and ``c: d``", "`a: b` and `c: d`"),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("rst", "markdown"), ROLES)
-def test_role_becomes_a_link(rst, markdown) -> None:
-    """Or a literal, where nothing is known of the name."""
-    assert to_markdown(plain_rst(rst, LINKS)) == [markdown]
-
-
-FLOOR, TENSOR = NAMES["math.floor"], NAMES["torch.Tensor"]
-RARE_ROLES = [  # the text that is shown, and the address it leads to
-    (":func:`math.floor()`", "math.floor()", FLOOR),
-    (":func:`foo()`", "foo()", None),
-    (":class:`!torch.Tensor`", "torch.Tensor", None),
-    (":class:`\n   torch.Tensor`", "torch.Tensor", TENSOR),
-    ("``:class:`Foo```", ":class:`Foo`", None),
-]
-
-
-@pytest.mark.parametrize(("rst", "text", "address"), RARE_ROLES)
-def test_role_in_rare_forms_becomes_a_link(rst, text, address) -> None:
-    """As Sphinx shows it on the page."""
-    shown = BeautifulSoup(html(to_markdown(plain_rst(rst, LINKS))[0]), "html.parser")
-    assert shown.get_text() == text
-    assert [tag["href"] for tag in shown.select("a")] == ([address] if address else [])
-    assert not shown.select("span")
-
-
-@pytest.mark.parametrize("text", ["k", "a < b > c", "<x, y>", "\\frac{a}{b}"])
-def test_mathematics_is_left_as_it_is(text) -> None:
-    """For the conversion to Markdown, which knows it."""
-    assert plain_rst(f"is :math:`{text}`.", LINKS) == f"is :math:`{text}`."
-
-
-def test_links_lead_to_the_site_if_its_address_is_known() -> None:
-    """Otherwise to the notebook beside this one, see above."""
-    found = plain_rst(f":ref:`{A_B}`", replace(LINKS, base="https://site.org/"))
-    assert found == "`The title <https://site.org/recipes/recipes/a_b.html>`__"
-
-
-def test_labels_are_those_of_sphinx_gallery() -> None:
-    """And are found in prose, as often as they are there."""
-    assert label_of("recipes/recipes/a_b") == A_B
-    assert LABEL.findall(f":ref:`{A_B}`, :ref:`x <{A_B}>`. See {A_B}.") == [A_B] * 3
-
-
-def test_addresses_are_those_of_the_inventories(tmp_path) -> None:
-    """An inventory that is not there gives none."""
-    (tmp_path / "torch.txt").write_text(
-        "# Sphinx inventory version 1\n# Project: torch\n# Version: 2\n"
-        "torch.Tensor class tensors.html\ntorch.add function generated/torch.add.html\n"
-    )
-    (tmp_path / "zipped.inv").write_bytes(b"# Sphinx inventory version 2\n# Project: x\n\x00")
-    mapping = {
-        "torch": ("https://t.org/", "torch.txt"),
-        "other": ("https://o.org/", "none.txt"),
-        "online": ("https://online.org/", None),
-        "zipped": ("https://zipped.org/", "zipped.inv"),
-    }
-    expected = {
-        "torch.Tensor": "https://t.org/tensors.html#torch.Tensor",
-        "torch.add": "https://t.org/generated/torch.add.html#torch.add",
-    }
-    assert api_links(mapping, tmp_path) == expected
-    normalized = {
-        "torch": ("torch", ("https://t.org/", ("torch.txt",))),
-        "several": ("several", ("https://s.org/", (None, "https://s.org/objects.inv"))),
-    }
-    assert api_links(normalized, tmp_path) == expected
-    assert api_links({}, tmp_path) == {}
-
-
-# -- Markdown --------------------------------------------------------------------------
-
-
-def code(language: str, lines: str) -> str:
-    kind = f' class="language-{language}"' if language else ""
-    return f"<pre><code{kind}>{lines}</code></pre>"
-
-
-GRID = "+---+---+\n| A | B |\n+===+===+\n| 1 | 2 |\n+---+---+"
-TABLE = "<table><thead><tr><th>A</th><th>B</th></tr></thead><tbody><tr><td>1</td><td>2</td></tr>"
-LIST_TABLE = ".. list-table::\n   :header-rows: 1\n\n   * - A\n     - B\n   * - 1\n     - 2"
-MARKUP = {
-    "emphasis": ("*a* **b** a_b 2*3", "<p><em>a</em> <strong>b</strong> a_b 2*3</p>"),
-    "characters": ("<a> & [b] #1 $2 ~c |d", "<p>&lt;a&gt; &amp; [b] #1 $2 ~c |d</p>"),
-    "dashes": ('"a" -- b --- c ...', "<p>&quot;a&quot; -- b --- c ...</p>"),
-    "literal": ("``x_y * <z>``", "<p><code>x_y * &lt;z&gt;</code></p>"),
-    "bullets": ("- a\n- b", "<ul><li>a</li><li>b</li></ul>"),
-    "nested": ("- a\n\n  - b", "<ul><li>a<ul><li>b</li></ul></li></ul>"),
-    "numbers": ("1. a\n2. b", "<ol><li>a</li><li>b</li></ol>"),
-    "from four": ("4. a\n5. b", '<ol start="4"><li>a</li><li>b</li></ol>'),
-    "automatic": ("#. a\n#. b", "<ol><li>a</li><li>b</li></ol>"),
-    "a year": ("1986\\. It was", "<p>1986. It was</p>"),
-    "code in a list": (
-        "- a\n\n  .. code-block:: python\n\n     x = 1",
-        f"<ul><li><p>a</p>{code('python', 'x = 1')}</li></ul>",
-    ),
-    "table": (GRID, f"{TABLE}</tbody></table>"),
-    "list table": (LIST_TABLE, f"{TABLE}</tbody></table>"),
-    "link": ("`a <https://b.org/c>`__", '<p><a href="https://b.org/c">a</a></p>'),
-    "named": ("`a`_\n\n.. _a: https://b.org", '<p><a href="https://b.org">a</a></p>'),
-    "address": ("https://b.org", '<p><a href="https://b.org">https://b.org</a></p>'),
-    "code": (".. code-block:: sh\n\n   a b", code("sh", "a b")),
-    "options": (".. code-block:: python\n   :linenos:\n\n   x", code("python", "x")),
-    "double colon": ("A::\n\n   x", f"<p>A:</p>{code('', 'x')}"),
-    "quote": ("   a", "<blockquote><p>a</p></blockquote>"),
-    "note": (
-        ".. note:: See ``x``.",
-        "<blockquote><p><strong>Note:</strong>See <code>x</code>.</p></blockquote>",
-    ),
-    "warning": (
-        ".. warning::\n\n   A.\n\n   B.",
-        "<blockquote><p><strong>Warning:</strong>A.</p><p>B.</p></blockquote>",
-    ),
-    "tip": (".. tip::\n\n   A", "<blockquote><p><strong>Tip:</strong>A</p></blockquote>"),
-    "comment": ("a\n\n.. not shown", "<p>a</p>"),
-}
-
-
-@pytest.mark.parametrize("name", MARKUP)
-def test_rst_becomes_markdown(name) -> None:
-    """Which shows the same as rst; alone, and between other cells."""
-    rst, expected = MARKUP[name]
-    assert html(to_markdown(rst)[0]) == expected
-    before, between, after = to_markdown("Before.", rst, "After.")
-    assert (before, html(between), after) == ("Before.", expected, "After.")
-
-
-@pytest.mark.parametrize(
-    ("rst", "markdown"),
-    [
-        ("A :math:`a_i < b` costs $5.", "A $a_i < b$ costs \\$5."),
-        (".. math::\n\n   a = \\frac{1}{2}", "$$a = \\frac{1}{2}$$"),
-    ],
-)
-def test_mathematics_is_what_jupyter_reads(rst, markdown) -> None:
-    """Between dollar signs; those of the text are escaped."""
-    assert to_markdown(rst) == [markdown]
-
-
-@pytest.mark.parametrize(
-    ("rst", "markdown"),
-    [
-        ("- a\n\n  .. note:: b", "- a\n\n  > **Note:**\n  > b"),
-        (".. note:: a\n\n   .. tip:: b", "> **Note:**\n> a\n>\n> > **Tip:**\n> > b"),
-        ("1. a\n\n   .. note:: b", "1.  a\n\n    > **Note:**\n    > b"),
-        (">>> 1 + 1\n2", "``` pycon\n>>> 1 + 1\n2\n```"),
-        ("A.\n\n>>> f()\n>>> 1\n1\n\nB.", "A.\n\n``` pycon\n>>> f()\n>>> 1\n1\n```\n\nB."),
-        ("A line\n>>> and another.", "A line \\>\\>\\> and another."),
-    ],
-)
-def test_rare_rst_becomes_markdown(rst, markdown) -> None:
-    """Notes in other things, and a session in the interpreter."""
-    assert to_markdown(plain_rst(rst, Links())) == [markdown]
-
-
-def test_headings_have_one_hierarchy() -> None:
-    """Over several cells, by the order in which rst's underlines appear."""
-    texts = ["Title\n=====\n\na", "One\n---\n\nb", "no heading", "Deep\n~~~~\n\nc", "Two\n---"]
-    expected = ["# Title\n\na", "## One\n\nb", "no heading", "### Deep\n\nc", "## Two"]
-    assert to_markdown(*texts) == expected
-
-
-def test_as_many_cells_come_back() -> None:
-    """Empty ones, too, and those whose link is explained in another."""
-    assert to_markdown() in ([], [""])
-    assert to_markdown("a", "", "- b", "- c") == ["a", "", "- b", "- c"]
-    assert to_markdown("`a`_", ".. _a: https://b.org") == ["[a](https://b.org)", ""]
-
-
-# -- The notebook ----------------------------------------------------------------------
+PROSE = ["# A title", *["Prose, $x$."] * 3, "The end."]
 
 
 @pytest.fixture(scope="module")
@@ -271,7 +41,7 @@ def make(blocks, drawn):
     """Make the notebook of the run with figures, or of none."""
 
     def make(dependencies=("torch>=2.4", "matplotlib"), run=drawn) -> bytes:
-        return make_notebook("sample", blocks, run, dependencies, LINKS)
+        return make_notebook("sample", blocks, run, dependencies, PROSE)
 
     return make
 
@@ -348,7 +118,7 @@ def test_kinds_of_figures() -> None:
 def test_value_of_a_cell_is_its_result(blocks, value) -> None:
     """With the number of the cell, and a text for those who see no HTML."""
     run = Run((Cell("printed\n", "", (), value),))
-    cells = nbformat.reads(make_notebook("a", blocks, run, (), LINKS), 4).cells
+    cells = nbformat.reads(make_notebook("a", blocks, run, (), PROSE), 4).cells
     code = next(cell for cell in cells if cell.cell_type == "code")
     printed, result = code.outputs
     assert (printed.text, result.output_type) == ("printed\n", "execute_result")
@@ -359,7 +129,7 @@ def test_value_of_a_cell_is_its_result(blocks, value) -> None:
 def test_recipe_of_code_alone(blocks) -> None:
     """Its first cell stays a title."""
     title = [blocks[0]]
-    cells = nbformat.reads(make_notebook("a", title, None, ("torch",), LINKS), 4).cells
+    cells = nbformat.reads(make_notebook("a", title, None, ("torch",), PROSE[:1]), 4).cells
     assert [cell.cell_type for cell in cells] == ["markdown", "code"]
 
 
@@ -408,11 +178,36 @@ def test_install_cell_does_nothing_where_all_is_there(make) -> None:
 
 def test_install_cell_installs_what_is_missing(make) -> None:
     """These names, in one call, and no other."""
-    names = ["no_such_a>=1.2", "numpy", "no_such_b[extra]~=3", "no_such_c ; python_version>'3'"]
-    assert installs(make, *names) == "1 no_such_a no_such_b no_such_c"
+    names = ["no_such_a>=1.2", "numpy", "no_such_b[extra]~=3.0", "no_such_c"]
+    assert installs(make, *names) == "1 no_such_a>=1.2 no_such_b[extra]~=3.0 no_such_c"
 
 
 def test_install_cell_knows_other_module_names(make) -> None:
     """Pillow is there, though its module is called PIL; a missing package may have a dot."""
     assert installs(make, "pillow") == "0"
     assert installs(make, "no_such.package") == "1 no_such.package"
+
+
+@pytest.mark.parametrize(
+    ("dependency", "called"),
+    [
+        ("no_such_a; python_version < '3'", "0"),
+        ("numpy; sys_platform == 'nowhere'", "0"),
+        ("numpy>=1000", "1 numpy>=1000"),
+        ("numpy<1000,>=1; python_version >= '3'", "0"),
+        ("uvicorn[standard]>=0", "1 uvicorn[standard]>=0"),
+        ("sphinx[no_such_extra]", "0"),
+    ],
+)
+def test_install_cell_reads_all_of_a_requirement(make, dependency, called) -> None:
+    """Markers, versions and what an extra asks for; pip gets the requirement whole."""
+    assert installs(make, dependency) == called
+
+
+def test_cell_of_settings_alone_is_left_out(blocks) -> None:
+    """Its outputs with it, so that those of the others stay with their cells."""
+    empty = SimpleNamespace(type="code", content=" \n")
+    run = Run((Cell("none\n"), Cell("one\n")))
+    made = make_notebook("a", [blocks[0], empty, blocks[2]], run, (), PROSE)
+    cells = [cell for cell in nbformat.reads(made, 4).cells if cell.cell_type == "code"]
+    assert [cell.outputs[0].text for cell in cells] == ["one\n"]

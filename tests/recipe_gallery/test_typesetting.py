@@ -1,10 +1,11 @@
 """A page is made again when anything that it shows has changed, and not otherwise."""
 
+import json
 import zipfile
 from dataclasses import replace
 
 import pytest
-from small_gallery import FakeExecutor
+from small_gallery import FakeExecutor, printed
 
 from recipe_gallery import Plugin, Recipe, Run
 from recipe_gallery.typesetting import Typesetter, note, title_of
@@ -205,3 +206,84 @@ def test_notes_at_the_end_of_a_page(tmp_path) -> None:
 def test_title_for_links(tmp_path, source, title) -> None:
     """Without one, the recipe's name is shown."""
     assert title_of(Recipe(tmp_path / "a.py", "a.py", "a", source)) == title
+
+
+# -- What a recipe says ----------------------------------------------------------------
+
+
+def with_docstring(small, slug: str, docstring: str, rest: str = "print(1)") -> None:
+    """Write a recipe below a line of comment."""
+    (small.examples / f"{slug}.py").write_text(f'# header\n"""{docstring}"""\n\n{rest}\n')
+
+
+@pytest.mark.parametrize(
+    ("docstring", "rest", "reason"),
+    [
+        ("One line", "print(1)", "line 2: it does not begin with a title"),
+        ("\nLong title\n===\n\nText.\n", "print(1)", "line 2: it does not begin with a title"),
+        ("\nText.\n\nTitle\n=====\n", "print(1)", "line 2: it does not begin with a title"),
+        ("\nTitle\n=====\n", "# %%\n# Again\n# =====\n\n1", "line 8: 'Again' is underlined like"),
+        ("\nOne\n---\n", "1\n\n# %%\n# ``Two``\n# -------\n", "line 10: '``Two``' is underlined"),
+    ],
+)
+def test_title_that_cannot_be_one_is_refused(small, docstring, rest, reason) -> None:
+    """With its line; the others are built."""
+    with_docstring(small, "bad", docstring, rest)
+    small.add("good")
+    build = small.build()
+    assert list(build.failures) == ["examples/bad.py"]
+    assert build.failures["examples/bad.py"].reason.startswith(f"cannot be typeset: {reason}")
+    assert "good.rst" in small.published() and "bad.rst" not in small.published()
+
+
+HIDING = """\
+# sphinx_gallery_thumbnail_number = 1
+# sphinx_gallery_start_ignore
+hidden = 3
+# sphinx_gallery_end_ignore
+print(hidden)"""
+
+
+@pytest.mark.parametrize("without", [True, False])
+def test_notebook_has_the_code_that_its_page_hides(small, without) -> None:
+    """As it must run, without the comments that hide it, and like the page with settings or not."""
+    small.add("a", HIDING)
+    build = small.build(gallery={"remove_config_comments": without})
+    settings = "" if without else "# sphinx_gallery_thumbnail_number = 1\n"
+    notebook = json.loads((small.root / "auto" / "a.ipynb").read_text())
+    assert "".join(notebook["cells"][-1]["source"]) == f"{settings}hidden = 3\nprint(hidden)"
+    assert "hidden = 3" not in small.page("a")
+    assert build.store.published("auto/a")["twin"][-1] == ["code", f"{settings}print(hidden)"]
+
+
+def test_twin_leads_to_what_is_beside_it(small) -> None:
+    """To other twins and to pages of the site; code that shows such links stays."""
+    (small.root / "docs.rst").write_text("The docs\n========\n")
+    small.add("b")
+    small.add("a", prose=":ref:`sphx_glr_auto_b.py`, :doc:`/docs`, ``](b.ipynb)``.")
+    build = small.build()
+    text = build.store.published("auto/a")["twin"][1][1]
+    assert text == "[b](b.md), [The docs](../docs.html), `](b.ipynb)`."
+    notebook = (small.root / "auto" / "a.ipynb").read_text()
+    assert "[b](b.ipynb), The docs, `](b.ipynb)`." in notebook
+
+
+def test_title_of_a_written_page_is_shown(small) -> None:
+    """And of the gallery itself; a page is made again when such a title changes."""
+    page = small.root / "docs.rst"
+    page.write_text("The docs\n========\n\n.. _part:\n\nA part\n------\n")
+    small.add("a", prose=":doc:`/docs`, :ref:`part`, :ref:`sphx_glr_auto`.")
+    small.build(base="https://s.org/")
+    notebook = (small.root / "auto" / "a.ipynb").read_text()
+    assert "[The docs](https://s.org/docs.html), [A part](https://s.org/docs.html#part)" in notebook
+    assert "[Gallery](https://s.org/auto/index.html)" in notebook
+    assert made_again(small, base="https://s.org/") == []
+    page.write_text("The docs\n========\n\n.. _part:\n\nB part\n------\n")
+    assert made_again(small, base="https://s.org/") == ["a"]
+
+
+def test_output_on_a_page_keeps_its_indentation(small) -> None:
+    """However it is kept, see ``terminal``."""
+    small.add("a")
+    small.build(FakeExecutor(lambda task: Run((printed("  1\n 10\n"),), made_with=MADE_WITH)))
+    assert ":force:\n\n      1\n     10\n" in small.page("a")

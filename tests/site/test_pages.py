@@ -399,7 +399,7 @@ def test_head_describes_the_recipe(page) -> None:
     tags = {tag.get("name") or tag.get("property"): tag["content"] for tag in page.html("meta")
             if tag.get("content")}  # fmt: skip
     _, outcome = title_and_outcome(page.source.read_text("utf-8"))
-    assert tags["description"] == tags["og:description"] == outcome
+    assert tags["description"] == tags["og:description"] == outcome.replace("``", "")
     figures = [path.name for cell in page.cells() for path in cell["figures"]]
     picture = Path(tags["og:image"])
     assert picture.name == (figures[0] if figures else "social_card.png")
