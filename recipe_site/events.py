@@ -18,6 +18,7 @@ from recipe_gallery.stage import Handler
 from . import (
     addresses,
     catalogue,
+    command_line,
     machines,
     markup,
     menu,
@@ -43,6 +44,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
 
 
 EVENTS = (
+    Handler("config-inited", 400, command_line.place_doctrees, "before there is a builder"),
     Handler("config-inited", 500, addresses.end_address, "all addresses begin with it"),
     Handler("config-inited", 500, repository_links.check_repository, "nothing was done yet"),
     Handler("builder-inited", 500, markup.plain_permalinks, "the theme set its own before"),
@@ -58,6 +60,7 @@ EVENTS = (
     Handler("html-collect-pages", 400, addresses.remove_pages, "before redirects, at 500"),
     Handler("html-collect-pages", 500, search.write, "all pages are read"),
     Handler("build-finished", 500, finish, "all that Sphinx writes is there"),
+    Handler("build-finished", 960, command_line.be_strict, "when all have said what is wrong"),
 )
 
 
@@ -65,6 +68,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the table of events, and add what is ours to conf.py, to rst and to HTML."""
     app.setup_extension("recipe_gallery")
     app.add_config_value("site_summary", "", "html", str)  # for llms.txt
+    app.add_config_value("warnings_are_errors", False, "")
     app.add_config_value("github_repository", "", "env", str)  # owner/name
     app.add_config_value("github_branch", "main", "env", str)  # of the sources
     app.add_config_value("github_site_branch", "gh-pages", "env", str)  # of the built site
