@@ -10,6 +10,12 @@ JOBS ?= 0
 # On a terminal, Sphinx shows how far it is.
 SPHINX = $(RUN) -m sphinx $(SPHINXOPTS) $(if $(MAKE_TERMOUT),,-q) -j auto -D "recipe_jobs=$(JOBS)"
 MARK ?=
+# make takes any name: RECIP=x would build everything.
+NAMES = PYTHON SPHINXOPTS JOBS MARK RECIPE CLUSTER DEVICE TIMES OFFLINE RUNS PORT SITE_URL \
+  GITHUB_REPOSITORY
+UNKNOWN := $(strip $(foreach name,$(filter-out $(NAMES),$(.VARIABLES)),\
+  $(if $(filter command,$(origin $(name))),$(name))))
+$(if $(UNKNOWN),$(error $(firstword $(UNKNOWN)) is no setting of this Makefile; it has $(NAMES)))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # `make epub zips html` is an order
@@ -100,8 +106,8 @@ serve:  ## build the site, show it on PORT, and again whenever a source changes
 
 linkcheck:  ## try all links to other sites
 	$(NEEDS) sphinx
-	@$(SPHINX) -b linkcheck . _build/linkcheck || { echo \
-	  "broken links: _build/linkcheck/output.txt has them all (if all are broken, there is no network)"; exit 1; }
+	@$(SPHINX) -b linkcheck . _build/linkcheck || { echo "links are broken (all? then there is no" \
+	  "network): _build/linkcheck/output.txt lists them"; exit 1; }
 
 epub:  ## write the site as a book: _build/epub/PyTorchRecipes.epub
 	$(NEEDS) sphinx
