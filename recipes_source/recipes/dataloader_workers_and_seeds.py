@@ -89,7 +89,9 @@ def run(script):
     return subprocess.run([sys.executable, path], capture_output=True, text=True)
 
 
-copied = json.loads(run(SCRIPT).stdout)
+copied = run(SCRIPT)
+assert copied.returncode == 0, copied.stderr
+copied = json.loads(copied.stdout)
 print("own generator, 2 workers:", *copied, sep="\n")
 
 # %%
