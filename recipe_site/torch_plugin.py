@@ -37,7 +37,7 @@ TOOLS = {
     " Windows: the Build Tools for Visual Studio)",
     "torchrun": "Windows, where torchrun does not work yet (use WSL, its Linux)",
 }
-DATASETS = ("CIFAR10",)
+DATASETS = {"CIFAR10": "CIFAR-10, 170 MB from www.cs.toronto.edu"}  # what a download fetches
 # What ``enter`` found out about this process's recipe, for ``made_with``.
 data_of_recipe: dict[str, str] = {}
 
