@@ -58,7 +58,9 @@ class Page:
 
     @cached_property
     def doctree(self) -> nodes.document:
-        path = ROOT / "_build" / "doctrees" / "html" / "recipes" / "recipes" / f"{self.slug}.doctree"
+        path = (
+            ROOT / "_build" / "doctrees" / "html" / "recipes" / "recipes" / f"{self.slug}.doctree"
+        )
         return pickle.loads(path.read_bytes())
 
     @cached_property

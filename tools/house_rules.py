@@ -77,7 +77,9 @@ class Recipe:
     @staticmethod
     def is_code(line: str) -> bool:
         """Whether a line is no sentence, as far as can be seen from itself."""
-        return bool(re.search(r"[=(\[]\S|^(import|from) |sphx_glr|^# (tags|///|req|dep|time)", line))
+        return bool(
+            re.search(r"[=(\[]\S|^(import|from) |sphx_glr|^# (tags|///|req|dep|time)", line)
+        )
 
     @cached_property
     def siblings(self) -> dict[str, str]:

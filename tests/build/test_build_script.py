@@ -109,7 +109,7 @@ esac
 def fake(checkout, path, tmp_path):
     """A Python that only says what it is called with; a function that builds and says that."""
     command(path, "python3", FAKE_PYTHON)
-    command(path, "make", "echo make \"$@\" >> \"$LOG\"")
+    command(path, "make", 'echo make "$@" >> "$LOG"')
     for tool in ("mkdir", "cp", "touch"):
         (path / tool).symlink_to(shutil.which(tool))
     log = tmp_path / "log"
