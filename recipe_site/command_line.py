@@ -4,8 +4,8 @@ Problem: a bare ``sphinx-build . _build/html`` would take warnings lightly and p
 into the site. And builders that share pickles leave pages stale: each reads the pages that
 changed, and the other then finds nothing to write.
 Usage: ``warnings_are_errors`` in ``conf.py``; ``-D warnings_are_errors=0`` for once.
-Result: the pickles of ``_build/html`` are in ``_build/doctrees/html``, beside those of the book, unless
-``-d`` names another folder; and a build that warns ends with an error.
+Result: the pickles of ``_build/html`` are in ``_build/doctrees/html``, beside those of the book,
+unless ``-d`` names another folder; and a build that warns ends with an error.
 """
 
 from pathlib import Path

@@ -217,8 +217,9 @@ def runs_everywhere(recipe: Recipe) -> Found:
 
 RULES = [
     header_is_complete, dependencies_are_the_imports, datasets_are_declared,
-    title_and_outcome_are_short, lines_are_short_and_final, cells_and_prose_are_short, prose_is_its_own,
-    evidence_is_printed_and_asserted, links_lead_to_siblings_and_back, runs_everywhere,
+    title_and_outcome_are_short, lines_are_short_and_final, cells_and_prose_are_short,
+    prose_is_its_own, evidence_is_printed_and_asserted, links_lead_to_siblings_and_back,
+    runs_everywhere,
 ]  # fmt: skip
 
 

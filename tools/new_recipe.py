@@ -3,8 +3,8 @@
 Problem: the header, the labels and the arc of a recipe are tedious to copy by hand.
 Usage: ``make new RECIPE=slug``.
 Result: ``recipes_source/recipes/<slug>.py``, which builds, and keeps the house rules but two: only
-its writer knows what to say, and which other recipe should link to it. ``recipes_source/template.py``
-is what it starts from, and what :doc:`/docs/writing_a_recipe` shows.
+its writer knows what to say, and which other recipe should link to it.
+``recipes_source/template.py`` is what it starts from, and what :doc:`/docs/writing_a_recipe` shows.
 """
 
 import importlib.util

@@ -1,7 +1,7 @@
 """Runs all recipes many times, under load, to find those that rest on chance.
 
-Problem: an assertion on a time, an address, a port or the order of a set fails once in many runs, and
-then on the machine of somebody else.
+Problem: an assertion on a time, an address, a port or the order of a set fails once in many
+runs, and then on the machine of somebody else.
 Usage: ``make repeat`` after ``make html`` (``TIMES=20``, ``JOBS=n``, ``RECIPE=slug``).
 Result: each published script runs TIMES times, each time with another seed of the hash, while other
 processes keep all cores busy. A line for each run that failed or printed something else than the

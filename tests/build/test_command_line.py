@@ -1,4 +1,4 @@
-"""A build without a word on its command line is that of make, and builders do not disturb others."""
+"""A build without a word on its command line is that of make; builders do not disturb others."""
 
 import subprocess
 import sys
