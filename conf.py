@@ -35,7 +35,8 @@ exclude_patterns = [
     "tools", ".venv", ".git", "docs/inventories", "docs/benchmark_results.rst",
     "recipes/index.rst",  # which older checkouts have
 ]  # fmt: skip
-nitpicky = True  # a name or label that leads nowhere is an error
+nitpicky = True  # a name or label that leads nowhere is a warning
+warnings_are_errors = True
 smartquotes = False
 
 # -- Recipes ---------------------------------------------------------------------------

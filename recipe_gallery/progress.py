@@ -48,10 +48,10 @@ class Progress:
         self.describe()
 
     def finished(self, recipe: Recipe, run: Run) -> None:
-        seconds = time.monotonic() - self.running.pop(recipe.docname)
+        del self.running[recipe.docname]
         self.left.pop(recipe.docname)
         self.done += 1
-        text = f"FAILED, it {run.failure.reason}" if run.failure else f"{seconds:.1f} s"
+        text = f"FAILED, it {run.failure.reason}" if run.failure else f"{run.wall:.1f} s"
         line = f"recipe {recipe.slug}: {text} ({self.done}/{self.total})"
         if self.live:
             line += f" [{recipe.reason}]"
@@ -60,10 +60,12 @@ class Progress:
         self.describe()
 
     def describe(self) -> None:
-        text = ", ".join(sorted(docname.rpartition("/")[2] for docname in self.running))
-        if self.left:
-            text += f" (about {sum(self.left.values()) / self.jobs:.0f} s of work left)"
-        self.bar.update(self.task, description=text)
+        longest, *others = [*sorted(self.running, key=self.running.get), ""]
+        text = longest.rpartition("/")[2][:30]  # what stands before it must fit beside it
+        text += f" and {len(others) - 1} more" if len(others) > 1 else ""
+        ran = {docname: time.monotonic() - start for docname, start in self.running.items()}
+        left = sum(max(0, cost - ran.get(docname, 0)) for docname, cost in self.left.items())
+        self.bar.update(self.task, description=f"{text}, about {left / self.jobs:.0f} s left")
 
 
 def cost_table(records: Mapping[str, dict]) -> str:

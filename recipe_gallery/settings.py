@@ -1,6 +1,7 @@
 """What whoever starts a build decides, in one place."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,3 +55,14 @@ def cores() -> int:
     """How many cores this process may use."""
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return found or 1
+
+
+def number_of_jobs(text: str) -> int:
+    """How many recipes at once: a positive number, or the number of cores for 0.
+
+    Raises:
+        BuildError: if the text is no such number.
+    """
+    if not re.fullmatch(r"\d+", text.strip(), re.ASCII):
+        raise BuildError(f"JOBS is {text!r}: make it a number, 0 for as many as there are cores")
+    return int(text) or cores()

@@ -26,7 +26,6 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 from sphinx.errors import SphinxError
 from sphinx.util import logging
 
@@ -35,7 +34,7 @@ from .build import Build
 from .files import CannotWrite, digest, sentence
 from .links import api_links
 from .model import Executor, Header
-from .settings import BuildError, Settings, cores
+from .settings import BuildError, Settings, number_of_jobs
 
 logger = logging.getLogger(__name__)
 MOST_ON_CLUSTER = 64  # recipes that wait for a cluster at once
@@ -64,7 +63,7 @@ class State:
     conf: dict[str, Any]  # recipe_gallery_conf with its defaults
     lock: FileLock
     build: Build | None = None
-    writes: interrupted.FailedWrites = field(default_factory=interrupted.FailedWrites)
+    heard: interrupted.Warnings = field(default_factory=interrupted.Warnings)
 
 
 def take_gallery(app: Sphinx, config: Any) -> None:
@@ -140,7 +139,7 @@ def settings_of(app: Sphinx, state: State) -> Settings:
         base=config.html_baseurl,
         only=config.recipe_only,
         execute=config.plot_gallery not in (False, "0", "False"),
-        jobs=MOST_ON_CLUSTER if config.recipe_cluster else int(config.recipe_jobs) or cores(),
+        jobs=MOST_ON_CLUSTER if config.recipe_cluster else number_of_jobs(config.recipe_jobs),
         costs=config.recipe_costs,
         typeset_by=config.recipe_pages_from,
         index=state.conf["index"],
@@ -172,15 +171,13 @@ def mark_of(app: Sphinx) -> Path:
 
 def begin(app: Sphinx) -> None:
     """Leave the mark of an unfinished build, and act on one that is there."""
-    if interrupted.begin(mark_of(app)):
+    pages = interrupted.begin(mark_of(app))
+    if pages == interrupted.ALL:
         Path(app.outdir, ".buildinfo").unlink(missing_ok=True)  # Sphinx fails if it is empty
-        app.connect("env-get-outdated", all_pages)
-    python_logging.getLogger("sphinx").addHandler(app.recipe_gallery.writes)
-
-
-def all_pages(app: Sphinx, env: BuildEnvironment, *which: set[str]) -> set[str]:
-    """For Sphinx, which asks what to read beside the pages that were added or changed."""
-    return env.found_docs
+        app.connect("env-get-outdated", lambda app, env, *_: env.found_docs)
+    elif pages:  # Sphinx asks what to read beside the pages that were added or changed
+        app.connect("env-get-outdated", lambda app, env, *_: env.found_docs & {*pages})
+    python_logging.getLogger("sphinx").addHandler(app.recipe_gallery.heard)
 
 
 def remove_outputs(app: Sphinx) -> list:
@@ -198,12 +195,15 @@ def count(app: Sphinx, exception: Exception | None) -> None:
 
 
 def end(app: Sphinx, exception: Exception | None) -> None:
-    """Take the mark away if all pages were written, and let the next build begin."""
+    """Take the mark away if all pages were written well, and let the next build begin."""
     state: State = app.recipe_gallery
-    python_logging.getLogger("sphinx").removeHandler(state.writes)
-    state.writes.look(str(exception))
-    if exception is None and not state.writes.found:
-        interrupted.end(mark_of(app))
+    python_logging.getLogger("sphinx").removeHandler(state.heard)
+    state.heard.look(str(exception))
+    if exception is None and not state.heard.found:
+        sources = state.build.reader.paths if state.build else {}
+        recipes = {path: docname for docname, path in sources.items()}
+        page_of = lambda path: recipes.get(path) or app.env.path2doc(path)  # noqa: E731
+        interrupted.end(mark_of(app), state.heard.pages(Path(app.srcdir), page_of))
     state.lock.release()
 
 
@@ -215,7 +215,7 @@ def report(app: Sphinx, exception: Exception | None) -> None:
     if state.build and (text := state.build.report()):
         logger.error(text)
         app.statuscode = 1
-    if found := state.writes.found:
+    if found := state.heard.found:
         why = os.strerror(int(found[1])) if found[1] else found[0]
         raise SystemExit(sentence(why, app.outdir))  # instead of Sphinx's own page
 

@@ -29,13 +29,9 @@ from recipe_gallery.header import read_header
 from recipe_gallery.prose import heading
 
 from . import layout, related
+from .layout import TAGS
 
 logger = logging.getLogger(__name__)
-# In the order to learn them.
-TAGS = (
-    "Basics", "Data", "Training", "Saving and loading", "Inspection", "Performance",
-    "Compile and export", "Distributed", "Deployment",
-)  # fmt: skip
 WORDS_A_MINUTE, LINES_A_MINUTE = 200, 20  # of prose and of code, read to be understood
 
 

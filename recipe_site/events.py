@@ -18,6 +18,8 @@ from recipe_gallery.stage import Handler
 from . import (
     addresses,
     catalogue,
+    command_line,
+    failed,
     machines,
     markup,
     menu,
@@ -43,6 +45,7 @@ def finish(app: Sphinx, exception: Exception | None) -> None:
 
 
 EVENTS = (
+    Handler("config-inited", 400, command_line.place_doctrees, "before there is a builder"),
     Handler("config-inited", 500, addresses.end_address, "all addresses begin with it"),
     Handler("config-inited", 500, repository_links.check_repository, "nothing was done yet"),
     Handler("builder-inited", 500, markup.plain_permalinks, "the theme set its own before"),
@@ -50,14 +53,17 @@ EVENTS = (
     Handler("source-read", 500, recipe_page.frame, "Sphinx parses the page with it"),
     Handler("env-updated", 500, addresses.check_kept, "in each build, even if it reads no page"),
     Handler("env-updated", 500, machines.newly_dated, "says which pages to write"),
+    Handler("env-updated", 500, failed.changed, "says which pages to write"),
     Handler("write-started", 500, menu.begin, "all titles are known, no process has begun"),
     Handler("html-page-context", 400, recipe_page.head_tags, "before opengraph reads it, at 500"),
     Handler("html-page-context", 500, menu.add, "whenever"),
+    Handler("html-page-context", 500, failed.mark, "whenever"),
     Handler("html-page-context", 500, repository_links.edit_link, "whenever"),
     Handler("html-page-context", 600, machines.head_tags, "below what opengraph adds, at 500"),
     Handler("html-collect-pages", 400, addresses.remove_pages, "before redirects, at 500"),
     Handler("html-collect-pages", 500, search.write, "all pages are read"),
     Handler("build-finished", 500, finish, "all that Sphinx writes is there"),
+    Handler("build-finished", 960, command_line.be_strict, "when all have said what is wrong"),
 )
 
 
@@ -65,6 +71,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     """Connect the table of events, and add what is ours to conf.py, to rst and to HTML."""
     app.setup_extension("recipe_gallery")
     app.add_config_value("site_summary", "", "html", str)  # for llms.txt
+    app.add_config_value("warnings_are_errors", False, "")
     app.add_config_value("github_repository", "", "env", str)  # owner/name
     app.add_config_value("github_branch", "main", "env", str)  # of the sources
     app.add_config_value("github_site_branch", "gh-pages", "env", str)  # of the built site

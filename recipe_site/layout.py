@@ -1,4 +1,4 @@
-"""Where things of this site are, and how pages and labels are called.
+"""Where things of this site are, and how pages, labels and groups are called.
 
 Problem: a folder or a label that several modules spell is renamed in all but one of them.
 Usage: constants are paths with ``/``, from the documentation's root on; functions take a
@@ -29,6 +29,12 @@ DATA = "data"  # the real data sets
 COMPILED = "_build/compiled"  # what torch.compile made, to be found again
 PACKS = "_build/take_away"
 BOOK = "_build/epub"
+
+# In the order to learn them.
+TAGS = (
+    "Basics", "Data", "Training", "Saving and loading", "Inspection", "Performance",
+    "Compile and export", "Distributed", "Deployment",
+)  # fmt: skip
 
 
 def docname(slug: str) -> str:

@@ -19,11 +19,13 @@ from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
 from recipe_gallery.files import read_json
+from recipe_gallery.header import read_header
 
 from . import catalogue, layout
 from .catalogue import Entry
 from .directives import link, times
 from .repository_links import launch_links
+from .torch_plugin import DATASETS
 
 TITLE = re.compile(r"(?m)^.*\w.*\n([^\w\s])\1+\n")
 
@@ -41,7 +43,7 @@ def framed(text: str, entry: Entry, env: BuildEnvironment) -> str:
     """The rst of a recipe's page with what is said around the recipe."""
     launch = launched(entry, env)
     if title := TITLE.search(text):
-        top = facts(entry, launch, Path(env.srcdir))
+        top = facts(entry, launch, Path(env.srcdir)) + before_it_runs(entry, Path(env.srcdir))
         text = f"{text[: title.end()]}\n{top}\n{text[title.end() :]}"
     for line in (f"``uv run {entry.slug}.py``", " ".join(launch)):
         text += f"\n\n.. rst-class:: recipe-facts\n\n{line}\n" if line else ""
@@ -69,6 +71,20 @@ def facts(entry: Entry, launch: list[str], root: Path) -> str:
         first = ", ".join(map(link, entry.after))
         lines += [".. rst-class:: recipe-after", "", f"Read before: {first}", ""]
     return "\n".join(lines)
+
+
+def before_it_runs(entry: Entry, root: Path) -> str:
+    """The rst of what readers must know first: what a download fetches, and missing outputs."""
+    text, script = "", root / layout.script(entry.slug)
+    for name in read_header(script.read_text("utf-8")).datasets if script.is_file() else ():
+        text += (
+            f"\nScript and notebook fetch {DATASETS.get(name, name)}; :doc:`/docs/data` says "
+            "how to do without.\n"
+        )
+    record = read_json(root / layout.published(entry.slug))
+    if record and not record.get("executed"):
+        text += "\n.. warning::\n\n   What its code prints is missing: it was not executed.\n"
+    return text
 
 
 def launched(entry: Entry, env: BuildEnvironment) -> list[str]:

@@ -3,7 +3,8 @@
 Problem: Sphinx reads the page that was made of a recipe, and names its file and line, which
 nobody should edit.
 Usage: ``translate_warnings(app)`` once, when the extension is set up.
-Result: such a warning names the recipe's own file and the line of the same text there.
+Result: such a warning names the recipe's own file and the line of the same text there; one whose
+cure is a command of ours names that.
 """
 
 import logging
@@ -17,6 +18,10 @@ from . import catalogue, layout
 from .recipe_page import framed
 
 PAGE = re.compile(rf".*{re.escape(layout.PAGES)}/([\w.+-]+?)\.rst(?::(\d*))?")
+
+# A name that is right, but new on this site, looks like a wrong one.
+REFERENCE = "reference target not found: "
+CURE = "is the name right? then 'make inventories OFFLINE=1' adds its address"
 
 
 class SourceLines(logging.Filter):
@@ -34,6 +39,8 @@ class SourceLines(logging.Filter):
             record.location = layout.INDEX_SOURCE  # all that a person wrote in it
         elif page:
             record.location = self.translate(page[1], int(page[2] or 0))
+        if str(record.msg).count(REFERENCE) > str(record.msg).count(CURE):  # each handler asks
+            record.msg = f"{record.msg} ({CURE})"
         return True
 
     def translate(self, slug: str, number: int) -> str:

@@ -43,7 +43,7 @@ TOOLS = {
     " Windows: the Build Tools for Visual Studio)",
     "torchrun": "Windows, where torchrun does not work yet (use WSL, its Linux)",
 }
-DATASETS = ("CIFAR10",)
+DATASETS = {"CIFAR10": "CIFAR-10, 170 MB from www.cs.toronto.edu"}  # what a download fetches
 # What ``enter`` found out about this process's recipe, for ``made_with``.
 data_of_recipe: dict[str, str] = {}
 
@@ -84,11 +84,13 @@ def key(header: Header, srcdir: Path) -> dict[str, str]:
     """The compiler and the data sets that a recipe's result depends on.
 
     Raises:
-        HeaderError: if there is no header.
+        HeaderError: if there is no header, or a tag is unknown.
         ValueError: if it names an unknown data set.
     """
     if not header.declared:
         raise HeaderError("expected one '# /// script' block (PEP 723) at the top, got 0")
+    if unknown := sorted(set(header.tags) - set(layout.TAGS)):
+        raise HeaderError(f"the tag {unknown[0]!r} is unknown; known: {', '.join(layout.TAGS)}")
     found = {f"data {name}": data_version(name, srcdir / layout.DATA) for name in header.datasets}
     if "c++" in header.requires:
         found["C++ compiler"] = cpp_compiler() or "none"

@@ -58,7 +58,9 @@ class Page:
 
     @cached_property
     def doctree(self) -> nodes.document:
-        path = ROOT / "_build" / "doctrees" / "recipes" / "recipes" / f"{self.slug}.doctree"
+        path = (
+            ROOT / "_build" / "doctrees" / "html" / "recipes" / "recipes" / f"{self.slug}.doctree"
+        )
         return pickle.loads(path.read_bytes())
 
     @cached_property
@@ -116,13 +118,15 @@ def parse(path: Path) -> BeautifulSoup:
 def every_page(rule: Callable) -> Callable:
     """Make one test of a rule that all pages keep, which names each page that does not.
 
-    The rule's first argument is a page that was executed; others are fixtures.
+    The rule's first argument is a page that was executed; others are fixtures. The variable
+    RECIPE has it look at one page, for ``make check``.
     """
 
     @functools.wraps(rule)
     def test(**fixtures: object) -> None:
         wrong, looked_at = [], 0
-        for slug in recipe_slugs():
+        only = os.environ.get("RECIPE")
+        for slug in [only] if only else recipe_slugs():
             page = page_of(slug)
             if page.skipped:
                 continue
@@ -134,6 +138,7 @@ def every_page(rule: Callable) -> Callable:
         assert looked_at, "no page was looked at"
         assert not wrong, f"{len(wrong)} of {looked_at} pages:\n\n" + "\n\n".join(wrong)
 
+    test.pytestmark = [pytest.mark.every_page]
     parameters = list(inspect.signature(rule).parameters.values())[1:]
     test.__signature__ = inspect.Signature(parameters)
     return test

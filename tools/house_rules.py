@@ -21,7 +21,14 @@ from recipe_gallery.reading import imported_modules
 from recipe_site import layout
 from recipe_site.catalogue import TAGS, title_and_outcome
 
-LIMITS = {"title": 70, "outcome": 110, "line": 88, "cell": 15, "least": 150, "words": 600}
+LIMITS = {
+    "title": 70,  # characters at most
+    "outcome": 110,  # characters at most, in one sentence
+    "line": 88,  # characters at most, but for a label
+    "cell": 15,  # lines of code at most, without the empty ones
+    "least": 150,  # words of prose at least
+    "words": 600,  # words of prose at most
+}
 EXCEPTIONS = {  # recipes with other limits, and why
     "zeroing_out_gradients": {"cell": 20, "words": 900},  # its sections are fixed
 }
@@ -31,7 +38,11 @@ WITHOUT_IMPORT = {  # what some of torch's modules need, but recipes never impor
     "torch.utils.tensorboard": {"tensorboard"},
 }
 NO_DATA = {"DatasetFolder", "FakeData", "ImageFolder", "VisionDataset"}  # nothing to load
-ONLY_IN_SCRIPTS = {"__file__", "sys.argv", "sys.exit", "exit", "quit", "inspect.getsource"}
+ONLY_IN_SCRIPTS = {
+    "__file__", "sys.argv", "sys.exit", "exit", "quit", "inspect.getsource",
+    "asyncio.run",  # a notebook has a loop that runs
+}  # fmt: skip
+ARGUMENTS = {"parse_args", "parse_known_args"}  # of the kernel
 LINK = re.compile(r":ref:`[^`]*\b" + layout.label(r"(\w+)") + ">?`")
 Found = Iterator[tuple[int, str]]  # line and message
 
@@ -62,6 +73,13 @@ class Recipe:
 
     def line(self, text: str) -> int:  # at which it first stands
         return self.text.count("\n", 0, max(0, self.text.find(text))) + 1
+
+    @staticmethod
+    def is_code(line: str) -> bool:
+        """Whether a line is no sentence, as far as can be seen from itself."""
+        return bool(
+            re.search(r"[=(\[]\S|^(import|from) |sphx_glr|^# (tags|///|req|dep|time)", line)
+        )
 
     @cached_property
     def siblings(self) -> dict[str, str]:
@@ -146,6 +164,16 @@ def cells_and_prose_are_short(recipe: Recipe) -> Found:
         yield 1, f"{words} words of prose: write {limit['least']} to {limit['words']}"
 
 
+def prose_is_its_own(recipe: Recipe) -> Found:
+    template = recipe.path.parents[1] / "template.py"
+    text = template.read_text("utf-8") if template.is_file() else ""
+    theirs = {line.strip("# ") for line in text.splitlines() if not recipe.is_code(line)}
+    for number, line in enumerate(recipe.text.splitlines(), 1):
+        if len(line.split()) > 6 and not recipe.is_code(line) and line.strip("# ") in theirs:
+            yield number, "this is the template's prose: write your own"
+            return  # the first is enough
+
+
 def evidence_is_printed_and_asserted(recipe: Recipe) -> Found:
     calls = {call: recipe.names.get(call.func, "") for call in recipe.nodes(ast.Call)}
     if "print" not in calls.values():
@@ -173,6 +201,9 @@ def links_lead_to_siblings_and_back(recipe: Recipe) -> Found:
 def runs_everywhere(recipe: Recipe) -> Found:
     for node in (n for n in recipe.names if recipe.names[n] in ONLY_IN_SCRIPTS):
         yield node.lineno, f"{recipe.names[node]} does not work in a notebook: do without"
+    for node in recipe.nodes(ast.Call):
+        if getattr(node.func, "attr", "") in ARGUMENTS and not node.args:
+            yield node.lineno, f"{node.func.attr} reads the notebook's own arguments: give it some"
     for node in recipe.nodes(ast.Raise):
         if node.exc and "SystemExit" in ast.unparse(node.exc):
             yield node.lineno, "it exits, and the rest does not run: use if or raise another"
@@ -187,7 +218,8 @@ def runs_everywhere(recipe: Recipe) -> Found:
 RULES = [
     header_is_complete, dependencies_are_the_imports, datasets_are_declared,
     title_and_outcome_are_short, lines_are_short_and_final, cells_and_prose_are_short,
-    evidence_is_printed_and_asserted, links_lead_to_siblings_and_back, runs_everywhere,
+    prose_is_its_own, evidence_is_printed_and_asserted, links_lead_to_siblings_and_back,
+    runs_everywhere,
 ]  # fmt: skip
 
 

@@ -3,7 +3,8 @@
 Problem: links into the references of PyTorch and others need their inventories, of tens of
 thousands of names and behind a network; a build must work without one.
 Usage: ``make inventories`` after ``make html``, takes them from the real inventories; with
-``OFFLINE=1`` it keeps lines that are there, and adds names of prose as their neighbours are.
+``OFFLINE=1`` it keeps lines that are there, and adds names of prose as their neighbours are, which
+it says, as that is a guess.
 Result: a line per name that prose (roles) or code (``*.codeobj.json`` beside the pages) uses,
 written only if something changed. What cannot be found is named with file and line.
 """
@@ -11,6 +12,7 @@ written only if something changed. What cannot be found is named with file and l
 import builtins
 import inspect
 import json
+import logging
 import pydoc
 import re
 import runpy
@@ -29,6 +31,37 @@ from .house_rules import sources
 ROLE = re.compile(r":(?:py:)?(class|func|meth|attr|mod|data|exc|obj):`(?:[^`<!]*<)?~?([\w.]+)")
 HEADER = "# Sphinx inventory version 1\n# Project: {}\n# Version: {}\n"
 
+# Where the reference of PyTorch describes a name and all below it, if not on a page of its own as
+# its neighbours are. Looked up in stored copies of the reference: each page is there, and
+# no page "generated/<name>.html".
+PAGES = {
+    "torch.__future__": "future_mod",
+    "torch.autograd.detect_anomaly": "autograd",
+    "torch.autograd.set_detect_anomaly": "autograd",
+    "torch.backends": "backends",
+    "torch.device": "tensor_attributes",
+    "torch.distributed.optim": "distributed.optim",
+    "torch.distributions": "distributions",
+    "torch.dtype": "tensor_attributes",
+    "torch.finfo": "type_info",
+    "torch.futures": "futures",
+    "torch.hub": "hub",
+    "torch.iinfo": "type_info",
+    "torch.layout": "tensor_attributes",
+    "torch.library": "library",
+    "torch.memory_format": "tensor_attributes",
+    "torch.multiprocessing": "multiprocessing",
+    "torch.nested": "nested",
+    "torch.nn.init": "nn.init",
+    "torch.onnx.ONNXProgram": "onnx_export",
+    "torch.onnx.export": "onnx_export",
+    "torch.optim.swa_utils.get_ema_multi_avg_fn": "optim",
+    "torch.optim.swa_utils.update_bn": "optim",
+    "torch.overrides": "torch.overrides",
+    "torch.random": "random",
+    "torch.utils.cpp_extension": "cpp_extension",
+}
+
 
 def kind(name: str) -> str:
     """The type of a name, as inventories call it, "" if no installed package has it."""
@@ -44,14 +77,25 @@ def kind(name: str) -> str:
     return "function" if callable(found) else "data"
 
 
+def page_of(name: str) -> str:
+    """The page in ``PAGES`` of a name or of what it is in, "" if there is none."""
+    while name:
+        if name in PAGES:
+            return f"{PAGES[name]}.html"
+        name = name.rpartition(".")[0]
+    return ""
+
+
 def guess(name: str, known: Mapping[str, str]) -> str:
-    """The line of a name, judging by those of its neighbours; "" if they show nothing.
+    """The line of a name, as ``PAGES`` or its neighbours have it; "" if they show nothing.
 
     Args:
         name: that is in none of the lines.
         known: an inventory's line of each name.
     """
     inside, type_ = name.rpartition(".")[0], kind(name)
+    if page := page_of(name):
+        return f"{name} {type_} {page}\n"
     beside = [line.split() for other, line in known.items() if other.rpartition(".")[0] == inside]
     alike = [line for line in beside if line[1] == type_] or beside
     # "generated/torch.cat.html" says: the name and ".html".
@@ -123,6 +167,8 @@ def update(root: Path, offline: bool) -> list[str]:
     for name, where in in_prose(root):
         # What is kept can be there by another name.
         line = theirs.get(name) or ours.get(name) or (guess(name, ours) if offline else "")
+        if line and name not in {**theirs, **ours} and not page_of(name) and name not in wanted:
+            print(f"{where}: {line.split()[2]} is a guess, as {name} is new here: look it up")
         if not kind(name):
             wrong.append(f"{where}: the installed packages have no {name}: mend the name")
         elif line:
@@ -154,6 +200,8 @@ def main() -> None:
     Raises:
         SystemExit: with what is wrong.
     """
+    # torch logs where it finds nvcc but no GPU, when its extensions are imported.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     try:
         problems = update(Path(__file__).resolve().parents[1], "--offline" in sys.argv)
     except OSError as error:

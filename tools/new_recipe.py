@@ -2,9 +2,9 @@
 
 Problem: the header, the labels and the arc of a recipe are tedious to copy by hand.
 Usage: ``make new RECIPE=slug``.
-Result: ``recipes_source/recipes/<slug>.py``, which builds, and keeps the house rules but one:
-only its writer knows which other recipe should link to it. ``recipes_source/template.py``
-is what it starts from, and what :doc:`/docs/writing_a_recipe` shows.
+Result: ``recipes_source/recipes/<slug>.py``, which builds, and keeps the house rules but two: only
+its writer knows what to say, and which other recipe should link to it.
+``recipes_source/template.py`` is what it starts from, and what :doc:`/docs/writing_a_recipe` shows.
 """
 
 import importlib.util
@@ -16,6 +16,7 @@ from pathlib import Path
 from recipe_site import layout
 
 TITLE = "Title, a verb or the name the community knows"
+PAGES = ("index", "genindex", "modindex", "search")  # which Sphinx or the site writes
 
 
 def create(root: Path, slug: str) -> Path:
@@ -28,6 +29,8 @@ def create(root: Path, slug: str) -> Path:
         raise ValueError(f"'{slug}' is no name: use small letters, digits and _")
     if keyword.iskeyword(slug) or importlib.util.find_spec(slug):  # other recipes may import it
         raise ValueError(f"Python has a module or word '{slug}': choose another name")
+    if slug in PAGES:
+        raise ValueError(f"'{slug}' is a page of the site: choose another name")
     path = root / layout.source(slug)
     if path.exists():
         raise ValueError(f"{path.relative_to(root).as_posix()} is there already: edit it")
@@ -51,7 +54,7 @@ def main() -> None:
         raise SystemExit(f"make new RECIPE=slug: {error}") from None
     print(f"wrote {layout.source(slug)}")
     print(f"link to it from another recipe: :ref:`{layout.label(slug)}`")
-    print("'make serve' shows it while you write, 'make lint' says what is missing")
+    print(f"'make serve' shows it while you write, 'make check RECIPE={slug}' says what is missing")
 
 
 if __name__ == "__main__":

@@ -37,7 +37,9 @@ def pack(root: Path, name: str) -> Path:
     folder, pattern = PACKS[name]
     files = sorted(p for p in (root / folder).glob(pattern) if p.is_file())
     own = {path.name for path in layout.packs(root)}  # a pack does not hold packs
-    files = [p for p in files if p.name not in own and not p.name.startswith(".buildinfo")]
+    files = [p for p in files if p.name not in own]
+    # No .buildinfo, and no pickles that a builder kept in its output.
+    files = [p for p in files if not str(p.relative_to(root / folder)).startswith(".")]
     if not files:
         raise FileNotFoundError(f"{folder} is empty: run 'make html' first")
     target = root / layout.PACKS / f"pytorch-recipes-{name}.zip"

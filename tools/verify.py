@@ -10,7 +10,7 @@ that accelerator, and the result is recorded in docs/verified_devices.json.
 """
 
 import argparse
-import os
+import difflib
 import subprocess
 import sys
 import tempfile
@@ -23,9 +23,11 @@ from pathlib import Path
 from rich.progress import Progress
 
 from recipe_gallery.files import read_json, write_json
+from recipe_gallery.settings import BuildError, number_of_jobs
 from recipe_site import layout
 
 from .comparison import Published, check_notebook, check_page, check_script
+from .needs import lacking
 
 ROOT = Path(__file__).parents[1]
 FORMS: dict[str, Callable[[Published, Path], str]] = {
@@ -77,8 +79,13 @@ def chosen(root: Path, slug: str) -> list[str]:
     summary = read_json(root / layout.SUMMARY)
     records = {layout.slug_of(docname): record for docname, record in sorted(summary.items())}
     records = {name: record for name, record in records.items() if slug in ("", name)}
+    if not records and summary:
+        known = [layout.slug_of(docname) for docname in summary]
+        near = difflib.get_close_matches(slug, known, cutoff=0.3)
+        hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(known)}"
+        raise SystemExit(f"no recipe {slug!r} was built; {hint}")
     if not records:
-        raise SystemExit(f"nothing to verify for {slug or 'this site'!r}: run 'make html'")
+        raise SystemExit("nothing to verify: run 'make html'")
     for name in [name for name, record in records.items() if record.get("skipped")]:
         print(f"skipped: {name}: {records.pop(name)['skipped']}")
     if waiting := [name for name, record in records.items() if not record.get("executed")]:
@@ -106,13 +113,17 @@ def good(forms: Mapping[str, dict]) -> bool:
     return not any(form["problem"] for form in forms.values())
 
 
-def record(root: Path, results: Mapping[str, dict], device: str) -> None:
+def record(
+    root: Path, results: Mapping[str, dict], device: str, summary: dict, whole: bool = True
+) -> None:
     """Write down what was verified, for the site.
 
     Args:
         root: of the project.
         results: of ``check``, by slug.
         device: the accelerator's name, "" for none.
+        summary: what the site was built of when the verification began.
+        whole: whether all recipes were asked for, or one, which joins those of the device.
     """
     day = datetime.now(UTC).date().isoformat()
     file = root / (layout.VERIFIED_DEVICES if device else layout.VERIFIED)
@@ -120,10 +131,11 @@ def record(root: Path, results: Mapping[str, dict], device: str) -> None:
     if device:
         import torch
 
-        slugs = sorted(slug for slug, forms in results.items() if good(forms))
+        before = [] if whole else verified.get(device, {}).get("recipes", [])
+        slugs = {slug for slug in before if slug not in results}
+        slugs = sorted(slugs | {slug for slug, forms in results.items() if good(forms)})
         verified[device] = {"date": day, "torch": torch.__version__, "recipes": slugs}
     else:
-        summary = read_json(root / layout.SUMMARY)
         for slug, forms in results.items():
             name = layout.docname(slug)
             verified[name] = {"date": day, "made of": summary[name]["made of"], **forms}
@@ -138,21 +150,34 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m tools.verify")
     parser.add_argument("--recipe", default="", help="the slug of one; by default all")
-    parser.add_argument("--jobs", type=int, default=0, help="how many at once")
+    parser.add_argument("--jobs", default="0", help="how many at once")
     parser.add_argument("--device", default="", help="an accelerator, such as cuda")
     options = parser.parse_args(arguments)
+    if problem := lacking("verify", () if options.device else ("nbclient", "ipykernel")):
+        raise SystemExit(problem)  # else each notebook would seem to differ
+    try:
+        jobs = number_of_jobs(options.jobs)
+    except BuildError as error:
+        raise SystemExit(str(error)) from None
     device = device_name(options.device) if options.device else ""
     slugs = chosen(root, options.recipe)
+    summary = read_json(root / layout.SUMMARY)  # now: a build may replace it meanwhile
     results = {}
-    jobs = 1 if device else options.jobs or os.cpu_count() or 1
+    jobs = 1 if device else jobs
     with Progress(disable=not sys.stdout.isatty()) as progress, ThreadPoolExecutor(jobs) as pool:
         bar = progress.add_task("verifying", total=len(slugs))
         futures = {pool.submit(check, Published(root, s, options.device)): s for s in slugs}
-        for future in as_completed(futures):
-            results[futures[future]] = future.result()
-            progress.advance(bar)
+        try:
+            for future in as_completed(futures):
+                results[futures[future]] = future.result()
+                progress.advance(bar)
+        except KeyboardInterrupt:  # what is done counts
+            pool.shutdown(wait=False, cancel_futures=True)
+            print("interrupted; what was verified is recorded")
     report(results)
-    record(root, results, device)
+    record(root, results, device, summary, whole=not options.recipe)
+    if len(results) < len(slugs):
+        raise SystemExit(f"{len(slugs) - len(results)} recipes were not verified")
     if not all(map(good, results.values())):
         raise SystemExit("verification failed: see the differences above")
 

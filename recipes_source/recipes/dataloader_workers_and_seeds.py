@@ -89,7 +89,8 @@ def run(script):
     return subprocess.run([sys.executable, path], capture_output=True, text=True)
 
 
-copied = json.loads(run(SCRIPT).stdout)
+assert (done := run(SCRIPT)).returncode == 0, done.stderr
+copied = json.loads(done.stdout)
 print("own generator, 2 workers:", *copied, sep="\n")
 
 # %%
@@ -103,7 +104,8 @@ print("own generator, 2 workers:", *copied, sep="\n")
 
 FIXED = NOISE.replace("self.rng.randrange(1000)", "torch.randint(1000, ()).item()")
 _ = Path(folder.name, "fixed.py").write_text(FIXED)
-seeded = json.loads(run(SCRIPT.replace("noise", "fixed")).stdout)
+assert (done := run(SCRIPT.replace("noise", "fixed"))).returncode == 0, done.stderr
+seeded = json.loads(done.stdout)
 print("own generator:", len({*copied[0], *copied[1]}), "different numbers of 16")
 print("PyTorch's:    ", len({*seeded[0], *seeded[1]}), "different numbers of 16")
 torch.manual_seed(1)

@@ -53,13 +53,104 @@ def run(checkout: Path, path: Path | None = None, *arguments: str, **more: str):
         ["bash", "build.sh", *arguments], cwd=checkout, env=environ, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300,
     )  # fmt: skip
-    return done.stdout.strip().splitlines()[-1], done.returncode
+    return (done.stdout.strip().splitlines() or [""])[-1], done.returncode
 
 
 def test_unknown_verb(checkout):
     """It names the verb and where the known ones are."""
     line, code = run(checkout, None, "tset")
     assert code != 0 and line == "build.sh: unknown verb 'tset'; './build.sh help' lists them"
+
+
+@pytest.mark.parametrize("argument", ["x", "recipe=x", "-j2", "epub"])
+def test_further_argument_is_refused(checkout, argument):
+    """Nothing that is asked for is dropped in silence."""
+    line, code = run(checkout, None, "html", argument)
+    assert code != 0 and line.startswith(f"build.sh: '{argument}' is not understood; write NAME=")
+
+
+def test_unknown_setting_is_refused(checkout):
+    """By make, too, which takes any name."""
+    for command in (["bash", "build.sh", "html", "RECIP=x"], ["make", "html", "RECIP=x"]):
+        done = subprocess.run(command, cwd=checkout, text=True, capture_output=True)
+        assert done.returncode != 0 and "RECIP is no setting of this Makefile" in done.stderr
+    assert not (checkout / ".venv").exists()
+
+
+@pytest.mark.parametrize("verb", ["help", "--help", "-h", "clean"])
+def test_nothing_is_installed_for(checkout, path, verb):
+    """There is not even a Python."""
+    (checkout / "_build").mkdir()
+    line, code = run(checkout, path, verb)
+    assert code == 0, line
+    assert not (checkout / ".venv").exists()
+    assert (checkout / "_build").exists() == (verb != "clean")
+
+
+def test_no_make(checkout, path):
+    """Before anything is installed."""
+    (path / "make").unlink()
+    line, code = run(checkout, path)
+    assert code != 0 and line.startswith("build.sh: make is missing; install it")
+
+
+FAKE_PYTHON = """
+echo "$0 $*" >> "$LOG"
+case "$*" in
+  "-m venv"*) mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+  "-m pip --version") [ -e .venv/pip ] || exit 1 ;;
+  "-m ensurepip"*) touch .venv/pip ;;
+  "-m pip install"*) exit $PIP ;;
+esac
+"""
+
+
+@pytest.fixture
+def fake(checkout, path, tmp_path):
+    """A Python that only says what it is called with; a function that builds and says that."""
+    command(path, "python3", FAKE_PYTHON)
+    command(path, "make", 'echo make "$@" >> "$LOG"')
+    for tool in ("mkdir", "cp", "touch"):
+        (path / tool).symlink_to(shutil.which(tool))
+    log = tmp_path / "log"
+
+    def build(*arguments: str, pip: int = 0) -> list[str]:
+        log.write_text("")
+        run(checkout, path, *arguments, LOG=str(log), PIP=str(pip))
+        return log.read_text().splitlines()
+
+    return build
+
+
+def test_everything_is_passed_on(fake):
+    """What comes after the target."""
+    assert fake("html", "RECIPE=a b")[-1].endswith("html PYTHON=.venv/bin/python RECIPE=a b")
+
+
+def test_environment_without_pip_is_healed(checkout, fake):
+    """As an interrupted build.sh leaves it, or another tool makes it; nothing is made anew."""
+    assert any("-m venv" in line for line in fake())
+    (checkout / ".venv" / "pip").unlink()
+    (checkout / ".venv" / "installed-requirements.txt").unlink()
+    log = fake()
+    assert not any("-m venv" in line for line in log)
+    assert any("ensurepip" in line for line in log) and any("pip install" in line for line in log)
+
+
+def test_environment_whose_python_is_gone_is_made_anew(checkout, fake):
+    """After an upgrade of the system."""
+    fake()
+    command(checkout / ".venv" / "bin", "python", "exit 127")
+    assert any("-m venv --clear .venv" in line for line in fake())
+
+
+def test_installation_is_done_once(checkout, fake):
+    """Again only where it failed; and what only tests need is installed for them alone."""
+    assert not any(line.startswith("make html PYTHON") for line in fake("html", pip=1))
+    assert any("pip install" in line for line in fake())
+    assert not any("pip install" in line for line in fake())
+    assert not any("pip install" in line for line in fake("epub"))
+    assert any("-r requirements-dev.txt" in line for line in fake("lint"))
 
 
 def test_no_python(checkout, path):

@@ -54,7 +54,7 @@ def test_terminal_has_a_live_line(capsys, monkeypatch) -> None:
         progress.started(other)
         progress.bar.refresh()
         progress.finished(one, Run())
-        assert progress.bar.tasks[0].description == "other (about 10 s of work left)"
+        assert progress.bar.tasks[0].description == "other, about 10 s left"
         progress.finished(other, Run())
         assert progress.bar.tasks[0].description == "" and progress.bar.finished
     shown = capsys.readouterr().out

@@ -17,7 +17,7 @@ from sphinx_gallery import gen_gallery
 
 from recipe_gallery import Failure, Header, Run, stage
 from recipe_gallery.files import CannotWrite
-from recipe_gallery.settings import BuildError
+from recipe_gallery.settings import BuildError, cores
 
 pytestmark = pytest.mark.unit
 FOLDERS = {"examples_dirs": "examples", "gallery_dirs": "auto"}
@@ -230,7 +230,7 @@ def test_settings_of_a_build(begun) -> None:
     """From those of Sphinx, and the command line's."""
     found = stage.settings_of(begun, begun.recipe_gallery)
     assert (found.srcdir, found.state) == (begun.srcdir, begun.srcdir / "_build/recipe_runs")
-    assert found.execute and found.index and found.jobs == stage.cores() >= 1
+    assert found.execute and found.index and found.jobs == cores() >= 1
     assert found.defaults == Header() and found.typeset_by == begun.config.recipe_pages_from
     config = begun.config
     config.recipe_only, config.recipe_jobs, config.recipe_costs = "a", "3", "x.json"
@@ -342,7 +342,27 @@ def test_unfinished_build_has_all_pages_read_again(begun) -> None:
     ((event, _, function),) = begun.handlers
     assert event == "env-get-outdated" and not (begun.outdir / ".buildinfo").exists()
     assert function(begun, begun.env, set(), set(), set()) == {"auto/a", "index"}
-    logging.getLogger("sphinx").removeHandler(begun.recipe_gallery.writes)
+    logging.getLogger("sphinx").removeHandler(begun.recipe_gallery.heard)
+
+
+def test_pages_with_warnings_are_read_again(begun, small, fake) -> None:
+    """Of a recipe, whose file the warning names, and of a page by hand; no others."""
+    small.add("a")
+    stage.run_stage(begun)
+    stage.begin(begun)
+    begun.env.path2doc = lambda path: "index" if path.name == "index.rst" else None
+    logger = logging.getLogger("sphinx")
+    logger.warning("strange", extra={"location": "examples/a.py:7"})
+    logger.warning("strange", extra={"location": str(begun.srcdir / "index.rst:9")})
+    stage.end(begun, None)
+    stage.begin(begun)
+    begun.env.found_docs.add("other")
+    ((event, _, function),) = begun.handlers
+    assert event == "env-get-outdated"
+    assert function(begun, begun.env, set(), set(), set()) == {"auto/a", "index"}
+    begun.recipe_gallery.heard.places.clear()
+    stage.end(begun, None)
+    assert not stage.mark_of(begun).exists()
 
 
 @pytest.mark.parametrize(
@@ -362,7 +382,7 @@ def test_mark_is_taken_away_after_a_good_end(begun, exception, message, stays) -
     stage.end(begun, exception)
     assert stage.mark_of(begun).exists() == stays
     assert not begun.recipe_gallery.lock.is_locked
-    assert begun.recipe_gallery.writes not in logging.getLogger("sphinx").handlers
+    assert begun.recipe_gallery.heard not in logging.getLogger("sphinx").handlers
 
 
 # -- The end ---------------------------------------------------------------------------
@@ -429,6 +449,6 @@ def test_failures_and_skips_are_the_last_words(begun, small, fake, capsys, monke
 )
 def test_failed_write_is_the_very_last_word(begun, message, why) -> None:
     """In place of a page for developers of Sphinx."""
-    begun.recipe_gallery.writes.look(message)
+    begun.recipe_gallery.heard.look(message)
     with pytest.raises(SystemExit, match=rf"cannot write .*out: {why}"):
         stage.report(begun, None)

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.site
 def book(tmp_path_factory) -> ZipFile:
     """Made of what the last build has read, without a change of what is there."""
     folder = tmp_path_factory.mktemp("book")
-    doctrees = shutil.copytree(ROOT / "_build" / "doctrees", folder / "doctrees")
+    doctrees = shutil.copytree(ROOT / "_build" / "doctrees" / "html", folder / "doctrees")
     options = ["-q", "-W", "--keep-going", "-b", "epub", "-d", doctrees, ".", folder / "epub"]
     made = subprocess.run(
         [sys.executable, "-m", "sphinx", *options], cwd=ROOT, capture_output=True, text=True

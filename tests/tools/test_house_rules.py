@@ -73,6 +73,7 @@ assert x.sum() == 3
 # - :ref:`to the
 #   right <sphx_glr_recipes_recipes_right.py>`
 '''
+TEMPLATE = "Say what a reader can do afterwards, in one sentence of at most ten words."
 BACK = "# :ref:`sphx_glr_recipes_recipes_base.py`\n"
 LOADER = "torch.utils.data.DataLoader(data, num_workers=2)"
 MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its line
@@ -121,12 +122,16 @@ MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its 
     ("x = ", "import inspect as i\ni.getsource(f)\nx = ", "inspect.getsource does", "getsource"),
     ("x = ", "raise SystemExit\nx = ", "it exits, and the rest", "raise SystemExit"),
     ("x = ", "if x:\n    raise SystemExit(1)\nx = ", "it exits, and the rest", "SystemExit(1)"),
+    ("x = ", "import asyncio\nasyncio.run(f())\nx = ", "asyncio.run does not", "asyncio.run("),
+    ("x = ", "parser.parse_args()\nx = ", "parse_args reads", "parse_args"),
+    ("Then say why that", f"{TEMPLATE}\nThen say why that", "the template's prose", TEMPLATE),
     ("x = ", f"loader = {LOADER}\nx = ", "num_workers at module level", LOADER),
     ("x = ", f"if __debug__:\n    {LOADER}\nx = ", "num_workers at module level", LOADER),
 ]
 ALLOWED = [
     ("assert x.sum() == 3", "torch.testing.assert_close(x.sum(), 3)"),
     ("assert x.sum() == 3", "import numpy.testing as t\nt.assert_equal(x, 3)"),
+    ("x = ", "parser.parse_args(['--help'])\nx = "),
     ("x = ", f"if __name__ == '__main__':\n    {LOADER}\nx = "),
     ("x = ", f"def loader():\n    return {LOADER}\nx = "),
     ("x = ", "open('worker.py', 'w').close()\nimport worker\nx = ".replace("'", '"')),
@@ -139,6 +144,7 @@ def write(folder: Path, text: str, back: str = BACK) -> Path:
     """Write a recipe that has two siblings, one of which links back; its path."""
     sources = folder / "recipes_source" / "recipes"
     sources.mkdir(parents=True)
+    (folder / "recipes_source" / "template.py").write_text(f"# {TEMPLATE}\n")
     for slug, content in (("base", text), ("left", back), ("right", "")):
         (sources / f"{slug}.py").write_text(content, "utf-8")
     return sources / "base.py"

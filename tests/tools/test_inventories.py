@@ -88,13 +88,23 @@ matplotlib.pyplot.plot function api/_as_gen/matplotlib.pyplot.plot.html
         ("ValueError", "exception library/exceptions.html"),
         ("numpy.linalg.norm", "function reference/generated/numpy.linalg.norm.html"),
         ("matplotlib.pyplot.show", "function api/_as_gen/matplotlib.pyplot.show.html"),
-        ("torch.device", ""),  # it has no neighbour
+        ("torch.nn.init.kaiming_normal_", "function nn.init.html"),  # unlike its neighbours
+        ("torch.distributions.Normal.sample", "method distributions.html"),
+        ("torch.finfo", "class type_info.html"),
+        ("torch.cuda.is_available", ""),  # it has no neighbour
     ],
 )
 def test_place_of_a_name_is_that_of_its_neighbours(name: str, line: str) -> None:
     """On the same page as they are, or on one that is called as theirs."""
     known = {entry.split()[0]: entry for entry in KNOWN.splitlines(keepends=True)}
     assert inventories.guess(name, known) == (f"{name} {line}\n" if line else "")
+
+
+def test_no_name_is_where_it_cannot_be() -> None:
+    """What is known to be on another page is there in our inventory, too."""
+    for name, (project, line) in NAMES.items():
+        if project == "torch" and (page := inventories.page_of(name)):
+            assert line.split()[2] == page, name
 
 
 @pytest.fixture
@@ -117,8 +127,8 @@ def lines(root) -> list[str]:
     return (root / "docs/inventories/torch.txt").read_text().splitlines()[3:]
 
 
-def test_new_names_are_added_as_their_neighbours_are(small_project) -> None:
-    """Of prose; of code what is described, by its first name; what is not used goes."""
+def test_new_names_are_added_as_their_neighbours_are(small_project, capsys) -> None:
+    """Of prose, which is a guess; of code what is described; what is not used goes."""
     file = small_project / "docs/inventories/torch.txt"
     cat = "torch.cat function generated/torch.cat.html\n"
     parameters = "torch.nn.Module.parameters method generated/torch.nn.Module.html\n"
@@ -128,6 +138,10 @@ def test_new_names_are_added_as_their_neighbours_are(small_project) -> None:
         "torch.nn.Module.parameters method generated/torch.nn.Module.html",
         "torch.save function generated/torch.save.html",
     ]
+    said = "recipes_source/recipes/a.py:4: generated/torch.save.html is a guess, as torch.save is"
+    assert said in capsys.readouterr().out
+    assert inventories.update(small_project, offline=True) == []
+    assert "guess" not in capsys.readouterr().out
 
 
 def test_name_without_neighbours_is_told(small_project) -> None:

@@ -9,11 +9,13 @@ from tools.pack_site import PACKS, pack
 
 pytestmark = [pytest.mark.unit, pytest.mark.quick]
 
+HIDDEN = ("_build/html/.buildinfo", "_build/html/.buildinfo.bak", "_build/html/.doctrees/a.doctree")
+
 
 @pytest.fixture
 def root(tmp_path):
     """A built site of one recipe."""
-    for name in ("_build/html/index.html", "_build/html/.buildinfo", "_build/html/a/b.html"):
+    for name in ("_build/html/index.html", "_build/html/a/b.html", *HIDDEN):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(name)
     for name in ("recipes/recipes/r.py", "recipes/recipes/r.ipynb", "recipes/recipes/r.rst"):
