@@ -12,7 +12,7 @@ MARK ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # `make epub zips html` is an order
-.PHONY: help html html-noplot new serve verify test coverage lint inventories data linkcheck epub
+.PHONY: help html html-noplot new serve verify claims test coverage lint inventories data linkcheck epub
 .PHONY: zips lighthouse screenshots bench lock clean
 
 help:  ## list the targets
@@ -31,6 +31,9 @@ data:  ## fetch the real data sets into data/, once; without them recipes use dr
 verify:  ## run what readers download and compare it with the pages (RECIPE, JOBS, DEVICE=cuda)
 	@$(PYTHON) -m tools.verify --jobs=$(JOBS) --recipe=$(RECIPE) --device=$(DEVICE)
 	@$(SPHINX) . _build/html $(AGAIN)
+
+claims:  ## edit recipes: each must fail or hold as tests/claims.toml says (RECIPE, JOBS)
+	@$(PYTHON) -m tools.claims --jobs=$(JOBS) --recipe="$(RECIPE)"
 
 test:  ## run all tests (MARK=expression: those whose markers match)
 	@$(PYTHON) -m pytest -n logical --dist loadfile --no-loadscope-reorder $(if $(MARK),-m "$(MARK)")
