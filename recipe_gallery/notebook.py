@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from .model import Cell, Run
+from .varying import TAG, varies
 
 ROLE = re.compile(
     r"``[^`].*?``(?!`)|:(?P<role>[a-z:+]+):`(?:(?P<text>[^`<]+?)\s*<(?P<target>[^`>]+)>|(?P<name>[^`]+))`"
@@ -164,6 +165,8 @@ def make_notebook(
         count = len([c for c in cells if c.cell_type == "code"]) + 1
         cell.outputs = outputs_of(next(executed, Cell()), count)
         cell.execution_count = count
+        if varies(block.content):
+            cell.metadata["tags"] = [TAG]
         cells.append(cell)
     # The install cell comes second: a notebook's first cell is its title.
     if names and len(cells) > 1:

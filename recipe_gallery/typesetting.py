@@ -20,6 +20,7 @@ from .notebook import LABEL, Links, label_of, make_notebook, prose_of
 from .plugin import Plugin
 from .settings import Settings
 from .store import Store
+from .varying import captioned
 
 # The settings of Sphinx-Gallery that pages show. A change typesets them again, and runs nothing.
 LOOKS = (
@@ -101,6 +102,9 @@ class Typesetter:
                 for figure in cell.figures:
                     (images / figure.name).write_bytes(figure.content)
 
+            blocks = gallery.split(source, options.gallery)[1]
+            shown = captioned(run, [b.content for b in blocks if b.type == "code"]) if run else None
+
             def notebook(blocks: list) -> bytes:
                 needs = recipe.header.dependencies
                 return make_notebook(recipe.slug, blocks, run, needs, self.links)
@@ -110,7 +114,7 @@ class Typesetter:
                 root,
                 options.srcdir,
                 options.gallery,
-                run,
+                shown,
                 note(recipe, run, options.plugin),
                 notebook,
             )

@@ -26,6 +26,7 @@ from recipe_gallery import Cell
 from recipe_gallery.files import read_json, write
 from recipe_gallery.notebook import INSTALL
 from recipe_gallery.store import Store
+from recipe_gallery.varying import varies
 
 from . import catalogue, layout
 from .addresses import dates
@@ -81,13 +82,14 @@ def twin(store: Store, entry: Entry) -> str:
         if cell["cell_type"] == "markdown":
             parts.append(LINK.sub(link_to_twin, text))
         elif not text.startswith(INSTALL.partition("\n")[0]):
-            parts += [f"```python\n{text}\n```", *outputs(next(cells, Cell()))]
+            parts += [f"```python\n{text}\n```", *outputs(next(cells, Cell()), text)]
     return "\n\n".join(parts) + "\n"
 
 
-def outputs(cell: Cell) -> list[str]:
+def outputs(cell: Cell, code: str) -> list[str]:
     """What a cell printed and drew, as Markdown."""
-    parts = [f"Output:\n\n```text\n{cell.text.rstrip()}\n```"] if cell.text.strip() else []
+    label = "Output, which differs from run to run" if varies(code) else "Output"
+    parts = [f"{label}:\n\n```text\n{cell.text.rstrip()}\n```"] if cell.text.strip() else []
     shown = (figure for figure in cell.figures if figure.alt)
     return parts + [f"![{figure.alt}](../../_images/{figure.name})" for figure in shown]
 
