@@ -21,6 +21,8 @@ from recipe_gallery.reading import imported_modules
 from recipe_site import layout
 from recipe_site.catalogue import TAGS, title_and_outcome
 
+from .writing_rules import writing
+
 LIMITS = {"title": 70, "outcome": 110, "line": 88, "cell": 15, "least": 150, "words": 600}
 EXCEPTIONS = {  # recipes with other limits, and why
     "zeroing_out_gradients": {"cell": 20, "words": 900},  # its sections are fixed
@@ -187,7 +189,7 @@ def runs_everywhere(recipe: Recipe) -> Found:
 RULES = [
     header_is_complete, dependencies_are_the_imports, datasets_are_declared,
     title_and_outcome_are_short, lines_are_short_and_final, cells_and_prose_are_short,
-    evidence_is_printed_and_asserted, links_lead_to_siblings_and_back, runs_everywhere,
+    evidence_is_printed_and_asserted, links_lead_to_siblings_and_back, runs_everywhere, writing,
 ]  # fmt: skip
 
 
