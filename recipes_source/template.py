@@ -54,8 +54,8 @@ print(f"median {median:.0f}")
 # Proof
 # -----
 #
-# Measure the same again, beside the first. Assert both: the naive way is bad, and the new
-# way is good, against something else. Here it is the mean of the values that went right.
+# Measure the same again, beside the first. Assert both: the naive way is bad, and the
+# new way is good, against something else. Here it is the mean of the right values.
 
 truth = values[values < 100].mean()
 print(f"off by: mean {abs(mean - truth):.0f}, median {abs(median - truth):.0f}")

@@ -148,8 +148,8 @@ WRONG = [
         r"tests/claims.toml: \[small\]: .*missing .*`why`",
     ),
     (
-        {"fail": edit("x = 3", "", ", evry = true")},
-        r"tests/claims.toml: \[small\]: .*unknown field `evry`",
+        {"fail": edit("x = 3", "", ", all = true")},
+        r"tests/claims.toml: \[small\]: .*unknown field `all`",
     ),
     ({"more": "["}, "tests/claims.toml: "),
     ({"more": f"[gone]\nfail = [{FAILS}]"}, "tests/claims.toml: .gone. is no recipe: rename"),
