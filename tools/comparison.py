@@ -34,8 +34,9 @@ from . import downloads
 ANSI = re.compile(r"\x1B(?:[@-Z\\-_]|\[[0-?]*[ -/]*[@-~])")  # colours and the like
 # A number that begins no name, an address among them, with its unit if that is one of time.
 NUMBER = r"(?<![\w.])[-+]?(?:0x[\da-f]+|\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)(?: ?(?:[num]?s|%)(?!\w))?"
-BUSY = r"(?m)^ *WARNING: Interquartile range .*\n? *This .*\n?"  # Timer's, where the machine is
-MASKS = ((BUSY, ""), (NUMBER, "#"), (r"--+", "--"), (r" +", " "), (r"(?m)^ | $", ""))
+# What a Measurement shows only where the machine is busy, and only of four or more blocks.
+AT_TIMES = r"(?m)^ *WARNING: Interquartile range .*\n? *This .*\n?|^ *IQR: .*\n"
+MASKS = ((AT_TIMES, ""), (NUMBER, "#"), (r"--+", "--"), (r" +", " "), (r"(?m)^ | $", ""))
 
 
 @dataclass(frozen=True)
