@@ -30,7 +30,10 @@ from .drawn_cifar10 import DRAWN_VERSION, REAL_FOLDER, has_real_data, install
 # The first optimizer that a recipe makes imports torch._dynamo (1 s of CPU time).
 preload = {"torch": "torch._dynamo", "torchvision": "torchvision"}
 packages = ("torch", "torchvision")
-environment = {"TORCHINDUCTOR_COMPILE_THREADS": "1"}  # no processes that outlive a recipe
+environment = {
+    "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no processes that outlive a recipe
+    "KINETO_LOG_LEVEL": "7",  # the profiler would tell stderr when it starts
+}
 
 TOOLS = {
     "c++": "no C++ compiler (Debian and Ubuntu: apt install g++; macOS: xcode-select --install;"

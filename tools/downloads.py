@@ -17,7 +17,7 @@ import nbformat
 
 from recipe_gallery.key import ENVIRONMENT
 from recipe_gallery.limits import kill_group
-from recipe_site import layout
+from recipe_site import layout, torch_plugin
 
 READER = Path(__file__).with_name("reader")
 # What torch logs where it finds nvcc but no GPU, whatever the recipe.
@@ -56,6 +56,7 @@ def environment(root: Path, folder: Path, threads: int, device: str = "") -> dic
     return {
         **os.environ,
         **ENVIRONMENT,
+        **torch_plugin.environment,
         **hidden,
         "PYTHONPATH": str(READER),
         "RECIPE_DATA": str(root / layout.DATA),

@@ -156,8 +156,7 @@ for difference, style in styles.items():
     ax.semilogx(rounds, shares, style, color=color, label=label)
 ax.set_xticks(rounds, rounds)
 ax.set_xticks([], minor=True)
-ax.set(xlabel="rounds", ylabel="races decided (%)")
-ax.set(title="A smaller difference needs more rounds, and a tie stays one")
+ax.set(xlabel="rounds", ylabel="decided (%)", title="Small gaps need many rounds")
 ax.legend(loc="center right")
 plt.show()
 
