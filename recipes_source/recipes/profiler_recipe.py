@@ -176,16 +176,15 @@ assert total > alone
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Sequential(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 1024))
 optimizer = torch.optim.AdamW(model.to(device).parameters(), fused=True)
-plan = schedule(wait=1, warmup=1, active=2)
-with profile(schedule=plan, acc_events=True) as profiler:
+with profile(schedule=schedule(wait=1, warmup=1, active=2), acc_events=True) as prof:
     for batch in torch.randn(4, 256, 1024, device=device):
         model(batch).square().mean().backward()
         optimizer.step()
         optimizer.zero_grad()
-        profiler.step()  # new: the next step begins
+        prof.step()  # new: the next step begins
 with tempfile.TemporaryDirectory() as folder:  # choose one that you keep
-    profiler.export_chrome_trace(f"{folder}/trace.json")
-print(profiler.key_averages().table(sort_by="self_cpu_time_total", row_limit=2))
+    prof.export_chrome_trace(f"{folder}/trace.json")
+print(prof.key_averages().table(sort_by="self_cpu_time_total", row_limit=2))
 
 # %%
 # Learn more
