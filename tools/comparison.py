@@ -36,7 +36,15 @@ ANSI = re.compile(r"\x1B(?:[@-Z\\-_]|\[[0-?]*[ -/]*[@-~])")  # colours and the l
 NUMBER = r"(?<![\w.])[-+]?(?:0x[\da-f]+|\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)(?: ?(?:[num]?s|%)(?!\w))?"
 # What a Measurement shows only where the machine is busy, and only of four or more blocks.
 AT_TIMES = r"(?m)^ *WARNING: Interquartile range .*\n? *This .*\n?|^ *IQR: .*\n"
-MASKS = ((AT_TIMES, ""), (NUMBER, "#"), (r"--+", "--"), (r" +", " "), (r"(?m)^ | $", ""))
+FILE = r"[\w/.-]+\.py\b"  # a cell of a notebook is a file, too
+MASKS = (
+    (AT_TIMES, ""),
+    (FILE, "file"),
+    (NUMBER, "#"),
+    (r"--+", "--"),
+    (r" +", " "),
+    (r"(?m)^ | $", ""),
+)
 
 
 @dataclass(frozen=True)

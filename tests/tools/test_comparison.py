@@ -373,6 +373,7 @@ EQUAL = [
     (MEASUREMENT, re.sub(" *IQR.*\n", "", MEASUREMENT)),
     ("aten::mm   1.2 us\n", "aten::mm 110.2ms\n"),
     ("x -1.5e-05", "x 3,000"),
+    ("at /tmp/a_b/x-1.py:36", "at torch_logs.py:7"),
     ("1.5x as fast", "12x as fast"),
 ]
 DIFFERENT = [
