@@ -90,7 +90,7 @@ messages = []
 
 class Keep(logging.Handler):
     def emit(self, record):
-        text = re.sub(r"[\w/.-]*/(?=\w+\.py)", "", record.getMessage())  # without folders
+        text = re.sub(r"[\w/.-]*/(?=\w+\.py)", "", record.getMessage())  # no folders
         messages.append(text.partition("\nStack variable")[0].rstrip())
 
 
