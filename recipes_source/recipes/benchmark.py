@@ -77,7 +77,7 @@ assert measured[50] > 10 * measured[1]
 # %%
 # The median of the blocks ignores a few slow ones. On a GPU, ``Timer`` waits for the
 # device before it reads the clock. A clock of your own does not, unless you call
-# :func:`torch.accelerator.synchronize`.
+# ``torch.accelerator.synchronize()``.
 #
 # Compare two versions
 # --------------------

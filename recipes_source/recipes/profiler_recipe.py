@@ -21,8 +21,8 @@ part is often wrong. You then make something faster that did not matter.
 # ----------------------------
 #
 # ``image_by_image`` gives each image mean 0 and variance 1. In ``step``,
-# :class:`~torch.profiler.record_function` names the parts. The guess: the matrix
-# products in the forward and the backward pass take the time.
+# :class:`~torch.autograd.profiler.record_function` names the parts. The guess: the
+# matrix products in the forward and the backward pass take the time.
 
 import tempfile
 

@@ -133,8 +133,7 @@ plt.show()
 #
 # A size of 0 or 1 in the example becomes a constant, whatever you declare: such sizes
 # have special rules, as for broadcasting. Under ``Dim.DYNAMIC`` the export then fails.
-# The message names
-# the dimension. The remedy is an example with another size.
+# The message names the dimension. The remedy is an example with another size.
 
 single = torch.randint(10, (1, 6))
 shapes = {"tokens": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}}
