@@ -19,8 +19,8 @@ $(if $(UNKNOWN),$(error $(firstword $(UNKNOWN)) is no setting of this Makefile; 
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # `make epub zips html` is an order
-.PHONY: help html html-noplot new serve check verify test coverage lint inventories data linkcheck
-.PHONY: epub zips lighthouse screenshots bench repeat lock clean
+.PHONY: help html html-noplot new serve check verify claims test coverage lint inventories data
+.PHONY: linkcheck epub zips lighthouse screenshots bench repeat lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,10 @@ verify:  ## run what readers download and compare it with the pages (RECIPE, JOB
 	$(NEEDS) sphinx nbclient ipykernel
 	@$(RUN) -m tools.verify "--jobs=$(JOBS)" "--recipe=$(RECIPE)" "--device=$(DEVICE)"
 	@$(SPHINX) . _build/html
+
+claims:  ## edit recipes: each must fail or hold as tests/claims.toml says (RECIPE, JOBS)
+	$(NEEDS) sphinx
+	@$(RUN) -m tools.claims "--jobs=$(JOBS)" "--recipe=$(RECIPE)"
 
 test:  ## run all tests (MARK=expression: those whose markers match)
 	$(NEEDS) pytest xdist pytest_timeout

@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Sequence
 
 from .model import Cell, Run
+from .varying import TAG, varies
 
 INSTALL = """\
 # Installs what is missing; does nothing where all is there.
@@ -72,6 +73,8 @@ def make_notebook(
         count = len([c for c in cells if c.cell_type == "code"]) + 1
         cell.outputs = outputs_of(result, count)
         cell.execution_count = count
+        if varies(block.content):
+            cell.metadata["tags"] = [TAG]
         cells.append(cell)
     # The install cell comes second: a notebook's first cell is its title.
     if install and len(cells) > 1:

@@ -24,6 +24,7 @@ from .plugin import Plugin
 from .prose import Prose, heading
 from .settings import Settings
 from .store import Store
+from .varying import captioned
 
 # The settings of Sphinx-Gallery that pages show. A change typesets them again, and runs nothing.
 LOOKS = (
@@ -141,7 +142,8 @@ class Typesetter:
             _, blocks, tree = gallery.split(source, options.gallery)
             line = tree.body[0].lineno if tree else blocks[0].lineno
             prose, twin = self.prose(recipe, blocks, line), []
-            shown = terminal.typeset(run) if run else None
+            codes = [block.content for block in blocks if block.type == "code"]
+            shown = captioned(terminal.typeset(run), codes) if run else None
 
             def notebook(on_page: list) -> bytes:
                 twin.extend(self.twin(recipe, on_page, prose))

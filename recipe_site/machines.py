@@ -25,6 +25,7 @@ from recipe_gallery.files import read_json, write
 from recipe_gallery.markdown_text import code, escaped
 from recipe_gallery.store import Store
 from recipe_gallery.terminal import fenced, shown, visible
+from recipe_gallery.varying import varies
 
 from . import catalogue, layout
 from .addresses import dates
@@ -78,14 +79,15 @@ def twin(store: Store, entry: Entry) -> str:
             parts.append(text)
         else:
             parts += [fenced(text, "python")] if text else []
-            parts += outputs(next(cells, Cell()))
+            parts += outputs(next(cells, Cell()), text)
     return "\n\n".join(parts) + "\n"
 
 
-def outputs(cell: Cell) -> list[str]:
+def outputs(cell: Cell, code: str) -> list[str]:
     """What a cell printed and drew, as Markdown."""
     text = shown(cell.text).strip("\n")
-    parts = [f"Output:\n\n{fenced(text, 'text')}"] if text.strip() else []
+    label = "Output, which differs from run to run" if varies(code) else "Output"
+    parts = [f"{label}:\n\n{fenced(text, 'text')}"] if text.strip() else []
     figures = (figure for figure in cell.figures if figure.alt)
     return parts + [
         f"![{escaped(visible(figure.alt))}](../../_images/{figure.name})" for figure in figures

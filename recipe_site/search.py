@@ -20,6 +20,7 @@ NOT_READ = (nodes.comment, nodes.raw, nodes.title)
 # What pages show of each other, and what they all say.
 AROUND = {
     "recipe-facts", "recipe-after", "recipe-cards", "recipe-related", "recipe-provenance",
+    "output-varies",
     "sphx-glr-download-link-note", "sphx-glr-footer", "sphx-glr-timing", "sphx-glr-signature",
 }  # fmt: skip
 

@@ -4,12 +4,15 @@ Problem: "it works" must mean the same for all who read, download or run a recip
 Usage: ``check_page``, ``check_script`` and ``check_notebook``, each with a published recipe and an
 empty scratch folder.
 Result: what is wrong, as lines of text, "" if nothing is. Text is compared to the byte, figures
-by their pixels; a page cannot show tabs, colours and blanks at a line's end.
+by their pixels; a page cannot show tabs, colours and blanks at a line's end. Of a cell that
+declares that its output differs, two runs are compared without numbers, its figures by size.
 """
 
 import base64
 import difflib
 import io
+import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,13 +22,28 @@ import numpy as np
 from bs4 import BeautifulSoup
 from PIL import Image
 
-from recipe_gallery import terminal
+from recipe_gallery import gallery, terminal
 from recipe_gallery.header import read_header
 from recipe_gallery.model import Header, Run
 from recipe_gallery.store import Store
+from recipe_gallery.varying import varies
 from recipe_site import layout
 
 from . import downloads
+
+# A number that begins no name, an address among them, with its unit if that is one of time.
+NUMBER = r"(?<![\w.])[-+]?(?:0x[\da-f]+|\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)(?: ?(?:[num]?s|%)(?!\w))?"
+# What a Measurement shows only where the machine is busy, and only of four or more blocks.
+AT_TIMES = r"(?m)^ *WARNING: Interquartile range .*\n? *This .*\n?|^ *IQR: .*\n"
+FILE = r"[\w/.-]+\.py\b"  # a cell of a notebook is a file, too
+MASKS = (
+    (AT_TIMES, ""),
+    (FILE, "file"),
+    (NUMBER, "#"),
+    (r"--+", "--"),
+    (r" +", " "),
+    (r"(?m)^ | $", ""),
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +64,11 @@ class Published:
     def header(self) -> Header:
         """What it says of itself."""
         return read_header((self.root / layout.script(self.slug)).read_text("utf-8"))
+
+    @cached_property
+    def varying(self) -> list[bool]:
+        """Of each code cell, whether it declares that its output differs from run to run."""
+        return [varies(code) for code in gallery.code_cells(self.root / layout.script(self.slug))]
 
     @property
     def timeout(self) -> float:
@@ -96,12 +119,40 @@ def difference(expected: str, got: str, what: str) -> str:
     )
 
 
-def different_pixels(name: str, ours: bytes, theirs: bytes) -> str:
-    """A sentence if two PNG differ when decoded, else ""."""
+def masked(text: str) -> str:
+    """A text without what differs: numbers, and the widths of the columns they stand in."""
+    for pattern, mask in MASKS:
+        text = re.sub(pattern, mask, text)
+    return text
+
+
+def without_varying(texts: Sequence[str], varying: Sequence[bool], output: str) -> tuple[str, str]:
+    """The texts of some cells and one output of all, both masked where they may differ.
+
+    A cell that may differ ends where the next one that may not begins.
+    """
+    expected, got = [], []
+    shown = [(text, may) for text, may in zip(texts, varying, strict=True) if text]
+    groups = [list(group) for _, group in itertools.groupby(shown, key=lambda pair: pair[1])]
+    parts = [("".join(text for text, _ in group), group[0][1]) for group in groups]
+    for (text, may_differ), following in itertools.zip_longest(parts, parts[1:]):
+        end = output.find(following[0]) if following and may_differ else len(text)
+        if end < 0:  # what follows differs too: as many lines
+            end = len("".join(output.splitlines(True)[: text.count("\n")]))
+        end = end if following else len(output)
+        pair, output = (text, output[:end]), output[end:]
+        one, other = map(masked, pair) if may_differ else pair
+        expected.append(one)
+        got.append(other)
+    return "".join(expected), "".join(got) + output
+
+
+def different_pixels(name: str, ours: bytes, theirs: bytes, may_differ: bool = False) -> str:
+    """A sentence if two PNG differ when decoded, or if only their sizes count, in these."""
     one, other = (np.asarray(Image.open(io.BytesIO(png)).convert("RGBA")) for png in (ours, theirs))
     if one.shape != other.shape:
         return f"{name}: {one.shape[1::-1]} pixels on the page, {other.shape[1::-1]} here"
-    count = int((one != other).any(axis=-1).sum())
+    count = 0 if may_differ else int((one != other).any(axis=-1).sum())
     return f"{name}: {count} of {one.shape[0] * one.shape[1]} pixels differ" if count else ""
 
 
@@ -122,13 +173,17 @@ def check_script(recipe: Published, folder: Path) -> str:
     outcome, drawn, lacks = downloads.run_script(script, folder, recipe.timeout, environ)
     if outcome.code or outcome.errors:
         return f"exit code {outcome.code}\n{outcome.errors.strip()}"
-    problems = [difference(recipe.run.text, outcome.output, "the script"), lacks]
+    cells, varying = recipe.run.cells, recipe.varying
+    expected = without_varying([cell.text for cell in cells], varying, outcome.output)
+    problems = [difference(*expected, "the script"), lacks]
     figures = recipe.run.figures
     if len(drawn) != len(figures):
         problems.append(f"{len(drawn)} figures instead of {len(figures)}")
     if not recipe.device:  # a chart of a training run on another device has other pixels
-        for figure, png in zip(figures, drawn, strict=False):
-            problems.append(different_pixels(figure.name, figure.content, png))
+        pairs = zip(cells, varying, strict=True)
+        free = [may for cell, may in pairs for figure in cell.figures if figure.alt]
+        for figure, png, may in zip(figures, drawn, free, strict=False):
+            problems.append(different_pixels(figure.name, figure.content, png, may))
     return lines(problems)
 
 
@@ -142,16 +197,19 @@ def check_notebook(recipe: Published, folder: Path) -> str:
     texts = [cell.text if cell.text.strip() else "" for cell in recipe.run.cells]
     if len(stored) < len(texts):
         return f"the notebook has {len(stored)} code cells, the page {len(texts)}"
-    texts = [""] * (len(stored) - len(texts)) + texts  # the cell that installs prints nothing
-    for number, (text, old, new) in enumerate(zip(texts, stored, fresh, strict=True), 1):
+    before = len(stored) - len(texts)  # the cell that installs prints nothing
+    texts, varying = [""] * before + texts, [False] * before + recipe.varying
+    cells = zip(texts, stored, fresh, varying, strict=True)
+    for number, (text, old, new, may_differ) in enumerate(cells, 1):
         where = f"code cell {number} of the notebook"
         problems.append(difference(text, streams(old), f"the stored {where}"))
-        problems.append(difference(streams(old), streams(new), where))
+        pair = [masked(streams(o)) if may_differ else streams(o) for o in (old, new)]
+        problems.append(difference(*pair, where))
         ours, theirs = pictures(old), pictures(new)
         if len(ours) != len(theirs):
             problems.append(f"cell {number}: {len(theirs)} figures, not {len(ours)}")
         for one, other in zip(ours, theirs, strict=False):
-            problems.append(different_pixels(f"cell {number}", one, other))
+            problems.append(different_pixels(f"cell {number}", one, other, may_differ))
         if any(output.output_type == "execute_result" for output in new):
             problems.append(f"cell {number} ends with a value that the page does not show")
     return lines(problems)

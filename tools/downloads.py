@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 
 import nbformat
 
-from recipe_gallery.key import ENVIRONMENT
+from recipe_gallery.key import ENVIRONMENT, made_environment
 from recipe_gallery.limits import end_tree
-from recipe_site import layout
+from recipe_site import layout, torch_plugin
 
 READER = Path(__file__).with_name("reader")
 # What torch logs where it finds nvcc but no GPU, whatever the recipe.
@@ -54,9 +54,9 @@ def environment(root: Path, folder: Path, threads: int, device: str = "") -> dic
     """
     hidden = {} if device else {"CUDA_VISIBLE_DEVICES": ""}
     return {
-        **os.environ,
-        **ENVIRONMENT,
+        **made_environment({**ENVIRONMENT, **torch_plugin.environment}, torch_plugin.keep),
         **hidden,
+        "PYTHONUNBUFFERED": "1",  # what its children print stands where they printed it
         "PYTHONPATH": str(READER),
         "RECIPE_DATA": str(root / layout.DATA),
         "RECIPE_FIGURES": str(folder / "figures"),
@@ -104,6 +104,8 @@ def run_script(
     (work / script.name).write_bytes(script.read_bytes())
     command = [sys.executable, *WARNINGS, script.name]
     outcome = execute(command, timeout, cwd=work, env=environ)
+    # As on the page: warnings name the file with its folder.
+    outcome = outcome._replace(output=outcome.output.replace(f"{work}{os.sep}", ""))
     drawn = [file.read_bytes() for file in sorted((folder / "figures").glob("*.png"))]
     lacks = folder / "figures" / "problems"
     return outcome, drawn, lacks.read_text("utf-8").strip() if lacks.is_file() else ""

@@ -21,6 +21,8 @@ from recipe_gallery.reading import imported_modules
 from recipe_site import layout
 from recipe_site.catalogue import TAGS, title_and_outcome
 
+from .writing_rules import writing
+
 LIMITS = {
     "title": 70,  # characters at most
     "outcome": 110,  # characters at most, in one sentence
@@ -39,7 +41,7 @@ WITHOUT_IMPORT = {  # what some of torch's modules need, but recipes never impor
 }
 NO_DATA = {"DatasetFolder", "FakeData", "ImageFolder", "VisionDataset"}  # nothing to load
 ONLY_IN_SCRIPTS = {
-    "__file__", "sys.argv", "sys.exit", "exit", "quit", "inspect.getsource",
+    "__file__", "sys.argv", "sys.exit", "exit", "quit",
     "asyncio.run",  # a notebook has a loop that runs
 }  # fmt: skip
 ARGUMENTS = {"parse_args", "parse_known_args"}  # of the kernel
@@ -219,7 +221,7 @@ RULES = [
     header_is_complete, dependencies_are_the_imports, datasets_are_declared,
     title_and_outcome_are_short, lines_are_short_and_final, cells_and_prose_are_short,
     prose_is_its_own, evidence_is_printed_and_asserted, links_lead_to_siblings_and_back,
-    runs_everywhere,
+    runs_everywhere, writing,
 ]  # fmt: skip
 
 

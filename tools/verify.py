@@ -3,10 +3,11 @@
 Problem: sites offer scripts and notebooks that nobody has ever run.
 Usage: ``make verify`` after ``make html`` (``RECIPE=slug``, ``JOBS=n``, ``DEVICE=cuda``).
 Result: each script, in an empty folder, and each notebook, in a fresh kernel, prints what its
-page shows, to the byte, and draws the same pixels; neither uses what is deprecated, and each
-figure has a title and labels. A table, a difference for each mismatch, exit status 1 if there is
-one; and ``verified.json``, which docs/recipe_times.rst shows. With ``DEVICE`` the scripts run on
-that accelerator, and the result is recorded in docs/verified_devices.json.
+page shows, to the byte, and draws the same pixels, but for cells that declare otherwise; neither
+uses what is deprecated, and each figure has a title and labels. A table, a difference for each
+mismatch, exit status 1 if there is one; and ``verified.json``, which docs/recipe_times.rst shows.
+With ``DEVICE`` the scripts run on that accelerator, and the result is recorded in
+docs/verified_devices.json.
 """
 
 import argparse

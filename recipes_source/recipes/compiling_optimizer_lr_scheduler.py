@@ -13,17 +13,17 @@ Compiling the optimizer with a learning-rate scheduler
 Compile an optimizer's step once, although a scheduler changes its learning rate.
 
 Why it matters: a compiled optimizer updates all parameters in one graph. If the
-learning rate is a Python number, its value becomes part of that graph, and the first
-change by the scheduler makes it compile again, in the middle of training.
+learning rate is a Python number, its value becomes part of that graph. The first change
+by the scheduler then compiles again, in the middle of training.
 """
 
 # %%
-# A training loop that counts graphs
-# ----------------------------------
+# See the problem: a loop that counts graphs
+# ------------------------------------------
 #
 # Eight steps on one batch. Forward and backward run eagerly, the optimizer's step is
 # compiled. The backend keeps each graph that it is handed and runs it as it is, so you
-# need no C++ compiler; with the default backend the count is the same.
+# need no C++ compiler. The default backend would be handed the same graphs.
 
 import copy
 import logging
@@ -48,14 +48,14 @@ def backend(graph, example_inputs):
 
 # %%
 # ``make_change`` returns what to call after each step, such as a scheduler's ``step``.
-# A scheduler wraps the optimizer's step, so make it before you compile that.
+# A scheduler wraps the optimizer's step, so make the scheduler before you compile.
 
 
-def train(lr, make_change, compiled=True):
+def train(lr, make_change, compiled=True, optimizer_class=torch.optim.AdamW):
     torch.compiler.reset()
     graphs.clear()
     model, counts, rates = copy.deepcopy(initial_model), [], []
-    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
+    optimizer = optimizer_class(model.parameters(), lr=lr)
     change = make_change(optimizer)
     step = torch.compile(optimizer.step, backend=backend, disable=not compiled)
     for _ in range(8):
@@ -89,8 +89,8 @@ print("float lr, graphs after each step: ", float_counts)
 # -------------------
 #
 # Wrap the number in a tensor. A tensor is an input of the graph from the start, and the
-# scheduler fills it in place. The rates are those of the formula, and the weights are
-# those of an optimizer that is not compiled.
+# scheduler fills it in place. The rates must follow the formula, and the weights must
+# equal what an optimizer without compilation gives.
 
 tensor_counts, tensor_rates, weight = train(torch.tensor(0.1), halve)
 _, _, eager_weight = train(0.1, halve, compiled=False)
@@ -117,12 +117,12 @@ fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
 plt.show()
 
 # %%
-# Pitfall: other numbers that move
-# --------------------------------
+# When it is not so: other numbers that move
+# ------------------------------------------
 #
 # The tensor helps as long as it stays in place, and as long as nothing else changes. To
 # set a rate by hand, fill the tensor; assigning a number replaces it.
-# :class:`~torch.optim.lr_scheduler.OneCycleLR` moves Adam's betas as well, unless you
+# :class:`~torch.optim.lr_scheduler.OneCycleLR` moves AdamW's betas as well, unless you
 # give it ``cycle_momentum=False``.
 
 
@@ -143,9 +143,48 @@ def one_cycle_lr_only(optimizer):
     return one_cycle(optimizer, cycle_momentum=False)
 
 
+# %%
+
+counted = {}
 for make_change in [assign_a_float, fill_the_tensor, one_cycle, one_cycle_lr_only]:
     counts, _, _ = train(torch.tensor(0.1), make_change)
+    counted[make_change.__name__] = counts[-1]
     print(f"{make_change.__name__:18} graphs: {counts[-1]}")
+assert counted["fill_the_tensor"] == counted["one_cycle_lr_only"] == 1
+assert counted["assign_a_float"] > 1 and counted["one_cycle"] > 1
+
+# %%
+# A checkpoint brings its learning rate along. If it was saved with a float, the tensor
+# is gone after loading. Wrap the number again:
+
+old = torch.optim.AdamW(initial_model.parameters(), lr=0.05)
+resumed = torch.optim.AdamW(initial_model.parameters(), lr=torch.tensor(0.05))
+resumed.load_state_dict(old.state_dict())
+print("after loading:", resumed.param_groups[0]["lr"])
+assert isinstance(resumed.param_groups[0]["lr"], float)
+for group in resumed.param_groups:
+    group["lr"] = torch.tensor(group["lr"])  # the mend
+print("wrapped again:", resumed.param_groups[0]["lr"])
+
+# %%
+# In your project
+# ---------------
+#
+# (With a C++ compiler or a GPU, leave out ``backend="eager"``: it is there
+# for this page to run everywhere, and it makes nothing faster.)
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 1)).to(device)
+lr = torch.tensor(1e-3, device=device)  # new: a tensor, not a number
+optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01)
+scheduler = ExponentialLR(optimizer, gamma=0.9)  # before the step is compiled
+compiled_step = torch.compile(optimizer.step, backend="eager")
+for _ in range(3):
+    loss = loss_fn(model(inputs.to(device)), targets.to(device))
+    optimizer.zero_grad()
+    loss.backward()
+    compiled_step()
+    scheduler.step()
 
 # %%
 # Learn more

@@ -17,38 +17,34 @@ part is often wrong. You then make something faster that did not matter.
 """
 
 # %%
-# Setting
-# -------
+# A training step, and a guess
+# ----------------------------
 #
-# A training step, of which you suspect the forward and the backward pass: the matrix
-# products are there.
+# ``image_by_image`` gives each image mean 0 and variance 1. In ``step``,
+# :class:`~torch.autograd.profiler.record_function` names the parts. The guess: the
+# matrix products in the forward and the backward pass take the time.
 
-import os
+import tempfile
 
-os.environ["KINETO_LOG_LEVEL"] = "7"  # no log of the profiler's own; before torch
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
 from torch.nn.functional import layer_norm
-from torch.profiler import ProfilerActivity, profile, record_function
+from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 torch.manual_seed(0)
 torch.set_num_threads(1)  # so that no part waits for other threads
 inputs, targets = torch.rand(512, 3, 8, 8), torch.randint(10, (512,))
 layers = [nn.Linear(192, 32), nn.ReLU(), nn.Linear(32, 10)]
-model = nn.Sequential(nn.Flatten(), *layers)
-loss_fn = nn.CrossEntropyLoss()
+model, loss_fn = nn.Sequential(nn.Flatten(), *layers), nn.CrossEntropyLoss()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-
-# %%
-# ``image_by_image`` gives each image mean 0 and variance 1. In ``step``,
-# :class:`~torch.autograd.profiler.record_function` names the parts.
 
 
 def image_by_image(images):
     return torch.stack([layer_norm(image, image.shape) for image in images])
 
 
+# %%
 def step(normalize):
     with record_function("normalize"):
         normalized = normalize(inputs)
@@ -62,14 +58,12 @@ def step(normalize):
 
 
 # %%
-# Profile three steps
-# -------------------
+# See the problem: profile three steps
+# ------------------------------------
 #
-# :class:`torch.profiler.profile` records every operator that runs inside ``with``, and
-# ``key_averages`` adds them up by name. ``with_flops`` counts the operations of matrix
-# products, convolutions, additions and multiplications; other operators, such as a
-# layer norm, get 0. One step runs before, so that what happens once is left out. The
-# linear layers call ``addmm`` in the forward pass, and ``mm`` in the backward pass.
+# :class:`torch.profiler.profile` records every operator that runs inside ``with``.
+# ``key_averages`` adds them up by name, and ``table`` shows the sums. One step runs
+# before, so that what happens once is left out.
 
 
 def run_profiler(normalize):
@@ -77,31 +71,45 @@ def run_profiler(normalize):
     with profile(activities=[ProfilerActivity.CPU], with_flops=True) as profiler:
         for _ in range(3):
             step(normalize)
-    return {event.key: event for event in profiler.key_averages()}
+    return profiler.key_averages()
 
 
-before = run_profiler(image_by_image)
+# %%
+# Each row is an operator or one of the named parts. This table is sorted by the number
+# of calls; ``sort_by="self_cpu_time_total"`` is the usual order.
+
+# Output differs from run to run.
+naive = run_profiler(image_by_image)
+print(naive.table(sort_by="count", row_limit=5, max_name_column_width=24))
+
+# %%
+# The parts say where the time goes, and the calls say why: one normalization for each
+# image. The matrix products are innocent. Linear layers call ``addmm`` in the forward
+# pass, and ``mm`` in the backward pass.
+
+before = {event.key: event for event in naive}
 parts = ("normalize", "forward", "backward", "update")
 times = {part: before[part].cpu_time_total for part in parts}
 print("part with most time:", max(times, key=times.get))
 keys = ["aten::native_layer_norm", "aten::addmm", "aten::mm"]
 for key in keys:
     print(f"{key}: {before[key].count} calls, {before[key].flops / 1e6:.0f} MFLOP")
+assert times["normalize"] > max(times["forward"], times["backward"], times["update"])
 
 # %%
 # One call for all images
 # -----------------------
 #
-# The suspects are innocent, and the calls say why: one normalization per image. One
-# call can do all images. Profile again; the counts must equal those by hand. A linear
-# layer multiplies and adds once per weight and image.
+# One call can normalize all images. Profile again. ``with_flops`` counts the arithmetic
+# of matrix products. It must equal the count by hand: a linear layer multiplies and
+# adds once for each weight and image. Other operators, such as a layer norm, get 0.
 
 
 def all_at_once(images):
     return layer_norm(images, images.shape[1:])
 
 
-after = run_profiler(all_at_once)
+after = {event.key: event for event in run_profiler(all_at_once)}
 for key in keys:
     print(f"{key}: {after[key].count} calls, {after[key].flops / 1e6:.0f} MFLOP")
 speedup = before["normalize"].cpu_time_total / after["normalize"].cpu_time_total
@@ -112,37 +120,71 @@ assert counts == [3 * 512, 3] and speedup > 3
 assert after["aten::addmm"].flops == 3 * 2 * 512 * (192 * 32 + 32 * 10)
 
 # %%
-# The calls of three steps, and their counted arithmetic: the layer norm has no bar at
-# the right, as its arithmetic is not counted.
 
-fig, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained", sharey=True)
-runs = [(before, -0.2, "tab:orange", "//"), (after, 0.2, "tab:blue", "")]
-for events, shift, color, hatch in runs:
-    places = [place + shift for place in range(3)]
+fig, ax = plt.subplots(figsize=(8, 2.8), layout="constrained")
+runs = [(before, "o", "tab:orange", "one by one"), (after, "s", "tab:blue", "at once")]
+for events, marker, color, label in runs:
+    size = 11 if events is before else 6  # where both agree, both are seen
     calls = [events[key].count for key in keys]
-    mflop = [events[key].flops / 1e6 for key in keys]
-    axes[0].barh(places, calls, 0.4, color=color, hatch=hatch)
-    axes[1].barh(places, mflop, 0.4, color=color, hatch=hatch)
-axes[0].set(yticks=range(3), yticklabels=keys, ylabel="operator", ylim=(2.6, -0.6))
-axes[0].set(title="Layer norm: 1536 calls, or 3", xlabel="calls in 3 steps")
-axes[0].set(xscale="log", xlim=(1, 3000))
-axes[1].set(title="Counted arithmetic: equal", xlabel="MFLOP in 3 steps")
-axes[1].set(ylabel="operator")
-axes[1].legend(["image by image", "all at once"])
+    ax.plot(calls, keys, marker, color=color, markersize=size, label=label)
+ax.set(xscale="log", xlim=(1, 3000), xlabel="calls in 3 steps", ylabel="operator")
+ax.set(title="Layer norm: 1536 calls, or 3", ylim=(2.5, -0.5))
+ax.legend()
 plt.show()
 
 # %%
-# Pitfall: totals overlap
-# -----------------------
+# Shapes and memory
+# -----------------
 #
-# ``cpu_time_total`` of an operator includes the operators that it calls, so totals add
-# up to more than the step. ``self_cpu_time_total`` leaves them out: sort by that to
-# find the operator that does the work. On a GPU, add ``ProfilerActivity.CUDA`` and read
-# the device columns: the CPU's time is only that of launching the kernels.
+# ``record_shapes`` keeps the sizes of the inputs, and ``profile_memory`` what each
+# operator allocates. Grouped by shape, the two linear layers are two rows:
+
+# Output differs from run to run.
+options = {"record_shapes": True, "profile_memory": True}
+with profile(activities=[ProfilerActivity.CPU], **options) as profiler:
+    outputs = model(inputs)
+groups = profiler.key_averages(group_by_input_shape=True)
+linear = [event for event in groups if event.key == "aten::addmm"]
+for event in linear:
+    print(event.key, event.input_shapes[1:3], f"{event.self_cpu_memory_usage} bytes")
+print(profiler.key_averages().table(sort_by="self_cpu_memory_usage", row_limit=2))
+assert [e.self_cpu_memory_usage for e in linear] == [4 * 512 * 32, 4 * 512 * 10]
+
+# %%
+# When totals mislead
+# -------------------
+#
+# ``CPU total`` of an operator includes the operators that it calls, so totals add up to
+# more than the step. ``Self CPU`` leaves them out: sort by it to find the operator that
+# does the work. On a GPU, read the columns of the device. The CPU's time is then only
+# that for launching the kernels.
 
 total = sum(event.cpu_time_total for event in after.values())
 alone = sum(event.self_cpu_time_total for event in after.values())
 print("totals add up to more than the times alone:", total > alone)
+assert total > alone
+
+# %%
+# In your project
+# ---------------
+#
+# A schedule leaves out the first steps of your loop, and records some. The trace is a
+# timeline of every call: open the file in https://ui.perfetto.dev. On a GPU, sort by
+# ``"self_cuda_time_total"``.
+
+# Output differs from run to run.
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model = nn.Sequential(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 1024))
+optimizer = torch.optim.AdamW(model.to(device).parameters(), fused=True)
+with profile(schedule=schedule(wait=1, warmup=1, active=2), acc_events=True) as prof:
+    for batch in torch.randn(4, 256, 1024, device=device):
+        model(batch).square().mean().backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        prof.step()  # new: the next step begins
+with tempfile.TemporaryDirectory() as folder:  # choose one that you keep
+    prof.export_chrome_trace(f"{folder}/trace.json")
+print(prof.key_averages().table(sort_by="self_cpu_time_total", row_limit=2))
 
 # %%
 # Learn more

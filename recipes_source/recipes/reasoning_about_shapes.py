@@ -13,8 +13,8 @@ Reasoning about Shapes in PyTorch
 Get every layer's output shape for any input size, without data, memory or arithmetic.
 
 Why it matters: the first linear layer after a stack of convolutions needs the number of
-features they produce. Worked out by hand, that number is often wrong, and it changes
-with every kernel size, stride and image size you try.
+features that they produce. Worked out by hand, that number is often wrong. It also
+changes with every kernel size, stride and image size that you try.
 """
 
 # %%
@@ -44,7 +44,8 @@ except RuntimeError as error:
     print(error)
 
 # %%
-# The image arrived with 512 features. The count left out that a convolution without
+# ``mat1`` is the batch: one image with 512 features. ``mat2`` is the weight of the
+# linear layer, made for 1,152. The count by hand left out that a convolution without
 # padding trims the edges, and that pooling rounds down.
 #
 # The idea: run it on the meta device
@@ -63,16 +64,12 @@ for layer in layers:
 in_features = x.shape[1]
 
 # %%
-# No values, no memory: a million photographs go through the same layers, and the sizes
-# are what their outputs *would* take.
+# As there are no values, the size of the batch costs nothing. These are a million
+# photographs, and no memory is allocated for them:
 
-x = torch.empty(1_000_000, 3, 224, 224, device="meta")
-names, terabytes = ["input"], [x.nbytes / 1e12]
-for number, layer in enumerate(layers):
-    x = layer(x)
-    names.append(f"{number} {type(layer).__name__}")
-    terabytes.append(x.nbytes / 1e12)
-print(f"{sum(terabytes):.2f} TB in all, the largest {max(terabytes):.2f} TB")
+features = layers(torch.empty(1_000_000, 3, 224, 224, device="meta"))
+gigabytes = features.nbytes / 1e9
+print(f"features: {tuple(features.shape)}, {gigabytes:.0f} GB if they were real")
 
 # %%
 # Proof: against real tensors and the formula
@@ -92,49 +89,104 @@ print(f"{len(sizes)} image sizes, {len(set(meta))} different numbers of features
 for name, guess in {"by hand": by_hand, "meta device": meta}.items():
     print(f"{name} right: {sum(g == r for g, r in zip(guess, real, strict=True))}")
 assert meta == formula == real
+assert not any(guess == right for guess, right in zip(by_hand, real, strict=True))
 
 # %%
-fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
-axes[0].plot(sizes, by_hand, "--", color="tab:orange", label="counted by hand")
-axes[0].plot(sizes, meta, ".", color="tab:blue", label="meta device")
-axes[0].set(xlabel="image side (pixels)", ylabel="features for the linear layer")
-axes[0].set_title("Counting by hand: too many")
-axes[0].legend()
-axes[1].barh(names, terabytes, color="tab:blue")
-axes[1].invert_yaxis()
-axes[1].set(xlabel="size for a million images (TB)", ylabel="output of layer")
-axes[1].set_title("Sizes, with nothing allocated")
+# By hand, the number was too large for every size:
+
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+ax.plot(sizes, by_hand, "--", color="tab:orange", label="counted by hand")
+ax.plot(sizes, meta, "-", color="tab:blue", label="meta device")
+ax.plot(sizes, real, ".", color="black", label="real tensors")
+ax.set(xlabel="image side (pixels)", ylabel="features for the linear layer")
+ax.set_title("Counted by hand: too many, at every size")
+ax.legend()
 plt.show()
 
 # %%
 # Or let the layer find out
 # -------------------------
 #
-# :class:`torch.nn.LazyLinear` takes its ``in_features`` from the first batch it sees.
-# Until then its size is unknown, so show it one before you count the parameters.
+# :class:`torch.nn.LazyLinear` takes its ``in_features`` from the first batch that it
+# sees. Until then its weight has no shape. Show it a batch before you count the
+# parameters, and before you load a state dict of another size.
 
 model = nn.Sequential(*convolutions(), nn.LazyLinear(10))
-print("before the first batch:", model[-1].in_features)
+print("before the first batch:", model[-1].weight)
 outputs = model(torch.zeros(1, 3, 48, 48))
-print("after it:", model[-1].in_features, "and the output is", tuple(outputs.shape))
+print("after it:", tuple(model[-1].weight.shape), "output:", tuple(outputs.shape))
 assert model[-1].in_features == in_features
 
 # %%
-# Pitfall: there is no way back
-# -----------------------------
+# From meta to real
+# -----------------
 #
-# A model on the meta device has no values that could be moved. Build a second one where
-# it will be trained, and keep the first for questions about shapes.
+# A model on the meta device has no values that could be moved:
 
 try:
     layers.to("cpu")
 except NotImplementedError as error:
-    print(str(error).split("!")[0])
+    print(error)
+
+# %%
+# The message names the way. :meth:`~torch.nn.Module.to_empty` gives the parameters
+# memory whose content is arbitrary. Then each layer draws its first values anew, or a
+# state dict brings them: ``load_state_dict(state_dict, assign=True)`` needs no
+# ``to_empty()``.
+
+layers = layers.to_empty(device="cpu")
+for layer in layers:
+    if hasattr(layer, "reset_parameters"):
+        layer.reset_parameters()
+with torch.device("meta"):
+    copied = convolutions()
+print(copied.load_state_dict(layers.state_dict(), assign=True))
+image = torch.randn(1, 3, 48, 48)
+assert layers(image).std() > 0
+torch.testing.assert_close(copied(image), layers(image))
+
+# %%
+# When the shape depends on values
+# --------------------------------
+#
+# The meta device cannot say how many values of a tensor are positive, or take a branch
+# on one. A model that does so needs real data, even if it is small.
+
+for way in (lambda x: x[x > 0], lambda x: x.sum().item()):
+    try:
+        way(torch.empty(5, device="meta"))
+    except (NotImplementedError, RuntimeError) as error:
+        print(error)
+    else:
+        raise AssertionError("it has a shape")
+
+# %%
+# In your project
+# ---------------
+#
+# Print the shape that leaves every layer, of any model: build it on the meta device,
+# and let a hook report.
+
+
+def report(name):
+    return lambda module, args, output: print(f"{name:<8} {tuple(output.shape)}")
+
+
+with torch.device("meta"):
+    model = nn.Sequential(*convolutions(), nn.Linear(in_features, 10))
+    batch = torch.empty(8, 3, 48, 48)
+for name, module in model.named_modules():
+    if not list(module.children()):  # the layers, not what holds them
+        module.register_forward_hook(report(name))
+outputs = model(batch)
 
 # %%
 # Learn more
 # ----------
 #
+# - Weights from a file, without a second copy in memory:
+#   :ref:`sphx_glr_recipes_recipes_skip_param_init.py` and
+#   :ref:`sphx_glr_recipes_recipes_module_load_state_dict_tips.py`
 # - :ref:`sphx_glr_recipes_recipes_changing_default_device.py`
-# - :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`
-# - :ref:`sphx_glr_recipes_recipes_module_load_state_dict_tips.py`
+# - Shapes that fit by accident:
+#   :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`

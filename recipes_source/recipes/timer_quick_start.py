@@ -9,26 +9,27 @@
 Timer quick start
 =================
 
-Decide which of two implementations is faster, and know when the difference is noise.
+Time code with ``torch.utils.benchmark.Timer``, and know when a difference is noise.
 
 Why it matters: the same line takes another time at every run, so of two versions one
-always looks faster. A fair race needs equal conditions, a measure of the spread, and a
-control that shows how large a difference means nothing.
+always looks faster. If nobody says how often a tie looks like a win, the numbers decide
+nothing.
 """
 
 # %%
-# Setting
-# -------
+# See the problem: one run says little
+# ------------------------------------
 #
-# The running sums of 200 rows, in a loop and by :func:`torch.cumsum`. A race between
-# versions that differ in their result would be pointless.
+# Running sums of 200 rows, in a loop and by :func:`torch.cumsum`. First make sure that
+# both compute the same. Then time single runs of the loop, after one as a warm-up. They
+# do not even agree with each other.
 
 import math
 import time
 
 import matplotlib.pyplot as plt
 import torch
-from torch.utils.benchmark import Measurement, Timer
+from torch.utils.benchmark import Timer
 
 torch.manual_seed(0)
 rows = torch.randn(200, 16)
@@ -48,106 +49,147 @@ def cumsum(x):
 torch.testing.assert_close(loop(rows), cumsum(rows), rtol=1e-4, atol=1e-4)
 
 # %%
-# One run says little
-# -------------------
-#
-# The same code in 100 single runs, after ten as a warm-up, does not even agree with
-# itself. (Times differ between machines, so this page prints verdicts.)
 
+# Output differs from run to run.
 singles = []
-for _ in range(110):
+for _ in range(100):
     start = time.perf_counter()
     loop(rows)
-    singles.append(time.perf_counter() - start)
-print("slowest over fastest above 1.1:", max(singles[10:]) > 1.1 * min(singles[10:]))
-
-# %%
-# More runs need a robust summary. Say B takes 5% longer than A, each run of both is
-# delayed by up to 10%, and one run in twenty is interrupted, for the time of five runs.
-# Draw 2,000 races like this. With 81 runs the mean is wrong more often than with one:
-# hardly a race is free of interruptions. The median is then reliable.
-
-counts = (1, 3, 9, 27, 81)
-wrong = {"mean": [], "median": []}
-for count in counts:
-    times = torch.tensor([1.0, 1.05]) + 0.1 * torch.rand(2000, count, 2)  # of A and B
-    times += 5.0 * (torch.rand(2000, count, 2) < 0.05)
-    summaries = {"mean": times.mean(dim=1), "median": times.median(dim=1).values}
-    for name, summary in summaries.items():
-        a_looks_slower = summary[:, 0] > summary[:, 1]
-        wrong[name].append(100 * a_looks_slower.float().mean().item())
-for name, shares in wrong.items():
-    print(f"by the {name}, B wins {shares[0]:.0f}% of the races", end=" ")
-    print(f"after 1 run, {shares[-1]:.0f}% after 81")
-
-# %%
-# The wrong verdicts, by the number of runs:
-
-fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
-ax.semilogx(counts, wrong["mean"], "s--", color="tab:orange", label="mean")
-ax.semilogx(counts, wrong["median"], "o-", color="tab:blue", label="median")
-ax.set_xticks(counts, counts)
-ax.minorticks_off()
-ax.set(xlabel="runs of each version", ylabel="races won by the slower (%)")
-ax.set(title="Interruptions fool the mean, more runs cure the median")
-ax.legend()
-plt.show()
+    singles.append(1e6 * (time.perf_counter() - start))
+print(f"fastest {min(singles):.0f} us, slowest {max(singles):.0f} us")
 
 # %%
 # Timer and Measurement
 # ---------------------
 #
-# ``stmt`` is timed, ``setup`` runs before it and is not, ``globals`` holds the names,
-# and ``num_threads`` is 1 unless you say more. ``adaptive_autorange`` repeats until the
-# spread is small against the median, ``threshold`` of it, or ``max_run_time`` is over.
-# The result's ``times`` are seconds per run. ``iqr``, the interquartile range, is the
-# width that holds the middle half of them.
+# :class:`~torch.utils.benchmark.Timer` takes a statement and its names in ``globals``.
+# ``setup`` runs before it and is not timed. ``blocked_autorange`` first finds how many
+# runs are long enough for the clock, and repeats this block for ``min_run_time``
+# seconds.
 
-timer = Timer(
-    stmt="loop(x)",
-    setup="time.sleep(0.1); x = rows.clone()",
-    globals={"loop": loop, "rows": rows, "time": time},
-)
-result = timer.adaptive_autorange(threshold=0.1, max_run_time=1.0)
-print("threads:", result.num_threads)
-print("setup is left out:", result.median < 0.1)
-times = torch.tensor(result.times, dtype=torch.float64)
-low, high = times.quantile(0.25).item(), times.quantile(0.75).item()
-assert math.isclose(result.median, times.quantile(0.5).item())
-assert math.isclose(result.iqr, high - low, rel_tol=1e-6)
+# Output differs from run to run.
+timer = Timer("loop(x)", setup="x = rows.clone()", globals={"loop": loop, "rows": rows})
+measurement = timer.blocked_autorange(min_run_time=0.2)
+print(measurement)
 
 # %%
-# A race with a control
-# ---------------------
+# The median is the time of one run. IQR, the interquartile range, is the width that
+# holds the middle half of the times. A warning below them says that this width is large
+# against the median. ``times`` has the seconds of each block, per run:
+
+times = torch.tensor(measurement.times, dtype=torch.float64)
+quarter, half, three_quarters = times.quantile(torch.tensor([0.25, 0.5, 0.75]).double())
+print("threads:", measurement.num_threads)
+assert math.isclose(measurement.median, half)
+assert math.isclose(measurement.iqr, three_quarters - quarter, rel_tol=1e-6)
+
+# %%
+# ``num_threads`` is 1 unless you say more. On a GPU, ``Timer`` synchronizes the device
+# before it reads the clock. A clock of your own does not: the call has only been queued
+# when it returns.
 #
-# The load of a machine drifts, so let the runners take turns, in many short rounds, and
-# merge these. The third runner is the first one again. These two should tie. The ratio
-# of their times is your noise: believe only a difference that is clearly larger.
+# A race: take turns, and count
+# -----------------------------
+#
+# The load of a machine drifts, so let both runners take turns, in many short rounds.
+# Count the rounds that the second one wins. An interrupted run decides one round,
+# however long it was interrupted.
 
-runners = {"loop": loop, "cumsum": cumsum, "loop again": loop}
-rounds = {name: [] for name in runners}
-for _ in range(100):
-    for name, function in runners.items():
-        timer = Timer("function(x)", globals={"function": function, "x": rows})
-        rounds[name].append(timer.timeit(3))
-medians = {name: Measurement.merge(parts)[0].median for name, parts in rounds.items()}
-fast, slow = sorted([medians["loop"], medians["loop again"]])
-noise, ratio = slow / fast, fast / medians["cumsum"]
-print("cumsum more than 3 times as fast:", ratio > 3)
-print("this ratio is above the noise:", ratio > noise)
-assert ratio > max(3, noise)
+
+def race(first, second, rounds=40):
+    runners = [Timer("f(x)", globals={"f": f, "x": rows}) for f in (first, second)]
+    wins = 0
+    for number in range(rounds):
+        order = (0, 1) if number % 2 else (1, 0)  # neither is always the first
+        seconds = {runner: runners[runner].timeit(2).median for runner in order}
+        wins += seconds[1] < seconds[0]
+    return wins
+
 
 # %%
-# Pitfall: a statement that changes its input
-# -------------------------------------------
+# The second race is a tie: both runners are the same function.
+
+# Output differs from run to run.
+wins = race(loop, cumsum)
+print(f"cumsum wins {wins} of 40 rounds against the loop")
+print(f"the loop wins {race(loop, loop)} of 40 rounds against itself")
+assert wins >= 30
+
+# %%
+# How many wins are enough?
+# -------------------------
+#
+# In a tie, each round is a coin. The binomial distribution says how often 40 coins show
+# one side 30 times or more. Check that with races whose times are drawn: each run is
+# delayed by up to 10%, and one run in twenty takes five times longer.
+
+count, needed = 40, 30
+binomial = 2 * sum(math.comb(count, k) for k in range(needed, count + 1)) / 2**count
+
+
+def decided(difference, rounds=count, needed=needed, races=4000):
+    times = torch.tensor([1.0, 1 + difference]) + 0.1 * torch.rand(races, rounds, 2)
+    times += 5.0 * (torch.rand(races, rounds, 2) < 0.05)
+    wins = (times[..., 0] < times[..., 1]).sum(dim=1)
+    return (torch.maximum(wins, rounds - wins) >= needed).float().mean().item()
+
+
+print(f"ties that look decided, after 40 rounds: {decided(0):.1%}")
+print(f"                        by theory: {binomial:.1%}")
+print(f"                        after one round: {decided(0, 1, 1):.0%}")
+print(f"5% apart: {decided(0.05):.0%} decided, 1% apart: {decided(0.01):.0%}")
+assert decided(0, 1, 1) == 1 and decided(0) < 0.01 and binomial < 0.01
+assert decided(0.05) > 0.85
+
+# %%
+# A difference of 5% is found, and a difference of 1% needs many more rounds:
+
+rounds = [10, 20, 40, 80, 160, 320, 640]
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+styles = {0.05: "-o", 0.01: "-s", 0.0: "--^"}
+for difference, style in styles.items():
+    # A tie reaches 3.1 standard deviations in 2 of 1000 races.
+    needs = [(n, math.ceil(n / 2 + 3.1 * math.sqrt(n) / 2)) for n in rounds]
+    shares = [100 * decided(difference, *need, races=1000) for need in needs]
+    color = "tab:blue" if difference else "tab:orange"
+    label = f"{difference:.0%} apart" if difference else "tie"
+    ax.semilogx(rounds, shares, style, color=color, label=label)
+ax.set_xticks(rounds, rounds)
+ax.set_xticks([], minor=True)
+ax.set(xlabel="rounds", ylabel="decided (%)", title="Small gaps need many rounds")
+ax.legend(loc="center right")
+plt.show()
+
+# %%
+# When it is not so: a statement that changes its input
+# -----------------------------------------------------
 #
 # The statement runs many times on the same objects, also before the measurement. This
 # one doubles a tensor in place, and what you time is soon a tensor of infinities.
 # ``numbers.sort()`` of a list is as bad: from the second run on, the list is sorted.
 
 x = torch.ones(1000)
-measurement = Timer("x.mul_(2)", globals={"x": x}).timeit(200)
-print(f"all infinite after {measurement.number_per_run} runs: {x.isinf().all().item()}")
+doubling = Timer("x.mul_(2)", globals={"x": x}).timeit(200)
+print(f"all infinite after {doubling.number_per_run} runs: {x.isinf().all().item()}")
+assert x.isinf().all()
+
+# %%
+# In your project
+# ---------------
+#
+# Time your own model as it will run: on its device, and with all its threads.
+
+# Output differs from run to run.
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model = torch.nn.Linear(64, 64).to(device)
+batch = torch.randn(32, 64, device=device)
+
+timer = Timer(
+    "model(batch)",
+    globals={"model": model, "batch": batch},
+    num_threads=torch.get_num_threads(),  # the default is 1
+)
+print(timer.blocked_autorange(min_run_time=0.2))
 
 # %%
 # Learn more
@@ -156,4 +198,5 @@ print(f"all infinite after {measurement.number_per_run} runs: {x.isinf().all().i
 # - Several sizes in a table: :ref:`sphx_glr_recipes_recipes_benchmark.py`
 # - Where the time goes: :ref:`sphx_glr_recipes_recipes_profiler_recipe.py`
 # - What to try first: :ref:`sphx_glr_recipes_recipes_tuning_guide.py`
-# - API: :class:`torch.utils.benchmark.Timer`
+# - :class:`torch.utils.benchmark.Timer` also times C++ (``language="c++"``). Where
+#   Valgrind is installed, ``collect_callgrind`` counts instructions, which do not vary.

@@ -18,14 +18,15 @@ stance changes that from outside, for a block of code, without touching the mode
 """
 
 # %%
-# A service, and what it is asked
-# -------------------------------
+# See the problem: requests that compile
+# --------------------------------------
 #
 # Six requests: three have 8 rows in float32, and three are of other kinds. The backend
 # notes when it is handed a graph to compile, and when a graph that it compiled runs.
 
 import re
 
+import matplotlib.pyplot as plt
 import torch
 
 torch.manual_seed(0)
@@ -33,6 +34,8 @@ kinds = [(8, "float32"), (8, "float32"), (5, "float32")]
 kinds += [(8, "float64"), (7, "float32"), (8, "float32")]
 requests = [torch.randn(n, 4, dtype=getattr(torch, dtype)) for n, dtype in kinds]
 notes = []
+
+# %%
 
 
 def score(x):  # (rows, 4) to (rows,)
@@ -50,16 +53,16 @@ def backend(graph, example_inputs):
 
 
 # %%
-# A graph that runs without being compiled first is reused, so a request's first note
-# decides. If there is none, ``score`` ran eagerly, as plain Python. Every output that
-# comes back is checked against ``score`` itself.
+# The first note of a request says what happened to it. If there is no note, ``score``
+# ran eagerly, as plain Python. Every output that comes back is checked against
+# ``score``.
 
 
 def serve(stance, warm_up):
     torch.compiler.reset()
-    compiled = torch.compile(score, backend=backend)
-    _ = [compiled(x) for x in warm_up]
-    outcomes, reasons = [], []
+    compiled, outcomes, messages = torch.compile(score, backend=backend), [], []
+    for x in warm_up:
+        compiled(x)
     with torch.compiler.set_stance(stance):
         for x in requests:
             notes.clear()
@@ -68,20 +71,19 @@ def serve(stance, warm_up):
                 outcomes.append(notes[0] if notes else "eager")
             except RuntimeError as error:
                 outcomes.append("refuses")
-                reasons += re.findall(r"- \d+/\d+: (.+)", str(error))
-    return outcomes, reasons
+                messages.append(error)
+    return outcomes, messages
 
 
 # %%
-# The default: requests that compile
-# ----------------------------------
-#
-# Warmed up with the most common request, the service still compiles while serving.
+# By default, the service compiles while serving, although it was warmed up with the
+# most common request.
 
 table = {}
 table["default"], _ = serve("default", requests[:1])
 print("default:", *table["default"])
 print("compiles while serving:", table["default"].count("compiles"))
+assert table["default"].count("compiles") == 2
 
 # %%
 # Take a stance
@@ -94,30 +96,36 @@ print("compiles while serving:", table["default"].count("compiles"))
 # - ``fail_on_recompile`` refuses and gives the reason, which is what a test wants;
 # - ``force_eager`` acts as if :func:`torch.compile` were not there, for debugging.
 
+messages = {}
 for stance in ["eager_on_recompile", "fail_on_recompile", "force_eager"]:
-    table[stance], reasons = serve(stance, requests[:1])
+    table[stance], messages[stance] = serve(stance, requests[:1])
     print(f"{stance}:", *table[stance])
-    for reason in reasons:
-        print("   ", reason)
+
+# %%
+# The message of a refusal names the function and the assumption that does not hold:
+
+# Output differs from run to run.
+message = str(messages["fail_on_recompile"][0])
+print(re.sub(r"[\w/.-]*/(?=\w+\.py)", "", message))  # without folders
 
 # %%
 # Use the reasons
 # ---------------
 #
-# They name what the warm-up lacks: another number of rows, and float64. With one
-# request of each kind, the strict stance finds nothing to refuse. Seven rows were not
-# in the warm-up, and pass: at the second size the compiler made the size a variable.
+# The messages name what the warm-up lacks: another number of rows, and float64. With
+# one request of each kind, the strict stance finds nothing to refuse. Seven rows were
+# not in the warm-up, and pass: at the second size the compiler made the size a
+# variable.
 
 full = [requests[0], requests[2], requests[3]]
-table["fail, full warm-up"], reasons = serve("fail_on_recompile", full)
+table["fail, full warm-up"], refused = serve("fail_on_recompile", full)
 print("before:", *table["fail_on_recompile"])
 print("after: ", *table["fail, full warm-up"])
-assert table["fail, full warm-up"] == ["reuses"] * 6 and not reasons
+assert table["fail, full warm-up"] == ["reuses"] * 6 and not refused
 assert "compiles" not in table["eager_on_recompile"] + table["force_eager"]
+assert len(messages["fail_on_recompile"]) == 3
 
 # %%
-
-import matplotlib.pyplot as plt
 
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 styles = {"reuses": ("tab:blue", "o"), "compiles": ("tab:orange", "^")}
@@ -134,15 +142,38 @@ fig.legend(loc="outside right upper")
 plt.show()
 
 # %%
-# Pitfall: a stance taken too early
-# ---------------------------------
+# When it is not so: a stance taken too early
+# -------------------------------------------
 #
 # Without any warm-up there is nothing to reuse, and ``eager_on_recompile`` does not
-# compile the first graph either: the service runs eagerly for ever, and nothing says
-# so. ``fail_on_recompile`` shows it at the first request.
+# compile the first graph either. The service then runs eagerly for ever, and nothing
+# says so. ``fail_on_recompile`` shows it at the first request.
 
-print("eager_on_recompile:", *serve("eager_on_recompile", [])[0])
-print("fail_on_recompile: ", *serve("fail_on_recompile", [])[0])
+early = {stance: serve(stance, [])[0] for stance in messages}
+print("eager_on_recompile:", *early["eager_on_recompile"])
+print("fail_on_recompile: ", *early["fail_on_recompile"])
+assert set(early["eager_on_recompile"]) == {"eager"}
+assert set(early["fail_on_recompile"]) == {"refuses"}
+
+# %%
+# In your project
+# ---------------
+#
+# Warm up, and then take a stance for the whole program: without ``with``, the call
+# holds until the next one. As a decorator, it holds for one function. ``mark_dynamic``
+# makes the number of rows a variable from the start. (``backend="eager"`` is for this
+# page.)
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+compiled = torch.compile(score, backend="eager")
+warm_up = torch.randn(8, 4, device=device)
+torch._dynamo.mark_dynamic(warm_up, 0)  # any number of rows
+compiled(warm_up)
+
+torch.compiler.set_stance("fail_on_recompile")  # in a test; "eager_on_recompile" live
+answers = [compiled(torch.randn(rows, 4, device=device)) for rows in (8, 5, 100)]
+torch.compiler.set_stance("default")
+print([tuple(answer.shape) for answer in answers])
 
 # %%
 # Learn more

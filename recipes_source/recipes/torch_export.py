@@ -13,8 +13,8 @@ Export a model for any input size with torch.export
 Turn a model into one graph without Python, and make it accept more than one input size.
 
 Why it matters: :func:`torch.export.export` runs your model on an example, and what it
-sees becomes the program. Every size that you do not declare as dynamic is a constant in
-it, and the program refuses the first batch of another size.
+sees becomes the program. Every size that you do not declare as dynamic is a constant.
+The program then refuses the first batch of another size.
 """
 
 # %%
@@ -26,9 +26,12 @@ it, and the program refuses the first batch of another size.
 import io
 import itertools
 
+import matplotlib.pyplot as plt
 import torch
 from torch import nn
 from torch.export import Dim
+
+# %%
 
 
 class Classifier(nn.Module):
@@ -46,8 +49,8 @@ model = Classifier().eval()
 example = torch.randint(10, (4, 6))
 
 # %%
-# One example, one size
-# ---------------------
+# See the problem: one example, one size
+# --------------------------------------
 #
 # ``try_sizes`` calls a program with inputs of 64 sizes. Where the program accepts them,
 # its outputs are checked against the model.
@@ -74,6 +77,7 @@ static = torch.export.export(model, (example,))
 static_accepted, refusals = try_sizes(static)
 print(f"static: {static_accepted.sum()} of 64 sizes accepted")
 print("first refusal:", refusals[0])
+assert static_accepted.sum() == 1
 
 # %%
 # The graph shows what a constant means here. Beside each operation stand the constants
@@ -110,7 +114,6 @@ print(f"batch up to 6: {ranged_accepted.sum():2} of 64, refusal: {refusals[0]}")
 assert dynamic_accepted.sum() == 64 and ranged_accepted.sum() == 6 * 8
 
 # %%
-import matplotlib.pyplot as plt
 
 fig, axes = plt.subplots(1, 3, figsize=(8, 3), layout="constrained", sharey=True)
 titles = ["Static: one size", "Dim.DYNAMIC: every size", "max=6: batch up to 6"]
@@ -125,14 +128,30 @@ fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", nco
 plt.show()
 
 # %%
-# Pitfall: Dim.AUTO gives in silently
-# -----------------------------------
+# When it is not so: an example of size 1
+# ---------------------------------------
+#
+# A size of 0 or 1 in the example becomes a constant, whatever you declare: such sizes
+# have special rules, as for broadcasting. Under ``Dim.DYNAMIC`` the export then fails.
+# The message names the dimension. The remedy is an example with another size.
+
+single = torch.randint(10, (1, 6))
+shapes = {"tokens": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}}
+try:
+    torch.export.export(model, (single,), dynamic_shapes=shapes)
+except ValueError as error:
+    print(error)
+else:
+    raise AssertionError("an example of size 1 is no longer special")
+assert dynamic_accepted[1, 6]  # the program made from four rows accepts one
+
+# %%
+# Dim.AUTO gives in silently
+# --------------------------
 #
 # This model has its author's batch size in the code. Under ``Dim.DYNAMIC`` the export
-# fails and says why. Under ``Dim.AUTO``, "dynamic if possible", it succeeds, and the
-# batch size is fixed.
-
-import re
+# fails and says why. ``Dim.AUTO`` means "dynamic if possible": the export succeeds, and
+# the batch size is fixed.
 
 
 class Fixed(Classifier):
@@ -140,16 +159,35 @@ class Fixed(Classifier):
         return super().forward(tokens.reshape(4, -1))
 
 
-fixed = Fixed().eval()
-_ = fixed.load_state_dict(model.state_dict())  # so that try_sizes can compare
-shapes = {"tokens": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}}
+fixed = Fixed()
+fixed.load_state_dict(model.state_dict())  # so that try_sizes can compare
+fixed.eval()
 try:
     torch.export.export(fixed, (example,), dynamic_shapes=shapes)
-except RuntimeError as error:
-    print("Dim.DYNAMIC:", re.search(r"your code .*?\)", str(error))[0])
+except (RuntimeError, ValueError) as error:
+    print("Dim.DYNAMIC:", error)
 shapes = {"tokens": {0: Dim.AUTO, 1: Dim.AUTO}}
 accepted, _ = try_sizes(torch.export.export(fixed, (example,), dynamic_shapes=shapes))
 print(f"Dim.AUTO: {accepted.sum()} of 64 sizes accepted")
+assert accepted.sum() == 8
+
+# %%
+# In your project
+# ---------------
+#
+# Export once, save the file, and load it where the class of the model is not known.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model = Classifier().to(device).eval()
+tokens = torch.randint(10, (2, 16), device=device)  # two rows, not one
+batch = Dim("batch", max=64)
+
+shapes = {"tokens": {0: batch, 1: Dim.DYNAMIC}}  # what varies
+program = torch.export.export(model, (tokens,), dynamic_shapes=shapes)
+file = io.BytesIO()  # or "classifier.pt2"
+torch.export.save(program, file)
+file.seek(0)
+print(tuple(torch.export.load(file).module()(tokens[:1]).shape))
 
 # %%
 # Learn more

@@ -43,8 +43,8 @@ class Naive(nn.Module):
 
 
 # %%
-# Seen from outside: too many graphs
-# ----------------------------------
+# See the problem: too many graphs
+# --------------------------------
 #
 # A backend is a function that is handed each captured graph. This one keeps them in a
 # list and returns them to run as they are, so that no C++ compiler is needed.
@@ -75,32 +75,53 @@ print("naive, graphs after each call:", naive_counts)
 # Ask for the reasons
 # -------------------
 #
-# ``torch._logging.set_logs`` does what ``TORCH_LOGS="graph_breaks,recompiles"`` does in
-# a shell. The messages are long and go to stderr. Here, a filter picks out of each the
-# line that breaks the graph, or the assumption that no longer holds.
-
-
-def collect(record):
-    topic = record.name.split(".__")[-1]
-    pattern = r"code: (.+)" if topic == "graph_breaks" else r"- \d+/\d+: (.+?)  +#"
-    messages.append(f"{topic}: {re.search(pattern, record.getMessage())[1]}")
-    return False  # not to stderr as well
-
+# In a shell, an environment variable switches the logs on, without a change of the
+# code:
+#
+# .. code-block:: sh
+#
+#    TORCH_LOGS="graph_breaks,recompiles" python train.py
+#
+# ``torch._logging.set_logs`` does the same from Python. The messages go to stderr.
+# Here, a handler keeps them instead, to print them below.
 
 messages = []
+
+
+class Keep(logging.Handler):
+    def emit(self, record):
+        text = re.sub(r"[\w/.-]*/(?=\w+\.py)", "", record.getMessage())  # no folders
+        messages.append(text.partition("\nStack variable")[0].rstrip())
+
+
 torch._logging.set_logs(graph_breaks=True, recompiles=True)
-for handler in logging.getLogger("torch._dynamo").handlers:
-    handler.addFilter(collect)
-_ = run(Naive())
-print(*dict.fromkeys(messages), sep="\n")  # each once
+log = logging.getLogger("torch._dynamo")
+log.handlers[:] = [Keep()]
+run(Naive())
+breaks = [message for message in messages if message.startswith("Graph break")]
+recompiles = [message for message in messages if message.startswith("Recompiling")]
+print(len(breaks), "graph breaks,", len(recompiles), "recompilations")
+
+# %%
+# A graph break names the line, the reason, and what else to write. (A traceback
+# follows, which is left out here.)
+
+# Output differs from run to run.
+print(breaks[0])
+
+# %%
+# A recompilation names the assumption that no longer holds, and its remedies:
+
+# Output differs from run to run.
+print(recompiles[0])
 
 # %%
 # Mend both lines
 # ---------------
 #
-# The value of a Python integer attribute is compiled into the graph, so each new value
-# asks for a new graph. As a buffer it is a tensor, and an input of the graph. A branch
-# on a tensor's value becomes :func:`torch.where`. Then the same measurement again.
+# Of the remedies, take the ones that need no setting. As a buffer, the integer is a
+# tensor, and an input of the graph. The branch on a tensor's value becomes
+# :func:`torch.where`. Then the same measurement again.
 
 
 class Mended(nn.Module):
@@ -116,7 +137,7 @@ class Mended(nn.Module):
 
 # %%
 messages.clear()
-counters.clear()  # PyTorch's own, to compare with ours
+counters.clear()  # PyTorch's count, to compare with ours
 mended = Mended()
 mended_outputs, mended_counts = run(mended)
 print("naive, graphs after each call: ", naive_counts)
@@ -124,6 +145,7 @@ print("mended, graphs after each call:", mended_counts)
 print(f"messages: {len(messages)}, calls counted: {mended.calls.item()}")
 torch.testing.assert_close(mended_outputs, naive_outputs)
 assert counters["stats"]["unique_graphs"] == mended_counts[-1] == 1 and not messages
+assert naive_counts[-1] > len(batches) and breaks and recompiles
 
 # %%
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
@@ -136,20 +158,38 @@ ax.legend()
 plt.show()
 
 # %%
-# Pitfall: too late to listen
-# ---------------------------
+# When it is not so: too late to listen
+# -------------------------------------
 #
 # Messages are written while compiling. What is compiled already stays silent, broken or
 # not. Switch the logs on before the first call, or call :func:`torch.compiler.reset`.
 
 halve = torch.compile(lambda x: x / 2 if x.sum() > 0 else x, backend="eager")
-_ = halve(batches[0])
+halve(batches[0])
 messages.clear()  # as if you had switched the logs on here
-_ = halve(batches[0])
-print("second call:  ", len(messages), "messages")
+halve(batches[0])
+silent = len(messages)
+print("second call:  ", silent, "messages")
 torch.compiler.reset()
-_ = halve(batches[0])
+halve(batches[0])
 print("after a reset:", len(messages), "message")
+assert silent == 0 and messages
+
+# %%
+# In your project
+# ---------------
+#
+# Once the model is one graph, keep it so. ``fullgraph=True`` turns a graph break into
+# an error, and a stance does so with a recompilation. (Leave out ``backend`` if you
+# have a C++ compiler or a GPU.)
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model = Mended().to(device)
+model.compile(backend="eager", fullgraph=True)  # new: a graph break raises
+model(batches[0].to(device))  # compiles
+with torch.compiler.set_stance("fail_on_recompile"):  # new: a second graph raises
+    for batch in batches:
+        outputs = model(batch.to(device))
 
 # %%
 # Learn more
@@ -158,3 +198,5 @@ print("after a reset:", len(messages), "message")
 # - :ref:`sphx_glr_recipes_recipes_torch_compiler_set_stance_tutorial.py`
 # - :ref:`sphx_glr_recipes_recipes_compiling_optimizer_lr_scheduler.py`
 # - What belongs in a buffer: :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
+# - ``TORCH_LOGS=help`` lists all logs: ``dynamic``, ``output_code``, ``fusion`` and
+#   more.

@@ -56,11 +56,11 @@ class Copy:
     def edit_script(self, old: str, new: str) -> None:
         self.edit("_downloads/*/sample.py", old, new)
 
-    def edit_notebook(self, change: Callable) -> None:
-        """Let a function change the code cells of the notebook, without the first."""
+    def edit_notebook(self, change: Callable, count: int = 2) -> None:
+        """Let a function change the last code cells of the notebook, by default without one."""
         path = self.file("_downloads/*/sample.ipynb")
         notebook = nbformat.read(path, 4)
-        change([cell for cell in notebook.cells if cell.cell_type == "code"][-2:])
+        change([cell for cell in notebook.cells if cell.cell_type == "code"][-count:])
         nbformat.write(notebook, path)
 
 
@@ -83,3 +83,9 @@ def built(tmp_path_factory) -> Site:
 @pytest.fixture
 def copy(built, tmp_path) -> Copy:
     return Copy(built, tmp_path / "site")
+
+
+@pytest.fixture
+def copy_of(tmp_path) -> Callable[[Site], Copy]:
+    """Makes a copy of another built site."""
+    return lambda site: Copy(site, tmp_path / "site")

@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from bs4 import BeautifulSoup
+from mini_site import Site
 from PIL import Image
 
 from tools import comparison
@@ -256,3 +258,159 @@ def test_every_check_is_tried() -> None:
     """A form that is added needs tests, too."""
     source = Path(comparison.__file__).read_text("utf-8")
     assert set(re.findall(r"(?m)^def check_(\w+)", source)) == set(CHECKS)
+
+
+# -- Output that differs from run to run -----------------------------------------------
+
+TIMED = """\
+import matplotlib.pyplot as plt
+
+print("equal: 1")
+
+# %%
+# Then:
+
+# Output differs from run to run.
+print("a time: 12.34 us,  a share: 5.0%")
+print("-----  ------")
+plt.plot([0, 1, 2])
+plt.title("A line")
+plt.xlabel("x")
+plt.ylabel("y")
+plt.show()
+
+# %%
+# Last.
+
+print("equal: 2")
+"""
+CHANGES = [  # of the script and of the notebook, and what is found if anything is
+    ("12.34 us", " 1.2 ms", ""),
+    ("5.0%", "100%", ""),
+    ("-----  ------", "---    --------", ""),
+    ("[0, 1, 2]", "[0, 1, 3]", ""),
+    ("a time", "a thyme", r"-a time: #, a share: #\n\+a thyme: #, a share: #"),
+    ("12.34 us", "none", r"-a time: #.*\n\+a time: none"),
+    (' 5.0%")', ' 5.0%")\nprint("more")', r"\+more"),
+    ("[0, 1, 2])", "[0, 1, 2])\nplt.gcf().set_size_inches(3, 2)", "300, 200"),
+    ("plt.show()", "plt.close()", "figures"),
+    ("equal: 1", "equal: 3", r"-equal: 1\n\+equal: 3"),
+    ("equal: 2", "equal: 3", r"-equal: 2\n\+equal: 3"),
+    ("equal: 2", "equal:  2", r"-equal: 2\n\+equal:  2"),
+]
+
+
+@pytest.fixture(scope="module")
+def timed(tmp_path_factory) -> Site:
+    """A built miniature site with one recipe, one of whose three cells declares it."""
+    site = Site(tmp_path_factory.mktemp("timed") / "site")
+    for path in site.sources.glob("*.py"):
+        path.unlink()
+    path = site.add("sample", TIMED)
+    path.write_text(path.read_text("utf-8").replace("= []", '= ["matplotlib"]'), "utf-8")
+    result = site.build("-W")
+    assert result.returncode == 0, result.stdout
+    return site
+
+
+@pytest.mark.parametrize(
+    ("form", "old", "new", "expected"),
+    [("script", *change) for change in CHANGES] + [("notebook", *c) for c in CHANGES[::3]],
+)
+def test_numbers_of_such_a_cell_may_differ(
+    timed, copy_of, tmp_path, form, old, new, expected
+) -> None:
+    """Its numbers and figures, the widths of their columns, and nothing else on the page."""
+    copy = copy_of(timed)
+
+    def edit(cells: list) -> None:
+        for cell in cells:
+            cell.source = cell.source.replace(old, new)
+
+    copy.edit_script(old, new) if form == "script" else copy.edit_notebook(edit, 3)
+    (tmp_path / "scratch").mkdir()
+    found = CHECKS[form](copy.sample, tmp_path / "scratch")
+    assert re.search(expected, found) if expected else found == ""
+
+
+def test_stored_numbers_may_not_differ(timed, copy_of, tmp_path) -> None:
+    """The page and the notebook show one execution."""
+    copy = copy_of(timed)
+    assert comparison.check_page(copy.sample, tmp_path) == ""
+    copy.edit_page("5.0%\n", "6.0%\n")
+    assert "a share: 6.0%" in comparison.check_page(copy.sample, tmp_path)
+    copy.edit_notebook(lambda cells: cells[1].outputs[0].update(text="a time: 1"), 3)
+    (tmp_path / "scratch").mkdir()
+    found = comparison.check_notebook(copy.sample, tmp_path / "scratch")
+    assert "+++ the stored code cell 3 of the notebook" in found
+
+
+def test_page_says_which_output_differs(timed) -> None:
+    """Below it, and in what machines read."""
+    folder = timed.root / "_build" / "html" / "recipes" / "recipes"
+    page = BeautifulSoup((folder / "sample.html").read_text("utf-8"), "html.parser")
+    (caption,) = page.select("p.output-varies")
+    assert caption.get_text() == "This output differs from run to run."
+    outputs = page.select(".sphx-glr-script-out")
+    before = [caption in output.find_all_next("p") for output in outputs]
+    assert before == [True, True, False]
+
+
+MEASUREMENT = """\
+<torch.utils.benchmark.utils.common.Measurement object at 0x7f395b6ac110>
+f(x)
+  Median: 5.73 us
+  IQR:    2.25 us (4.01 to 6.26)
+  372 measurements, 100 runs per measurement, 1 thread
+"""
+WARNING = """\
+  WARNING: Interquartile range is 39.4% of the median measurement.
+           This suggests significant environmental influence.
+"""
+EQUAL = [
+    (MEASUREMENT, MEASUREMENT.replace("5.73 us", "12.1 ms").replace("0x7f3", "0x5")),
+    (MEASUREMENT, MEASUREMENT + WARNING),
+    (MEASUREMENT, re.sub(" *IQR.*\n", "", MEASUREMENT)),
+    ("aten::mm   1.2 us\n", "aten::mm 110.2ms\n"),
+    ("x -1.5e-05", "x 3,000"),
+    ("at /tmp/a_b/x-1.py:36", "at torch_logs.py:7"),
+    ("1.5x as fast", "12x as fast"),
+]
+DIFFERENT = [
+    (MEASUREMENT, MEASUREMENT.replace("thread", "core")),
+    ("conv1", "conv2"),
+    ("float32: 1", "float64: 1"),
+    ("1 KB", "1 MB"),
+    ("one\n\ntwo", "one\ntwo"),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), EQUAL)
+def test_what_is_masked(one, other) -> None:
+    assert comparison.masked(one) == comparison.masked(other)
+
+
+@pytest.mark.parametrize(("one", "other"), DIFFERENT)
+def test_what_is_not_masked(one, other) -> None:
+    """Names, and the digits in them."""
+    assert comparison.masked(one) != comparison.masked(other)
+
+
+@pytest.mark.parametrize(
+    ("output", "equal"),
+    [
+        ("a\n1\n2\nb\n", True),
+        ("a\n3\n4\nb\n", True),
+        ("a\n3\nb\n", False),
+        ("a\n3\n4\n5\nb\n", False),
+        ("a\n3\n4\nb\n5\n", False),
+        ("b\n3\n4\nb\n", False),
+        ("a\n3\n4\n", False),
+        ("", False),
+    ],
+)
+def test_output_is_divided_among_cells(output, equal) -> None:
+    """Cells that print nothing, and neighbours that both differ, are no hindrance."""
+    cells = ["a\n", "", "1\n", "2\n", "", "b\n", ""]
+    one, other = comparison.without_varying(cells, [False, True, True, True, *[False] * 3], output)
+    assert (one == other) == equal
