@@ -31,7 +31,7 @@ WITHOUT_IMPORT = {  # what some of torch's modules need, but recipes never impor
     "torch.utils.tensorboard": {"tensorboard"},
 }
 NO_DATA = {"DatasetFolder", "FakeData", "ImageFolder", "VisionDataset"}  # nothing to load
-ONLY_IN_SCRIPTS = {"__file__", "sys.argv", "sys.exit", "exit", "quit", "inspect.getsource"}
+ONLY_IN_SCRIPTS = {"__file__", "sys.argv", "sys.exit", "exit", "quit"}
 LINK = re.compile(r":ref:`[^`]*\b" + layout.label(r"(\w+)") + ">?`")
 Found = Iterator[tuple[int, str]]  # line and message
 

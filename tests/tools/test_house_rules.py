@@ -118,7 +118,6 @@ MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its 
     ("print(x", "print(__file__, x", "__file__ does not work", "__file__"),
     ("x = ", "import sys\nprint(sys.argv)\nx = ", "sys.argv does not work", "sys.argv"),
     ("x = ", "from sys import exit\nexit(0)\nx = ", "sys.exit does not work", "exit(0)"),
-    ("x = ", "import inspect as i\ni.getsource(f)\nx = ", "inspect.getsource does", "getsource"),
     ("x = ", "raise SystemExit\nx = ", "it exits, and the rest", "raise SystemExit"),
     ("x = ", "if x:\n    raise SystemExit(1)\nx = ", "it exits, and the rest", "SystemExit(1)"),
     ("x = ", f"loader = {LOADER}\nx = ", "num_workers at module level", LOADER),
