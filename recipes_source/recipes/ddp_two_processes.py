@@ -183,7 +183,9 @@ def torchrun(*functions):
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node=2", "--local-addr=127.0.0.1", "--log-dir=logs"]
     command += ["train.py"]
-    done = subprocess.run(command, cwd=folder.name, capture_output=True, text=True)
+    env = os.environ | {"OMP_NUM_THREADS": "1"}  # one core for each process
+    pipe = {"capture_output": True, "text": True}
+    done = subprocess.run(command, cwd=folder.name, env=env, **pipe)
     assert done.returncode == 0, done.stderr
 
 
