@@ -38,8 +38,8 @@ inputs = torch.ones(3, 4, device=target)
 # See the problem: moving leaves tensors behind
 # ---------------------------------------------
 #
-# Besides its two parameters, this model uses a plain tensor, ``scale``, and makes one in
-# every forward pass, the ``offsets``. :meth:`torch.nn.Module.to` moves parameters and
+# Besides its two parameters, this model uses a plain tensor, ``scale``, and makes one
+# in every forward pass, the ``offsets``. :meth:`torch.nn.Module.to` moves parameters and
 # buffers only. The other two tensors stay on the CPU.
 
 
@@ -68,8 +68,8 @@ assert not works(Careless().to(target))
 # --------------------------------
 #
 # :func:`torch.set_default_device` redirects the calls that make tensors, until you pass
-# ``None`` to undo it. The careless model works now. But so does every other line change
-# that makes a tensor: a ``DataLoader`` that shuffles no longer works.
+# ``None`` to undo it. The careless model works now. But the default also reaches code
+# that is not yours. Here, a ``DataLoader`` that shuffles no longer works:
 
 
 def shuffled():
@@ -82,17 +82,16 @@ assert works(Careless())
 try:
     shuffled()
     loader_broken = False
-except (RuntimeError, NotImplementedError) as error:
+except RuntimeError as error:
     print(f"DataLoader: {type(error).__name__}: {error}")
     loader_broken = True
 torch.set_default_device(None)
 assert loader_broken and sorted(shuffled()) == [0, 1, 2, 3]
 
 # %%
-# A default also has a price: while it is set, each call of PyTorch goes through a Python
-# function first.
-
-# %%
+# A default also has a price: while it is set, each call of PyTorch goes through a
+# Python function first.
+#
 # The idea: a default for one block
 # ---------------------------------
 #
@@ -180,8 +179,8 @@ plt.show()
 # In your project
 # ---------------
 #
-# Name the device once. Build the model inside a block, and move each batch. Nothing else
-# mentions a device.
+# Name the device once. Build the model inside a block, and move each batch. Nothing
+# else mentions a device.
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")

@@ -157,7 +157,7 @@ torch.testing.assert_close(left * 3 / 2, due)
 # -----------------
 #
 # No weight repairs batch normalization: it uses the statistics of the piece it sees.
-# Dropout draws another mask for each piece, which is as good as one for the whole batch.
+# Dropout draws another mask for each piece. That is as good as one for the whole batch.
 
 wide, last = nn.Linear(16, 256), nn.Linear(256, 4)
 norm_model = nn.Sequential(wide, nn.BatchNorm1d(256), nn.ReLU(), last).double()
