@@ -39,8 +39,8 @@ inputs = torch.ones(3, 4, device=target)
 # ---------------------------------------------
 #
 # Besides its two parameters, this model uses a plain tensor, ``scale``, and makes one
-# in every forward pass, the ``offsets``. :meth:`torch.nn.Module.to` moves parameters and
-# buffers only. The other two tensors stay on the CPU.
+# in every forward pass, the ``offsets``. :meth:`torch.nn.Module.to` moves parameters
+# and buffers only. The other two tensors stay on the CPU.
 
 
 class Careless(nn.Module):
