@@ -136,7 +136,8 @@ ious["wrapped"] = overlaps(Boxes(folder, v2.Compose([*steps, as_float])))
 clean = v2.Compose([*steps, v2.SanitizeBoundingBoxes(min_size=2), as_float])
 ious["and sanitized"] = overlaps(Boxes(folder, clean))
 for name, iou in ious.items():
-    print(f"{name:15}  {len(iou)} boxes, IoU mean {iou.mean():.2f}, least {iou.min():.2f}")
+    print(f"{name:15}  {len(iou)} boxes, IoU mean {iou.mean():.2f},", end=" ")
+    print(f"least {iou.min():.2f}")
 assert ious["wrapped"].min() == 0 and ious["and sanitized"].min() == 1
 assert len(ious["and sanitized"]) < len(ious["wrapped"])
 
