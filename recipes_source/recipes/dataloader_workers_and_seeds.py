@@ -77,7 +77,7 @@ class Seeded(Noise):
 
 # %%
 # Where a library insists on a generator of its own, replace that generator as each
-# worker starts. :func:`torch.utils.data.get_worker_info` has the worker's copy of the
+# worker starts. ``get_worker_info`` has the worker's copy of the
 # data set and the worker's seed.
 
 
