@@ -117,6 +117,9 @@ dist.destroy_process_group()
 """
 _ = Path(folder.name, "zero_setting.py").write_text(SETTING)
 _ = Path(folder.name, "worker.py").write_text(WORKER)
+
+# %%
+
 command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "--log-dir=logs"]
 one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
