@@ -85,6 +85,8 @@ slope, intercept = torch.linalg.lstsq(design, column).solution.flatten().tolist(
 print(f"least squares: slope {slope:.2f}, intercept {intercept:.2f}")
 assert abs(fixed.weight.item() - slope) < 1e-3
 assert abs(fixed.bias.item() - intercept) < 1e-3
+assert abs(naive.weight.item()) < 1e-2  # the flat line
+assert abs(naive.bias.item() - targets.mean().item()) < 1e-2
 
 # %%
 outputs = fixed(inputs).detach()
@@ -125,13 +127,35 @@ labels = torch.arange(16) % 2
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
     nn.MSELoss()(outputs, targets)
-print("MSELoss:", caught[0].category.__name__)
+print("MSELoss:", caught[0].category.__name__, caught[0].message)
 try:
     nn.BCEWithLogitsLoss()(outputs, labels.float())
 except ValueError as error:
-    print("BCEWithLogitsLoss:", type(error).__name__)
+    print("BCEWithLogitsLoss:", type(error).__name__, error)
 predictions = labels.unsqueeze(1)
-print("accuracy:", (predictions == labels).float().mean().item())
+accuracy = (predictions == labels).float().mean().item()
+print("accuracy of perfect predictions:", accuracy)
+assert accuracy == 0.5
+
+# %%
+# In your project
+# ---------------
+#
+# One ``assert`` in the loss finds the mistake at the first batch. ``squeeze(-1)`` drops
+# the last dimension of the outputs. Plain ``squeeze()`` would drop the batch too, when
+# the batch has one sample.
+
+gpu = torch.accelerator.is_available()
+device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
+model = nn.Linear(1, 1).to(device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.1)
+for x, y in zip(inputs.split(5), targets.split(5), strict=True):
+    outputs, y = model(x.to(device)).squeeze(-1), y.to(device)  # new
+    assert outputs.shape == y.shape, (outputs.shape, y.shape)  # new
+    loss = ((outputs - y) ** 2).mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 
 # %%
 # Learn more

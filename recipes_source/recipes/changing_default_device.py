@@ -22,16 +22,25 @@ whole program, and code that knows nothing of it changes too.
 # -------
 #
 # The target is the accelerator, if there is one. Otherwise the ``meta`` device takes
-# its place: its tensors have no values, but refuse to mix with those of the CPU all the
-# same. The model is careless: besides its two parameters it uses a plain tensor,
-# ``scale``, and one that every forward pass makes, the ``offsets``.
+# its place. Its tensors have a shape and no values, and an operation that mixes them
+# with tensors of the CPU raises an error, as with a GPU.
 
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
-found = torch.accelerator.is_available()
-device = torch.accelerator.current_accelerator() if found else torch.device("meta")
+gpu = torch.accelerator.is_available()
+target = torch.accelerator.current_accelerator() if gpu else torch.device("meta")
+inputs = torch.ones(3, 4, device=target)
+
+# %%
+# See the problem: moving leaves tensors behind
+# ---------------------------------------------
+#
+# Besides its two parameters, this model uses a plain tensor, ``scale``, and makes one
+# in every forward pass, the ``offsets``. :meth:`torch.nn.Module.to` moves parameters
+# and buffers only. The other two tensors stay on the CPU.
 
 
 class Careless(nn.Module):
@@ -39,69 +48,99 @@ class Careless(nn.Module):
         super().__init__()
         self.linear, self.scale = nn.Linear(4, 4), torch.ones(4)
 
-    def offsets(self, inputs):
-        return torch.arange(len(inputs)).unsqueeze(1)
-
     def forward(self, inputs):
-        return self.linear(inputs * self.scale) + self.offsets(inputs)
-
-# %%
-# See the problem: moving leaves tensors behind
-# ---------------------------------------------
-#
-# :meth:`torch.nn.Module.to` moves parameters and buffers. The other two tensors stay on
-# the CPU, and an operation that mixes devices raises.
-
-inputs = torch.ones(3, 4, device=device)
+        offsets = torch.arange(len(inputs)).unsqueeze(1)
+        return self.linear(inputs * self.scale) + offsets
 
 
-def on_target(tensor):
-    return tensor.device.type == device.type
-
-
-def report(model):
-    tensors = [*model.parameters(), model.scale, model.offsets(inputs)]
-    print(sum(on_target(tensor) for tensor in tensors), "of 4 tensors on the target")
+def works(model):
     try:
-        print("forward pass works, result on the target:", on_target(model(inputs)))
+        return model(inputs).device.type == target.type
     except RuntimeError as error:
-        print("forward pass raises", type(error).__name__)
+        print(f"RuntimeError: {error}")
+        return False
 
-report(Careless().to(device))
+
+assert not works(Careless().to(target))
 
 # %%
 # A global default reaches too far
 # --------------------------------
 #
-# :func:`torch.set_default_device` redirects the calls that make tensors. All four are
-# in place now, but so is whatever runs later, until you pass ``None`` to undo it.
+# :func:`torch.set_default_device` redirects the calls that make tensors, until you pass
+# ``None`` to undo it. The careless model works now. But the default also reaches code
+# that is not yours. Here, a ``DataLoader`` that shuffles no longer works:
 
-torch.set_default_device(device)
-report(Careless())
-print("tensor made afterwards, on the target:", on_target(torch.zeros(2)))
+
+def shuffled():
+    return list(DataLoader(torch.arange(4).tolist(), batch_size=None, shuffle=True))
+
+
+torch.set_default_device(target)
+print("forward pass works:", works(Careless()))
+assert works(Careless())
+try:
+    shuffled()
+    loader_broken = False
+except RuntimeError as error:
+    print(f"DataLoader: {type(error).__name__}: {error}")
+    loader_broken = True
 torch.set_default_device(None)
+assert loader_broken and sorted(shuffled()) == [0, 1, 2, 3]
 
 # %%
+# A default also has a price: while it is set, each call of PyTorch goes through a
+# Python function first.
+#
 # The idea: a default for one block
 # ---------------------------------
 #
 # :class:`torch.device` is also a context manager. The default ends with the ``with``
-# block, even when an exception ends the block. Whatever makes tensors, here the
-# forward pass too, has to run inside: after the block it raises again, as the last two
-# lines show. As a check, the model's devices must equal that of a layer made with an
-# explicit ``device=``.
+# block, even when an exception ends the block. Use it where tensors are *made*: a large
+# model is built on the device at once, without a copy in the memory of the CPU.
 
 try:
-    with device:
-        model = Careless()
-        report(model)
+    with target:
+        model = nn.Linear(4, 4)
         raise KeyError("a failure inside the block")
 except KeyError:
-    print("tensor made afterwards, on the target:", on_target(torch.zeros(2)))
-report(model)
-explicit = nn.Linear(4, 4, device=device).weight.device
-assert model.linear.weight.device == model.scale.device == explicit
+    print("made after the block, on the CPU:", torch.zeros(2).device.type == "cpu")
+assert model.weight.device == nn.Linear(4, 4, device=target).weight.device
 assert torch.zeros(2).device == torch.get_default_device() == torch.device("cpu")
+
+# %%
+# The block does not mend the careless model. Made inside, its ``scale`` is on the
+# target. But its forward pass runs outside, and makes the ``offsets`` on the CPU:
+
+with target:
+    model = Careless()
+assert model.scale.device.type == target.type and not works(model)
+
+# %%
+# Write models that need no default
+# ---------------------------------
+#
+# Two lines change. :meth:`~torch.nn.Module.register_buffer` makes ``scale`` a tensor
+# that ``to`` moves and ``state_dict`` saves. And a tensor that ``forward`` makes takes
+# its device from the inputs.
+
+
+class Careful(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.register_buffer("scale", torch.ones(4))  # new
+
+    def forward(self, inputs):
+        offsets = torch.arange(len(inputs), device=inputs.device).unsqueeze(1)  # new
+        return self.linear(inputs * self.scale) + offsets
+
+
+with target:
+    built = Careful()
+print("moved: ", works(Careful().to(target)))
+print("built: ", works(built))
+assert works(built) and works(Careful().to(target))
 
 # %%
 # Pitfall: not every call follows
@@ -109,8 +148,7 @@ assert torch.zeros(2).device == torch.get_default_device() == torch.device("cpu"
 #
 # Calls that take their device from a tensor ignore the default. So does
 # :func:`torch.from_numpy`, which always shares the memory of its array;
-# :func:`torch.as_tensor` copies where it has to. The figure shows where each result
-# lands.
+# :func:`torch.as_tensor` copies where it has to.
 
 old = torch.zeros(2)
 calls = {
@@ -121,9 +159,10 @@ calls = {
     "torch.zeros_like(old)": lambda: torch.zeros_like(old),
     "old.new_zeros(2)": lambda: old.new_zeros(2),
 }
-with device:
-    follows = {name: on_target(call()) for name, call in calls.items()}
+with target:
+    follows = {name: call().device.type == target.type for name, call in calls.items()}
 print(sum(follows.values()), "of", len(follows), "calls follow the default")
+assert list(follows.values()) == [True] * 3 + [False] * 3
 
 # %%
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
@@ -137,8 +176,28 @@ ax.grid(axis="y", ls=":")
 plt.show()
 
 # %%
+# In your project
+# ---------------
+#
+# Name the device once. Build the model inside a block, and move each batch. Nothing
+# else mentions a device.
+
+gpu = torch.accelerator.is_available()
+device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
+with device:  # new: everything that is made here is made there
+    model = Careful()
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+samples = [(torch.randn(4), torch.randn(4)) for _ in range(64)]
+for x, y in DataLoader(samples, batch_size=16, shuffle=True, pin_memory=gpu):
+    loss = nn.functional.mse_loss(model(x.to(device)), y.to(device))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# %%
 # Learn more
 # ----------
 #
+# - Buffers and parameters: :ref:`sphx_glr_recipes_recipes_defining_a_neural_network.py`
 # - :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py` uses the ``meta`` device
 # - :ref:`sphx_glr_recipes_recipes_save_load_across_devices.py`

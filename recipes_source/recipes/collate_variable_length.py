@@ -95,6 +95,7 @@ packed_error = (packed - alone).norm(dim=1) / alone.norm(dim=1)
 print(f"padded:            mean error {padded_error.mean():.0%}")
 print(f"padded and packed: mean error {packed_error.mean():.0%}")
 torch.testing.assert_close(packed, alone)
+assert padded_error.mean() > 0.1
 
 # %%
 # A pitfall: most of a batch can be padding
@@ -133,6 +134,29 @@ for ax, (title, picture) in zip(axes, panels, strict=True):
 bar = fig.colorbar(image, ax=axes, ticks=[0.33, 1, 1.67], shrink=0.6)
 bar.ax.set_yticklabels(["outside", "token", "padding"])
 plt.show()
+
+# %%
+# In your project
+# ---------------
+#
+# With targets, the collate function returns three tensors. The lengths stay on the CPU:
+# ``pack_padded_sequence`` wants them there. A transformer takes a mask instead of
+# lengths: ``src_key_padding_mask = x == 0``.
+
+
+def collate(samples):
+    sequences, targets = zip(*samples, strict=True)
+    lengths = torch.tensor([len(tokens) for tokens in sequences])
+    return pad_sequence(sequences, batch_first=True), lengths, torch.tensor(targets)
+
+
+gpu = torch.accelerator.is_available()
+device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
+embed, gru = embed.to(device), gru.to(device)
+samples = [(tokens, len(tokens) % 2) for tokens in data]
+for x, lengths, y in DataLoader(samples, 16, shuffle=True, collate_fn=collate):  # new
+    state = last_state(x.to(device), lengths)  # new: not lengths.to(device)
+    y = y.to(device)
 
 # %%
 # Learn more

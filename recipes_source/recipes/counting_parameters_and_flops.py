@@ -121,14 +121,39 @@ plt.show()
 #
 # The counter has a list of operators. Every other one counts as zero, without a
 # warning: activations and normalizations, a small part here, but also the operator
-# that attention calls on the CPU. On the meta device attention is counted.
+# that attention calls on the CPU. In ``eval()`` on the CPU, the fused operators of
+# ``nn.MultiheadAttention`` and ``nn.LSTM`` count as zero *with* their projections. On
+# the meta device they are counted, so count there.
 
+found = {}
 for device in ("cpu", "meta"):
-    q = torch.empty(1, 8, 64, 32, device=device)  # batch, heads, length, width
-    with FlopCounterMode(display=False) as counter:
-        nn.functional.scaled_dot_product_attention(q, q, q)
-    print(f"attention on {device}: {counter.get_total_flops():,} FLOPs")
-print(f"by hand: {2 * 2 * 8 * 64 * 64 * 32:,}")  # two products of matrices
+    x = torch.empty(1, 64, 128, device=device)  # batch, length, width
+    attention = nn.MultiheadAttention(128, 8, batch_first=True, device=device).eval()
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        attention(x, x, x, need_weights=False)
+    found[device] = counter.get_total_flops()
+    print(f"attention on {device}: {found[device]:,} FLOPs")
+expected = 2 * (4 * 64 * 128 * 128 + 2 * 64 * 64 * 128)  # projections, two products
+print(f"by hand: {expected:,}")
+assert found["cpu"] == 0 and found["meta"] == expected
+
+# %%
+# In your project
+# ---------------
+#
+# A training step costs about three forward passes: ``backward()`` has two products for
+# each product of the forward pass. With the package ``tabulate`` installed,
+# ``FlopCounterMode()`` also prints a table of all layers.
+
+with torch.device("meta"):  # new: no memory, and every operator counts
+    model, inputs = resnet18(), torch.empty(8, 3, 224, 224)
+with FlopCounterMode(display=False) as forward:  # new
+    loss = model(inputs).sum()
+with FlopCounterMode(display=False) as backward:
+    loss.backward()
+step = forward.get_total_flops() + backward.get_total_flops()
+print(f"a training step: {step / forward.get_total_flops():.2f} forward passes")
+assert 2.8 < step / forward.get_total_flops() < 3
 
 # %%
 # Learn more

@@ -134,6 +134,34 @@ targets = torch.tensor([[1, 2, 0], [2, 2, 1]])  # (N=2, L=3)
 logits = 10.0 * nn.functional.one_hot(targets, 3)  # (N=2, L=3, C=3), all correct
 print(f"(N, L, C): {loss_fn(logits, targets).item():.4f}")
 print(f"(N, C, L): {loss_fn(logits.transpose(1, 2), targets).item():.4f}")
+assert loss_fn(logits, targets) > 1 > 1e-3 > loss_fn(logits.transpose(1, 2), targets)
+
+# %%
+# In your project
+# ---------------
+#
+# Language models flatten instead: ``(N * L, C)`` with ``(N * L,)``. Targets of -100 are
+# padding, and the loss leaves them out. For probabilities, apply ``softmax`` when you
+# predict, not in the model.
+
+gpu = torch.accelerator.is_available()
+device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
+model = nn.Sequential(nn.Embedding(50, 32), nn.Linear(32, 50)).to(device)
+tokens = torch.randint(50, (4, 12), device=device)
+targets = tokens.clone()
+targets[0, 8:] = -100  # padding
+logits = model(tokens)  # (4, 12, 50)
+loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())  # new
+loss.backward()
+probabilities = logits.detach().softmax(dim=-1)  # new: after the model
+
+# %%
+# The two layouts give the same loss, and the probabilities of a token add up to 1:
+
+swapped = nn.functional.cross_entropy(logits.transpose(1, 2), targets)
+torch.testing.assert_close(loss, swapped)
+torch.testing.assert_close(probabilities.sum(dim=-1), torch.ones(4, 12, device=device))
+print(f"sum of probabilities: {probabilities[0, 0].sum().item():.4f}")
 
 # %%
 # Learn more

@@ -17,129 +17,195 @@ does not move with them, you train on wrong labels, and nothing raises an error.
 """
 
 # %%
-# Some data of your own
-# ---------------------
+# A folder of images and a table
+# ------------------------------
 #
-# ``read`` stands for "open image number ``index`` and its annotation". It returns a
-# noisy image with a bright triangle, and the box around the triangle as ``x1, y1, x2,
-# y2``. All triangles lie in the middle, where the crop below does not cut them.
+# Your data are files. This cell writes some: 60 images, and ``boxes.csv`` with a line
+# for each object: image, class, and the box ``x1, y1, x2, y2``. Images have one to
+# three objects, at any place. An object of class 0 is red, 1 is green, 2 is blue, so
+# that a program can see where it is.
+
+import csv
+import tempfile
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
 from torch.utils.data import DataLoader, Dataset
+from torchvision.io import decode_image, write_png
 from torchvision.ops import box_iou
 from torchvision.transforms import v2
-from torchvision.tv_tensors import BoundingBoxes
+from torchvision.tv_tensors import BoundingBoxes, Image
 
+torch.manual_seed(0)
+temporary = tempfile.TemporaryDirectory()
+folder = Path(temporary.name)
 
-def read(index):
-    g = torch.Generator().manual_seed(index)
-    image = torch.randint(0, 100, (3, 64, 64), dtype=torch.uint8, generator=g)
-    x, y = torch.randint(16, 32, (2,), generator=g).tolist()
-    size = torch.randint(8, 17, (), generator=g).item()
-    triangle = torch.ones(size, size).tril() > 0
-    image[:, y : y + size, x : x + size][:, triangle] = 255
-    return image, torch.tensor([[x, y, x + size, y + size]])
+# %%
 
+rows = []
+for number in range(60):
+    image = torch.randint(0, 100, (3, 64, 64), dtype=torch.uint8)
+    for label in torch.randperm(3)[: number % 3 + 1].tolist():
+        x, y = torch.randint(0, 48, (2,)).tolist()
+        width, height = torch.randint(8, 17, (2,)).tolist()
+        image[label, y : y + height, x : x + width] = 255
+        rows.append([f"{number:02}.png", label, x, y, x + width, y + height])
+    write_png(image, folder / f"{number:02}.png")
+with open(folder / "boxes.csv", "w", newline="") as file:
+    csv.writer(file).writerows(rows)
+print("first lines:", *rows[:3], sep="\n")
 
 # %%
 # A Dataset is a length and an index
 # ----------------------------------
 #
-# Subclass :class:`torch.utils.data.Dataset`: ``__len__`` says how many samples there
-# are; ``__getitem__`` makes one when it is asked for, so the set need not fit in
-# memory. Transforms of ``torchvision.transforms.v2`` take image and box together.
+# Subclass :class:`torch.utils.data.Dataset`. ``__len__`` says how many samples there
+# are. ``__getitem__`` reads one when it is asked for, so the images need not fit in
+# memory. Transforms of ``torchvision.transforms.v2`` take image and target together.
 
 
-class Triangles(Dataset):
-    def __init__(self, read, transform):
-        self.read, self.transform = read, transform
+class Boxes(Dataset):
+    def __init__(self, folder, transform):
+        self.folder, self.transform, self.found = folder, transform, {}
+        with open(folder / "boxes.csv", newline="") as file:
+            for name, *numbers in csv.reader(file):
+                self.found.setdefault(name, []).append([int(n) for n in numbers])
+        self.names = sorted(self.found)
 
     def __len__(self):
-        return 200
+        return len(self.names)
 
     def __getitem__(self, index):
-        return self.transform(*self.read(index))
+        image = decode_image(self.folder / self.names[index])
+        numbers = torch.tensor(self.found[self.names[index]])
+        return self.transform(image, {"labels": numbers[:, 0], "boxes": numbers[:, 1:]})
 
+
+# %%
+# See the problem: the boxes stay behind
+# --------------------------------------
+#
+# Check the targets against the pictures: compare the box around the bright pixels of an
+# object with the returned box by :func:`torchvision.ops.box_iou`, intersection over
+# union. It is 1 where the two agree and 0 where they do not touch.
+
+
+def overlaps(data):
+    found = []
+    for image, target in data:
+        for label, box in zip(target["labels"], target["boxes"], strict=True):
+            ys, xs = (image[label] > 0.9).nonzero().unbind(1)
+            if len(xs) == 0:  # no pixel of the object is left
+                found.append(0.0)
+                continue
+            seen = torch.stack([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
+            found.append(box_iou(seen[None], box[None]).item())
+    return torch.tensor(found)
+
+
+# %%
 
 as_float = v2.ToDtype(torch.float32, scale=True)
-augment = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomCrop(48), as_float])
+augment = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomCrop(40), as_float])
+ious = {"no augmentation": overlaps(Boxes(folder, as_float))}
+ious["flip and crop"] = overlaps(Boxes(folder, augment))
+for name, iou in ious.items():
+    print(f"{name:15}  {len(iou)} boxes, IoU mean {iou.mean():.2f}")
+assert ious["no augmentation"].min() == 1 and ious["flip and crop"].mean() < 0.5
 
 # %%
-# The box stays behind
-# --------------------
+# Say that they are boxes
+# -----------------------
 #
-# Check the target against the picture: compare the box around the bright pixels with
-# the returned one by their intersection over union, :func:`torchvision.ops.box_iou`.
-# It is 1 where they agree and 0 where they do not touch.
+# The first plain tensor is taken for the image, and others pass through untouched:
+# four integers could mean anything. Wrap the boxes in
+# :class:`torchvision.tv_tensors.BoundingBoxes`, with format and size of the image, and
+# flip and crop move them too. An object outside the crop keeps a box without area.
+# ``SanitizeBoundingBoxes`` removes such boxes, with their labels.
 
 
-def overlap(image, box):
-    ys, xs = (image.amin(0) > 0.9).nonzero().unbind(1)
-    seen = torch.stack([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
-    return box_iou(seen[None], box)
+def wrap(image, target):
+    size = image.shape[-2:]
+    boxes = BoundingBoxes(target["boxes"], format="XYXY", canvas_size=size)
+    return Image(image), target | {"boxes": boxes}
 
 
-for name, transform in [("no augmentation", as_float), ("flip and crop", augment)]:
-    torch.manual_seed(0)
-    data = Triangles(read, transform)
-    iou = torch.cat([overlap(*data[i]) for i in range(len(data))])
-    print(f"{name:15}  mean IoU {iou.mean():.2f}, lowest {iou.min():.2f}")
-
-# %%
-# Say that it is a box
-# --------------------
-#
-# The first plain tensor is taken for the image, any other passes through untouched:
-# four integers could mean anything. Wrap the box in
-# :class:`torchvision.tv_tensors.BoundingBoxes`, with its format and its image's size,
-# and the flip and the crop move it too.
-
-
-def read_boxed(index):
-    image, box = read(index)
-    return image, BoundingBoxes(box, format="XYXY", canvas_size=image.shape[-2:])
-
-
-torch.manual_seed(0)
-data = Triangles(read_boxed, augment)
-fixed = torch.cat([overlap(*data[i]) for i in range(len(data))])
-print(f"plain tensor   mean IoU {iou.mean():.2f}, lowest {iou.min():.2f}")
-print(f"BoundingBoxes  mean IoU {fixed.mean():.2f}, lowest {fixed.min():.2f}")
-assert torch.equal(fixed, torch.ones(200, 1))
+steps = [wrap, v2.RandomHorizontalFlip(), v2.RandomCrop(40)]
+ious["wrapped"] = overlaps(Boxes(folder, v2.Compose([*steps, as_float])))
+clean = v2.Compose([*steps, v2.SanitizeBoundingBoxes(min_size=2), as_float])
+ious["and sanitized"] = overlaps(Boxes(folder, clean))
+for name, iou in ious.items():
+    print(f"{name:15}  {len(iou)} boxes, IoU mean {iou.mean():.2f},", end=" ")
+    print(f"least {iou.min():.2f}")
+assert ious["wrapped"].min() == 0 and ious["and sanitized"].min() == 1
+assert len(ious["and sanitized"]) < len(ious["wrapped"])
 
 # %%
-# The same sample, with the same random flip and crop:
+# One image, with the same random flip and crop:
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.7), layout="constrained")
-panels = [("Plain: box left behind", read), ("BoundingBoxes: box moved", read_boxed)]
-for ax, (title, reader) in zip(axes, panels, strict=True):
-    torch.manual_seed(3)
-    image, box = Triangles(reader, augment)[7]
-    x1, y1, x2, y2 = (box[0] - 0.5).tolist()  # imshow puts pixel centres on integers
+panels = [("Plain tensor: boxes left behind", augment), ("Boxes moved and cut", clean)]
+for ax, (title, transform) in zip(axes, panels, strict=True):
+    torch.manual_seed(4)
+    image, target = Boxes(folder, transform)[11]
     ax.imshow(image.permute(1, 2, 0).numpy())
-    ax.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color="tab:orange", lw=3)
+    for box in target["boxes"]:
+        x1, y1, x2, y2 = (box - 0.5).tolist()  # imshow puts pixel centres on integers
+        color = "tab:orange" if transform is augment else "tab:blue"
+        ax.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=color, lw=3)
     ax.set(title=title, xlabel="column (px)", ylabel="row (px)")
 plt.show()
 
 # %%
-# Batches, and a pitfall
-# ----------------------
+# Batches of unequal targets
+# --------------------------
 #
-# :class:`torch.utils.data.DataLoader` shuffles and stacks samples. Transform before it
-# stacks, in ``__getitem__``: a batch of boxes is a plain tensor again, and a transform
-# would leave it behind.
+# :class:`torch.utils.data.DataLoader` stacks samples, which fails as soon as two images
+# have different numbers of boxes:
 
-g = torch.Generator().manual_seed(0)
-loader = DataLoader(data, batch_size=16, shuffle=True, generator=g)
-inputs, targets = next(iter(loader))
-print("one sample's box:", type(data[0][1]).__name__, tuple(data[0][1].shape))
-print("batch of boxes:", type(targets).__name__, tuple(targets.shape))
+data = Boxes(folder, clean)
+try:
+    next(iter(DataLoader(data, batch_size=16)))
+    raise AssertionError("the boxes were stacked")
+except RuntimeError as error:
+    print(f"RuntimeError: {error}")
+
+# %%
+# Give the loader a ``collate_fn`` that stacks the images and keeps the targets in a
+# list, as the detection models of torchvision expect them. Transform before, in
+# ``__getitem__``: a transform of the whole batch would flip all its images or none.
+
+
+def collate(samples):
+    images, targets = zip(*samples, strict=True)
+    return torch.stack(images), list(targets)
+
+
+# %%
+# In your project
+# ---------------
+#
+# Wrap as you read, augment the training set only, and put ``num_workers=4`` into the
+# loader of a script. (This page loads in its own process.)
+
+gpu = torch.accelerator.is_available()
+device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
+train_set, test_set = Boxes(folder, clean), Boxes(folder, v2.Compose([wrap, as_float]))
+options = {"batch_size": 16, "collate_fn": collate, "pin_memory": gpu}  # new
+for images, targets in DataLoader(train_set, shuffle=True, **options):
+    images = images.to(device, non_blocking=True)
+    targets = [{k: v.to(device) for k, v in target.items()} for target in targets]
+    # loss = sum(model(images, targets).values()), for a detection model
+print(f"{len(train_set)} images, the last batch has shape {tuple(images.shape)}")
+temporary.cleanup()
 
 # %%
 # Learn more
 # ----------
 #
 # - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
-# - :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
+# - Load in several processes:
+#   :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`
+# - Other unequal samples: :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
 # - :ref:`sphx_glr_recipes_recipes_weighted_random_sampler.py`

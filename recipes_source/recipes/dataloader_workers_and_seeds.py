@@ -12,129 +12,198 @@ Use DataLoader workers without repeating random numbers
 
 Load data in worker processes that start on any platform and draw numbers of their own.
 
-Why it matters: every worker gets a copy of your dataset, and of a generator in it, so
-all workers augment alike. And where a new process is not a *fork*, a copy of yours
-(on macOS, Windows, and Linux since Python 3.14), a script without a guard cannot start
-workers at all.
+Why it matters: every worker gets a copy of your data set. If the data set has a random
+generator inside, all workers get the same generator, and augment alike. And a script
+without a guard cannot start workers at all on macOS, on Windows, and on Linux since
+Python 3.14: there, a worker is not a copy of your process, but a new one.
 """
 
 # %%
-# A dataset that draws numbers
-# ----------------------------
+# A data set that draws numbers
+# -----------------------------
 #
 # Each sample is a random number, standing for a random crop, from a generator that the
-# dataset owns. Workers that are not forked have to import the class, which they cannot
-# do from a notebook. So it goes into a file, as it would in your project.
+# data set owns. With ``num_workers=0``, the default, your own process loads the data:
+# nothing is copied, and in two epochs no number comes twice.
 
-import tempfile
-from pathlib import Path
-
-NOISE = """
-import random
-import torch
-class Noise(torch.utils.data.Dataset):
-    def __init__(self):
-        self.rng = random.Random(0)
-    def __len__(self):
-        return 8
-    def __getitem__(self, index):
-        return self.rng.randrange(1000)
-"""
-folder = tempfile.TemporaryDirectory()
-_ = Path(folder.name, "noise.py").write_text(NOISE)
-
-# %%
-# With ``num_workers=0``, the default, your own process loads the data. Nothing is
-# copied, and in two epochs no number comes twice.
-
-import importlib
+import inspect
 import json
+import random
 import subprocess
 import sys
+import tempfile
+import textwrap
+from pathlib import Path
 
 import torch
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+# %%
 
 
-def two_epochs(name):
-    sys.path.insert(0, folder.name)
-    dataset = importlib.import_module(name).Noise()
-    loader = torch.utils.data.DataLoader(dataset, batch_size=2)
+class Noise(Dataset):
+    def __init__(self):
+        self.rng = random.Random(0)
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, index):
+        return self.rng.randrange(1000)
+
+
+def draw(dataset, **options):  # two epochs of eight numbers
+    g = torch.Generator().manual_seed(1)
+    loader = DataLoader(dataset, batch_size=2, generator=g, **options)
     return [torch.cat(list(loader)).tolist() for _ in range(2)]
 
 
-alone = two_epochs("noise")
+alone = draw(Noise())
 print("own generator, 0 workers:", *alone, sep="\n")
+assert len({*alone[0], *alone[1]}) == 16
 
 # %%
-# Two workers
-# -----------
-#
-# The same in a script that a second Python runs. The workers take turns, batch by
-# batch. Both start from the same copy of the generator, and again in the next epoch,
-# which has new workers. ("The guard", below, shows what the ``if`` is for.)
-
-SCRIPT = """
-import torch
-from noise import Noise
-if __name__ == "__main__":
-    g = torch.Generator().manual_seed(1)
-    loader = torch.utils.data.DataLoader(Noise(), 2, num_workers=2, generator=g)
-    print([torch.cat(list(loader)).tolist() for _ in range(2)])
-"""
-
-
-def run(script):
-    path = Path(folder.name, "train.py")
-    path.write_text(script)
-    return subprocess.run([sys.executable, path], capture_output=True, text=True)
-
-
-assert (done := run(SCRIPT)).returncode == 0, done.stderr
-copied = json.loads(done.stdout)
-print("own generator, 2 workers:", *copied, sep="\n")
-
-# %%
-# Draw from the generator that the loader seeds
-# ---------------------------------------------
-#
-# In each epoch :class:`torch.utils.data.DataLoader` draws a base seed from
-# ``generator=`` and seeds PyTorch in every worker with it, plus the worker's number. So
-# let PyTorch draw. The last loop predicts every worker's numbers in this process. One
-# pitfall remains: ``num_workers`` changes the numbers. To repeat a run, keep it.
-
-FIXED = NOISE.replace("self.rng.randrange(1000)", "torch.randint(1000, ()).item()")
-_ = Path(folder.name, "fixed.py").write_text(FIXED)
-assert (done := run(SCRIPT.replace("noise", "fixed"))).returncode == 0, done.stderr
-seeded = json.loads(done.stdout)
-print("own generator:", len({*copied[0], *copied[1]}), "different numbers of 16")
-print("PyTorch's:    ", len({*seeded[0], *seeded[1]}), "different numbers of 16")
-torch.manual_seed(1)
-print(f"2 workers: {seeded[0]}\n0 workers: {two_epochs('fixed')[0]}")
-g = torch.Generator().manual_seed(1)
-for epoch in seeded:
-    base_seed = torch.empty((), dtype=torch.int64).random_(generator=g).item()
-    for worker in range(2):  # it loads every other batch
-        torch.manual_seed(base_seed + worker)
-        draws = [torch.randint(1000, ()).item() for _ in range(4)]
-        assert torch.tensor(epoch).view(4, 2)[worker::2].flatten().tolist() == draws
-
-# %%
-# The guard
+# Two cures
 # ---------
 #
-# A spawned worker begins by running your script again. Without the ``if``, it would
-# start workers in turn; Python stops it. Ask for ``"spawn"``, the strictest way to
-# start a process, to find out on any platform whether the guard is there.
+# :class:`torch.utils.data.DataLoader` seeds ``torch``, ``random`` and ``numpy.random``
+# in every worker, anew in each epoch. So draw from PyTorch's generator:
 
-option = 'num_workers=1, multiprocessing_context="spawn"'
-spawn = SCRIPT.replace("num_workers=2", option).replace("range(2)", "range(1)")
-unguarded = run(spawn.replace('__name__ == "__main__"', "True"))
-guarded = run(spawn)
-print("unguarded: exit status", unguarded.returncode)
-print("guarded:   exit status", guarded.returncode)
-assert guarded.returncode == 0
-assert "An attempt has been made to start a new process" in unguarded.stderr
-folder.cleanup()
+
+class Seeded(Noise):
+    def __getitem__(self, index):
+        return torch.randint(1000, ()).item()  # new
+
+
+# %%
+# Where a library insists on a generator of its own, replace that generator as each
+# worker starts. ``get_worker_info`` has the worker's copy of the
+# data set and the worker's seed.
+
+
+def reseed(worker_id):
+    info = get_worker_info()
+    info.dataset.rng = random.Random(info.seed)
+
+
+# %%
+# In your project
+# ---------------
+#
+# Pass ``worker_init_fn`` only if the data set owns a generator. ``generator`` makes the
+# run repeatable, shuffling included, as long as ``num_workers`` stays the same.
+
+
+def main():
+    gpu = torch.accelerator.is_available()
+    device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
+    options = {"num_workers": 2, "worker_init_fn": reseed}  # new
+    g = torch.Generator().manual_seed(0)  # new
+    options |= {"generator": g, "pin_memory": gpu}
+    loader = DataLoader(Noise(), batch_size=2, shuffle=True, **options)
+    for batch in loader:
+        batch = batch.to(device, non_blocking=True)
+
+
+# %%
+# A file, and the guard
+# ---------------------
+#
+# A worker that is a new process imports your script, to find the class in it. This
+# cannot work for a class in a notebook, so the classes and functions above are written
+# to a file. The ``if`` at its end is the guard: a worker that imports the file must not
+# start workers in turn.
+
+IMPORTS = """import json, random, torch
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+"""
+GUARD = '\nif __name__ == "__main__":\n    '
+
+
+def study():
+    two = {"num_workers": 2}
+    found = {"own": draw(Noise(), **two), "PyTorch's": draw(Seeded(), **two)}
+    found["reseeded"] = draw(Noise(), worker_init_fn=reseed, **two)
+    found["persistent"] = draw(Seeded(), persistent_workers=True, **two)
+    main()
+    print(json.dumps(found))
+
+# %%
+
+
+def source(part):  # of a function or a class, in a script and in a notebook
+    if inspect.isfunction(part):
+        return inspect.getsource(part)
+    first = next(item for item in vars(part).values() if inspect.isfunction(item))
+    lines, number = inspect.findsource(first)
+    return "".join(inspect.getblock(lines[number - 1 :]))  # the class is a line above
+
+
+def run(*ending):
+    with tempfile.TemporaryDirectory() as folder:
+        parts = map(source, (Noise, Seeded, draw, reseed, main, study))
+        Path(folder, "train.py").write_text("\n\n".join([IMPORTS, *parts, *ending]))
+        command = [sys.executable, "train.py"]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+# %%
+# See the problem, and both cures
+# -------------------------------
+#
+# The two workers take turns, batch by batch. With the data set's own generator, both
+# start from the same copy, and again in the second epoch, which has new workers.
+
+done = run(GUARD + "study()\n")
+assert done.returncode == 0, done.stderr
+found = json.loads(done.stdout)
+print("own generator, 2 workers:", *found["own"], sep="\n")
+for name, (first, second) in found.items():
+    print(f"{name:10} {len({*first, *second}):2} different numbers of 16")
+assert found["own"][0] == found["own"][1] and len({*found["own"][0]}) == 4
+for name in ("PyTorch's", "reseeded", "persistent"):
+    numbers = torch.tensor(found[name]).view(2, 4, 2)  # epoch, batch, place in it
+    assert not torch.equal(numbers[:, 0::2], numbers[:, 1::2])  # between workers
+    assert not torch.equal(numbers[0], numbers[1])  # between epochs
+
+# %%
+# Proof: predict the numbers
+# --------------------------
+#
+# In each epoch the loader draws a base seed from ``generator``. A worker's seed is the
+# base seed plus the worker's number. With ``persistent_workers=True``, workers are
+# seeded once, and go on in the second epoch.
+
+
+def predict(seed, count):
+    torch.manual_seed(seed)
+    return [torch.randint(1000, ()).item() for _ in range(count)]
+
+
+g = torch.Generator().manual_seed(1)
+bases = [torch.empty((), dtype=torch.int64).random_(generator=g).item() for _ in "ab"]
+for worker in range(2):  # it loads every other batch
+    drawn = torch.tensor(found["PyTorch's"]).view(2, 4, 2)[:, worker::2]
+    for epoch, base in enumerate(bases):
+        assert drawn[epoch].flatten().tolist() == predict(base + worker, 4)
+    drawn = torch.tensor(found["persistent"]).view(2, 4, 2)[:, worker::2]
+    assert drawn.flatten().tolist() == predict(bases[0] + worker, 8)
+print("all 32 numbers of PyTorch's generator are as predicted")
+
+# %%
+# Without the guard
+# -----------------
+#
+# ``"spawn"`` makes each worker a new process on any platform. So you can try it where a
+# forgotten guard is not noticed. This is what the worker says:
+
+SPAWN = 'draw(Seeded(), num_workers=1, multiprocessing_context="spawn")\n'
+unguarded = run(SPAWN)
+message = unguarded.stderr[unguarded.stderr.index("An attempt") :]
+print("RuntimeError:", textwrap.dedent(" " * 8 + message.split("To fix")[0]).strip())
+assert unguarded.returncode != 0
+guarded = run(GUARD + SPAWN)
+assert guarded.returncode == 0, guarded.stderr
 
 # %%
 # Learn more

@@ -20,158 +20,206 @@ only if every process takes its own part of the data and takes part in every ave
 """
 
 # %%
-# What the processes share
+# A model, data and a loop
 # ------------------------
 #
-# A file that every process imports, this one included. Each process has a number, its
-# rank. :class:`torch.utils.data.DistributedSampler` gives each rank a different part of
-# a shuffled epoch. Without ``set_epoch`` all epochs would come in the same order.
+# This is an ordinary training script so far. The numbers are float64, to tell mistakes
+# from rounding. ``set_epoch`` belongs to the sampler below: without it, every epoch
+# comes in the same order.
 
-SETTING = """
-import torch
-from torch import nn
-from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
-
-def start():
-    torch.manual_seed(0)
-    inputs, targets = torch.randn(2, 64, 8, dtype=torch.float64)
-    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8)).double()
-    return model, TensorDataset(inputs, targets), nn.MSELoss()
-
-def load(data, rank, world_size, epochs):
-    sampler = DistributedSampler(data, num_replicas=world_size, rank=rank)
-    for epoch in range(epochs):
-        sampler.set_epoch(epoch)
-        yield from DataLoader(data, batch_size=16 // world_size, sampler=sampler)
-"""
-
-# %%
-
+import contextlib
+import gc
+import inspect
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-SETTING += """
-def train(model, loss_fn, batches):
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
-    weights = []
-    for inputs, targets in batches:
-        optimizer.zero_grad()
-        loss_fn(model(inputs), targets).backward()
-        optimizer.step()
-        weights.append(nn.utils.parameters_to_vector(model.parameters()).detach())
-    return torch.stack(weights)
-"""
-folder = tempfile.TemporaryDirectory()
-_ = Path(folder.name, "ddp_setting.py").write_text(SETTING)
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
+
+# %%
+
+
+def make():
+    torch.manual_seed(0)
+    inputs, targets = torch.randn(2, 64, 8, dtype=torch.float64)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8)).double()
+    return model, TensorDataset(inputs, targets)
+
+
+def fit(model, optimizer, loader, device, epochs=5):
+    for epoch in range(epochs):
+        loader.sampler.set_epoch(epoch)
+        for inputs, targets in loader:
+            outputs = model(inputs.to(device, non_blocking=True))
+            loss = nn.functional.mse_loss(outputs, targets.to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
 
 # %%
 # What each process does
 # ----------------------
 #
-# It trains on its part twice: a plain model, then one wrapped in
+# Every process runs the same code. The *rank* is the number of the process.
+# :class:`~torch.utils.data.DistributedSampler` gives each rank a different part of the
+# shuffled data. Each rank trains twice: a plain model, then a model wrapped in
 # :class:`~torch.nn.parallel.DistributedDataParallel` (DDP), which averages the
-# gradients over all processes during ``backward()``. Nothing else changes. With GPUs,
-# write ``"nccl"``, and first move model and batches to the GPU of the process.
+# gradients of all ranks during ``backward()``.
 
-WORKER = """
-import os
-from contextlib import nullcontext
-import torch
-import torch.distributed as dist
-from torch.distributed.algorithms.ddp_comm_hooks.default_hooks import allreduce_hook
-from torch.nn.parallel import DistributedDataParallel
-from ddp_setting import load, start, train
-dist.init_process_group("gloo")
-rank, found = dist.get_rank(), {}
-for name in ("plain", "DDP"):
-    model, data, loss_fn = start()
-    model = DistributedDataParallel(model) if name == "DDP" else model
-    found[name] = train(model, loss_fn, load(data, rank, world_size=2, epochs=5))
-"""
+
+def record(optimizer):  # the weights after each step
+    path, weights = [], optimizer.param_groups[0]["params"]
+
+    def note(*_):
+        path.append(nn.utils.parameters_to_vector(weights).detach())
+
+    optimizer.register_step_post_hook(note)
+    return path
+
 
 # %%
-# The second part accumulates gradients over the four batches of an epoch. DDP leaves
-# averaging to the hook, which counts. Inside
-# :meth:`~torch.nn.parallel.DistributedDataParallel.no_sync` nothing is averaged.
 
-WORKER += """
-def count_and_average(calls, bucket):  # one bucket holds all gradients here
-    calls.append(rank)
-    return allreduce_hook(None, bucket)
 
-for name in ("every piece", "last piece"):
-    module, data, loss_fn = start()
-    model, calls = DistributedDataParallel(module), []
-    model.register_comm_hook(calls, count_and_average)
-    for piece, (inputs, targets) in enumerate(load(data, rank, 2, epochs=1)):
-        quiet = name == "last piece" and piece < 3
-        with model.no_sync() if quiet else nullcontext():  # forward pass included
-            (loss_fn(model(inputs), targets) / 4).backward()
-    found[name] = len(calls), module[0].weight.grad
-"""
+def compare(found):
+    for name in ("plain", "DDP"):
+        model, data = make()
+        loader = DataLoader(data, batch_size=8, sampler=DistributedSampler(data))
+        wrapped = DistributedDataParallel(model) if name == "DDP" else model
+        optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+        found[name] = record(optimizer)
+        fit(wrapped, optimizer, loader, torch.device("cpu"))
+
+
+# %%
+# With GPUs, each process takes the one whose number is its ``LOCAL_RANK``, which
+# ``torchrun`` sets. The study below stays on the CPU, for the sake of its float64.
+
+
+def own_device():  # one GPU for each process of this machine, or the CPU for all
+    device = torch.device("cpu")
+    if torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"]):
+        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+        torch.cuda.set_device(device)
+    return device
+
+
+# %%
+# The second part accumulates gradients over the four batches of an epoch. Inside
+# :meth:`~torch.nn.parallel.DistributedDataParallel.no_sync` DDP averages nothing. A
+# hook, which DDP calls to average a bucket of gradients, counts the averages.
+
+
+def average_and_count(calls, bucket):  # all gradients of this model fit in one bucket
+    calls.append(1)
+    future = dist.all_reduce(bucket.buffer().div_(2), async_op=True).get_future()
+    return future.then(lambda done: done.value()[0])
+
+
+def accumulate(found, name, quiet):
+    model, data = make()
+    wrapped, calls = DistributedDataParallel(model), []
+    wrapped.register_comm_hook(calls, average_and_count)
+    loader = DataLoader(data, batch_size=8, sampler=DistributedSampler(data))
+    for i, (inputs, targets) in enumerate(loader, 1):
+        with wrapped.no_sync() if quiet and i < 4 else contextlib.nullcontext():
+            (nn.functional.mse_loss(wrapped(inputs), targets) / 4).backward()
+    found[name] = len(calls), model[0].weight.grad
+
+
+# %%
+# ``init_process_group`` lets the ranks find each other. At the end, ``gc.collect()``
+# frees the models before the group goes: the threads of a group that a model still
+# holds can abort Python's exit.
+
+
+def study():
+    dist.init_process_group()  # gloo between CPUs, NCCL between NVIDIA's GPUs
+    found = {}
+    compare(found)
+    accumulate(found, "every piece", quiet=False)
+    accumulate(found, "last piece", quiet=True)
+    torch.save(found, f"rank{dist.get_rank()}.pt")
+    gc.collect()
+    dist.destroy_process_group()
+
 
 # %%
 # Start two processes
 # -------------------
 #
-# ``torchrun``, here as a module, starts two copies, tells each its rank, and stops both
-# if one dies. On Windows use WSL: PyTorch lacks its libuv there (pytorch#178600).
+# A training script is a file, so this writes one, from the functions above.
+# ``torchrun`` starts it twice, tells each process its rank in environment variables,
+# and stops both if one dies. In a terminal you type:
+#
+# .. code-block:: sh
+#
+#    torchrun --standalone --nproc-per-node=2 train.py
+#
+# On Windows, type it in WSL: PyTorch for Windows is built without libuv, which
+# ``torchrun`` needs.
 
-import os
-import subprocess
-import sys
-
-WORKER += """
-torch.save(found, f"rank{rank}.pt")
-dist.destroy_process_group()
-os._exit(0)  # all is saved, and gloo's threads can abort Python's normal exit
+imports = """import contextlib, gc, os, torch
+import torch.distributed as dist
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 """
-_ = Path(folder.name, "worker.py").write_text(WORKER)
-command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "--log-dir=logs"]
-one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
-pipe = {"capture_output": True, "text": True, "timeout": 100}
-done = subprocess.run([*command, "worker.py"], cwd=folder.name, env=one_thread, **pipe)
-assert done.returncode == 0, done.stderr[-9000:]
+folder = tempfile.TemporaryDirectory()
 
 # %%
-# One process, whole batches
-# --------------------------
-#
-# Here, one process trains without DDP on what both ranks get together. The mean of the
-# gradients of two equal halves is the gradient of the whole, so DDP should find the
-# same weights. Without it, both ranks end elsewhere, and apart.
 
-sys.path.insert(0, folder.name)
-import torch
-from ddp_setting import load, start, train
 
-model, data, loss_fn = start()
-whole = train(model, loss_fn, load(data, rank=0, world_size=1, epochs=5))
+def torchrun(*functions):
+    sources = [inspect.getsource(function) for function in functions]
+    script = "\n\n".join([imports, *sources, f"{functions[-1].__name__}()\n"])
+    Path(folder.name, "train.py").write_text(script)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node=2", "--local-addr=127.0.0.1", "--log-dir=logs"]
+    command += ["train.py"]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}  # one core for each process
+    pipe = {"capture_output": True, "text": True}
+    done = subprocess.run(command, cwd=folder.name, env=env, **pipe)
+    assert done.returncode == 0, done.stderr
+
+
+# %%
+
+torchrun(make, fit, record, compare, average_and_count, accumulate, study)
 ranks = [torch.load(Path(folder.name, f"rank{rank}.pt")) for rank in (0, 1)]
+paths = {}
 for name in ("plain", "DDP"):
-    apart = (ranks[0][name][-1] - ranks[1][name][-1]).norm()
-    far = [(found[name][-1] - whole[-1]).norm() for found in ranks]
-    print(f"{name:5} {apart:.3f} apart, {far[0]:.3f} and {far[1]:.3f} from one process")
-for found in ranks:  # after each step, not only the last
-    torch.testing.assert_close(found["DDP"], whole, rtol=0, atol=1e-10)
+    paths[name] = [torch.stack(found[name]) for found in ranks]
 
 # %%
-# Pitfall: averaging at every backward
-# ------------------------------------
+# Proof: as one process with whole batches
+# ----------------------------------------
 #
-# While you :ref:`accumulate <sphx_glr_recipes_recipes_gradient_accumulation.py>`, only
-# the sum has to be averaged, once. The gradient, checked against that of the whole data
-# set, is the same; the other averages are for nothing.
+# This process now trains without DDP, on batches of 16: what both ranks get together.
+# The mean of the gradients of two equal halves is the gradient of the whole batch, so
+# the two DDP models must equal this model after every step. The plain models end
+# elsewhere, and apart from each other.
 
-model, data, loss_fn = start()
-loss_fn(model(data.tensors[0]), data.tensors[1]).backward()
-for name, expected in [("every piece", 4), ("last piece", 1)]:
-    count, gradient = ranks[0][name]
-    print(f"averaged at {name + ':':12} {count} call(s), norm {gradient.norm():.4f}")
-    torch.testing.assert_close(gradient, model[0].weight.grad)
-    assert count == expected
-folder.cleanup()
+trained, data = make()
+sampler = DistributedSampler(data, num_replicas=1, rank=0)
+optimizer = torch.optim.AdamW(trained.parameters(), lr=0.01)
+whole = record(optimizer)
+loader = DataLoader(data, batch_size=16, sampler=sampler)
+fit(trained, optimizer, loader, torch.device("cpu"))
+whole = torch.stack(whole)
+for name, (one, other) in paths.items():
+    far = [(path[-1] - whole[-1]).norm() for path in (one, other)]
+    print(f"{name:5} {(one[-1] - other[-1]).norm():.3f} from each other,", end=" ")
+    print(f"{far[0]:.3f} and {far[1]:.3f} from one process")
+    assert min(far) > 1e-3 or name == "DDP"
+for path in paths["DDP"]:
+    torch.testing.assert_close(path, whole, rtol=0, atol=1e-10)
 
 # %%
 
@@ -180,13 +228,69 @@ import matplotlib.pyplot as plt
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 for name, color, marks in [("plain", "tab:orange", "^v"), ("DDP", "tab:blue", "ox")]:
     for rank, mark in enumerate(marks):
-        far = (ranks[rank][name] - whole).norm(dim=1)
+        far = (paths[name][rank] - whole).norm(dim=1)
         style = {"color": color, "marker": mark, "fillstyle": "none", "linestyle": ":"}
         ax.plot(range(1, 21), far, label=f"{name}, rank {rank}", **style)
 ax.set(title="With DDP both ranks train as one process would", xlabel="step")
 ax.set(ylabel="distance from one process (norm)", xticks=range(0, 21, 4))
 ax.legend()
 plt.show()
+
+# %%
+# When it is not so
+# -----------------
+#
+# The equality needs parts of equal size, and a loss that is a mean. Batch normalization
+# still sees the batch of one rank only: ``nn.SyncBatchNorm.convert_sync_batchnorm``
+# makes it see all. Dropout draws other masks. And while you
+# :ref:`accumulate <sphx_glr_recipes_recipes_gradient_accumulation.py>` gradients, only
+# the last piece needs an average: the gradient is the same, the other three averages
+# are traffic for nothing.
+
+model, data = make()
+loss = nn.functional.mse_loss(model(data.tensors[0]), data.tensors[1])
+loss.backward()
+for name, expected in [("every piece", 4), ("last piece", 1)]:
+    count, gradient = ranks[0][name]
+    print(f"averaged at {name}: {count} time(s), norm {gradient.norm():.4f}")
+    torch.testing.assert_close(gradient, model[0].weight.grad)
+    assert count == expected
+print(f"whole data set, one process: norm {model[0].weight.grad.norm():.4f}")
+
+# %%
+# In your project
+# ---------------
+#
+# ``batch_size`` is the size for one process. Rank 0 saves, and it saves ``model``: in
+# the dictionary of ``DistributedDataParallel(model)``, all names begin with
+# ``module.``.
+
+
+def main():
+    dist.init_process_group()
+    device = own_device()
+    model, data = make()
+    sampler, pin = DistributedSampler(data), device.type == "cuda"  # new: the sampler
+    loader = DataLoader(data, batch_size=8, sampler=sampler, pin_memory=pin)
+    optimizer = torch.optim.AdamW(model.to(device).parameters(), lr=0.01)
+    fit(DistributedDataParallel(model), optimizer, loader, device)  # new: the wrapper
+    if dist.get_rank() == 0:
+        torch.save(model.state_dict(), "model.pt")
+    gc.collect()
+    dist.destroy_process_group()
+
+
+# %%
+# Check these lines
+# -----------------
+#
+# The saved model must be the model that one process trained on whole batches.
+
+torchrun(make, fit, own_device, main)
+saved = torch.load(Path(folder.name, "model.pt"), map_location="cpu")
+torch.testing.assert_close(saved, trained.state_dict(), rtol=0, atol=1e-10)
+print("equal to the model of one process:", *saved)
+folder.cleanup()
 
 # %%
 # Learn more
@@ -196,4 +300,5 @@ plt.show()
 #   :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`
 # - Share the optimizer's memory:
 #   :ref:`sphx_glr_recipes_recipes_zero_redundancy_optimizer.py`
-# - Name groups of processes: :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`
+# - Models too large for one GPU:
+#   :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`

@@ -64,7 +64,7 @@ _ = Path(folder, "checkpoint_setting.py").write_text(SETTING)
 # batches. On GPUs, write ``"cuda"`` for ``"cpu"``, and move the batches there.
 
 WORKER = """
-import os
+import gc
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
@@ -97,8 +97,9 @@ whole = StateDictOptions(full_state_dict=True)
 torch.save(get_state_dict(model, optimizer, options=whole), f"whole{rank}.pt")
 weights, moments = get_state_dict(model, optimizer)
 dcp.save({"model": weights, "optim": moments}, checkpoint_id="checkpoint")
+del model, optimizer
+gc.collect()  # free the models before their group
 dist.destroy_process_group()
-os._exit(0)  # all is saved; gloo's threads can abort Python's normal exit
 """
 _ = Path(folder, "worker.py").write_text(WORKER)
 

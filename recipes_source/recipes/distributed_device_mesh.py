@@ -12,192 +12,257 @@
 Getting Started with DeviceMesh
 ===============================
 
-Arrange processes in a grid, and let each talk to its own row or column alone.
+Arrange processes in a grid, and divide a model along one side and data along both.
 
-Why it matters: dividing a model *and* its data takes two kinds of groups: processes
-that hold the same part of the model, and processes that see the same data. Talk to the
-wrong ones, and gradients of different weights are averaged, without an error.
+Why it matters: a model that is too large for one GPU is divided among a few, and each
+such group is repeated to train on more data. That takes many groups of processes.
+Forget one of them, and the copies of the model drift apart, without an error.
 """
 
 # %%
-# A model and data to divide
-# --------------------------
+# A grid with names
+# -----------------
 #
-# Four processes: the data are divided in two, and so are the rows of one weight. The
-# loss is a sum over the outputs and a mean over the samples.
+# Four processes form a grid of two rows and two columns. By hand, that takes four calls
+# of :func:`torch.distributed.new_group`, by every process and in the same order.
+# ``init_device_mesh`` does it in one line.
+#
+# ``add_up`` shows who belongs together: each rank (the number of a process) adds up 10
+# to the power of its rank, along each dimension of the mesh.
 
+import inspect
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-folder = tempfile.TemporaryDirectory()
-SETTING = """
-import torch
-
-def start():
-    torch.manual_seed(0)
-    inputs, targets = torch.randn(8, 6).double(), torch.randn(8, 4).double()
-    return torch.randn(4, 6).double(), inputs, targets
-
-def gradient_of(weight, inputs, targets):
-    weight = weight.clone().requires_grad_()
-    (inputs @ weight.T - targets).square().sum(dim=1).mean().backward()
-    return weight.grad
-"""
-_ = Path(folder.name, "mesh_setting.py").write_text(SETTING)
-
-# %%
-# One line instead of many groups
-# -------------------------------
-#
-# By hand, you would call :func:`torch.distributed.new_group` four times, on every rank
-# (as processes are called here) and in the same order. A mesh with names does it in one
-# line. Then each rank adds up 10 to the power of its rank, over everyone and along each
-# dimension: the sum's digits show who took part. With GPUs, use ``"cuda"`` throughout.
-
-WORKER = """
-import os
 import torch
 import torch.distributed as dist
+from torch import nn
+from torch.distributed.checkpoint.state_dict import (
+    StateDictOptions,
+    get_model_state_dict,
+)
 from torch.distributed.device_mesh import init_device_mesh
-from mesh_setting import gradient_of, start
-
-mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("data", "model"))
-groups = {name: mesh[name].get_group() for name in ("data", "model")}
-groups["everyone"] = dist.group.WORLD
-found = {"place": mesh.get_coordinate()}
-for name, group in groups.items():
-    found[name] = torch.tensor(10 ** dist.get_rank())
-    dist.all_reduce(found[name], group=group)
-"""
+from torch.distributed.fsdp import fully_shard
 
 # %%
-# Next, each rank takes its part of the weight and of the data, by its coordinates, and
-# averages its gradient over everyone, or over the ``"data"`` dimension.
 
-WORKER += """
-data_place, model_place = mesh.get_coordinate()
-rows = slice(2 * model_place, 2 * model_place + 2)
-samples = slice(4 * data_place, 4 * data_place + 4)
-weight, inputs, targets = start()
-for name in ("everyone", "data"):
-    gradient = gradient_of(weight[rows], inputs[samples], targets[samples, rows])
-    dist.all_reduce(gradient, group=groups[name])  # a sum
-    found[f"{name} gradient"] = gradient / dist.get_world_size(groups[name])
-found["sizes"] = mesh.size(), mesh["data"].size()
-torch.save(found, f"rank{dist.get_rank()}.pt")
-dist.destroy_process_group()
-os._exit(0)  # all is saved; gloo's threads can abort Python's normal exit
-"""
-_ = Path(folder.name, "worker.py").write_text(WORKER)
+
+def add_up():
+    mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("replicate", "shard"))
+    found = {"place": mesh.get_coordinate()}
+    for name in ("replicate", "shard"):
+        found[name] = torch.tensor(10 ** dist.get_rank())
+        dist.all_reduce(found[name], group=mesh.get_group(name))
+    return found
+
+
+# %%
+# A model to divide
+# -----------------
+#
+# :func:`~torch.distributed.fsdp.fully_shard` divides every parameter along ``"shard"``.
+# A rank collects the rest of a layer just before it computes that layer. Divide layer
+# by layer first, then the whole model. A mesh of two dimensions adds copies: gradients
+# are averaged along ``"replicate"``. (This is hybrid sharding, HSDP.)
+
+
+def make():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(16, 64), nn.Tanh(), nn.Linear(64, 16)).double()
+    inputs, targets = torch.randn(2, 10, 32, 16, dtype=torch.float64)  # 10 batches
+    return model, inputs, targets
+
+
+def divide(model, mesh):
+    for layer in model:
+        fully_shard(layer, mesh=mesh)
+    return fully_shard(model, mesh=mesh)
+
+
+# %%
+# ``fit`` trains one rank on its part of each batch.
+
+
+def fit(model, optimizer, inputs, targets):
+    for batch, target in zip(inputs, targets, strict=True):
+        loss = nn.functional.mse_loss(model(batch), target)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+# %%
+# See the problem: one dimension is missing
+# -----------------------------------------
+#
+# ``compare`` trains three models. The first is divided along ``"shard"`` alone: it
+# trains, and nothing is averaged between the two rows of the grid. The second gets the
+# whole mesh. The third gets its optimizer too early, see the pitfall at the end. A
+# rank holds its part of a weight as ``to_local()``. ``full_tensor()`` collects all
+# parts.
+
+
+def compare(found):
+    mesh = init_device_mesh("cpu", (2, 2), mesh_dim_names=("replicate", "shard"))
+    for name in ("shard alone", "whole mesh", "optimizer first"):
+        model, inputs, targets = make()
+        early = torch.optim.AdamW(model.parameters(), lr=0.01)
+        divide(model, mesh["shard"] if name == "shard alone" else mesh)
+        late = torch.optim.AdamW(model.parameters(), lr=0.01)
+        part = slice(dist.get_rank(), None, 4)  # every fourth sample of a batch
+        optimizer = early if name == "optimizer first" else late
+        fit(model, optimizer, inputs[:, part], targets[:, part])
+        weights = model.state_dict().items()
+        held = sum(weight.to_local().numel() for _, weight in weights)
+        found[name] = held, {key: weight.full_tensor() for key, weight in weights}
+    torch.save(found, f"rank{dist.get_rank()}.pt")
+
+
+# %%
+# In your project
+# ---------------
+#
+# On a cluster, ``"shard"`` is usually one machine, whose GPUs are connected best, and
+# ``"replicate"`` counts the machines: ``(dist.get_world_size() // 8, 8)``.
+
+
+def main():
+    kind = "cuda" if torch.cuda.device_count() >= 4 else "cpu"
+    mesh = init_device_mesh(kind, (2, 2), mesh_dim_names=("replicate", "shard"))  # new
+    model, inputs, targets = make()
+    model = divide(model, mesh)  # new; from here on, on the GPU of this process
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)  # after dividing
+    part = slice(dist.get_rank(), None, 4)
+    fit(model, optimizer, inputs[:, part].to(kind), targets[:, part].to(kind))
+    options = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    weights = get_model_state_dict(model, options=options)  # all ranks take part
+    if dist.get_rank() == 0:
+        torch.save(weights, "model.pt")
+
 
 # %%
 # Start four processes
 # --------------------
 #
-# ``torchrun``, here as a module, starts four workers. On Windows, it needs WSL.
+# The functions above go into a file, as they would in your project. In a terminal, you
+# start it by ``torchrun --standalone --nproc-per-node=4 train.py``, on Windows in WSL.
 
-import os
-import subprocess
-import sys
+imports = """import gc, torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions
+from torch.distributed.checkpoint.state_dict import get_model_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+"""
+ending = """compare(add_up())
+main()
+gc.collect()  # free the models before their groups
+dist.destroy_process_group()
+"""
 
+# %%
+
+folder = tempfile.TemporaryDirectory()
+functions = [add_up, make, divide, fit, compare, main]
+sources = [inspect.getsource(function) for function in functions]
+Path(folder.name, "train.py").write_text("\n\n".join([imports, *sources, ending]))
 command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-command += ["--local-addr=127.0.0.1", "--nproc-per-node=4", "--log-dir=logs"]
-one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
-pipe = {"capture_output": True, "text": True, "timeout": 150}
-done = subprocess.run([*command, "worker.py"], cwd=folder.name, env=one_thread, **pipe)
-assert done.returncode == 0, done.stderr[-9000:]
+command += ["--nproc-per-node=4", "--local-addr=127.0.0.1", "--log-dir=logs"]
+command += ["train.py"]
+env = os.environ | {"OMP_NUM_THREADS": "1"}  # one core for each process
+done = subprocess.run(command, cwd=folder.name, env=env, capture_output=True, text=True)
+assert done.returncode == 0, done.stderr
 
 # %%
 # Work out by hand what should come out. The grid is filled row by row: ranks 0 and 1
-# are the first row, 2 and 3 the second. Ranks 0 and 2 differ in the ``"data"``
+# are the first row, 2 and 3 the second. Ranks 0 and 2 differ in the ``"replicate"``
 # coordinate only, so along that dimension they have to find 1 + 100 = 101.
 
-sys.path.insert(0, folder.name)
-import torch
-from mesh_setting import gradient_of, start
-
 ranks = [torch.load(Path(folder.name, f"rank{rank}.pt")) for rank in range(4)]
-print("rank  (data, model)  along data  along model  everyone")
+print("rank  (replicate, shard)  along replicate  along shard")
 for rank, found in enumerate(ranks):
-    sums = f"{found['data']:10}  {found['model']:11}  {found['everyone']:8}"
-    print(f"{rank:4}  {found['place']!s:13}  {sums}")
-assert [found["data"] for found in ranks] == [101, 1010, 101, 1010]
-assert [found["model"] for found in ranks] == [11, 11, 1100, 1100]
+    print(f"{rank:4}  {found['place']!s:18}", end="  ")
+    print(f"{found['replicate']:15}  {found['shard']:11}")
+assert [found["replicate"] for found in ranks] == [101, 1010, 101, 1010]
+assert [found["shard"] for found in ranks] == [11, 11, 1100, 1100]
 
 # %%
-# The right group gives the right gradient
-# ----------------------------------------
+# Proof: as one process would train
+# ---------------------------------
 #
-# Here, one process works out the gradient of the whole weight from all the data. Each
-# rank's average should be its rows of that.
+# Here, one process trains the whole model on whole batches. Both rows of the grid must
+# have found its weights, while every rank held half of them. The model that the lines
+# of "In your project" saved must equal it too.
 
-whole = gradient_of(*start())
-errors = {}
-for name in ("everyone", "data"):
-    errors[name] = []
-    for found in ranks:
-        part = whole[:2] if found["place"][1] == 0 else whole[2:]
-        difference = found[f"{name} gradient"] - part
-        errors[name].append((difference.norm() / part.norm()).item())
-    off = ", ".join(f"{error:.0%}" for error in errors[name])
-    print(f"averaged over {name + ':':9} ranks 0 to 3 are {off} off")
-assert max(errors["data"]) < 1e-12
+alone, inputs, targets = make()
+fit(alone, torch.optim.AdamW(alone.parameters(), lr=0.01), inputs, targets)
+
+
+def distance(weights):
+    truth = alone.state_dict()
+    return max((weights[key] - truth[key]).abs().max().item() for key in truth)
+
+
+size = sum(weight.numel() for weight in alone.parameters())
+far = {name: [] for name in ("shard alone", "whole mesh")}
+for name in far:
+    for row in (0, 2):  # the first rank of each row
+        held, weights = ranks[row][name]
+        far[name].append(distance(weights))
+        print(f"{name:11} rank {row} holds {held / size:.0%} of the weights,", end=" ")
+        print(f"up to {far[name][-1]:.3f} from one process")
 
 # %%
-# Pitfall: dividing by the number of processes
-# --------------------------------------------
-#
-# The sum along a dimension has as many terms as that dimension is long, not as there
-# are processes. Ask that dimension of the mesh: ``mesh["data"].size()``.
 
-everyone, along_data = ranks[0]["sizes"]
-total = along_data * ranks[0]["data gradient"]
-for size in (everyone, along_data):
-    ratio = (total / size).norm() / whole[:2].norm()
-    print(f"divided by {size}: {ratio:.2f} times the right gradient")
-torch.testing.assert_close(total / along_data, whole[:2])
+assert min(far["shard alone"]) > 1e-3 and max(far["whole mesh"]) < 1e-10
+assert all(2 * found["whole mesh"][0] == size for found in ranks)
+project = torch.load(Path(folder.name, "model.pt"))
+print(f"the project's model: up to {distance(project):.3f} from one process")
+assert distance(project) < 1e-10
 
 # %%
 # The mesh at a glance
 # --------------------
-#
-# The group of rank 0 is white.
 
 import matplotlib.pyplot as plt
 
 fig, axes = plt.subplots(1, 2, figsize=(6, 3.2), layout="constrained")
-for ax, name in zip(axes, ("data", "model"), strict=True):
+for ax, name in zip(axes, ("replicate", "shard"), strict=True):
     for rank, found in enumerate(ranks):
         y, x = found["place"]
         with_rank_0 = found[name] == ranks[0][name]
         look = {"color": "white" if with_rank_0 else "silver", "edgecolor": "black"}
         ax.bar(x, height=0.9, width=0.9, bottom=y - 0.45, **look)
         ax.text(x, y, f"rank {rank}\n{found[name]}", ha="center", va="center")
-    ax.set(title=f'groups along "{name}"', xlabel="model coordinate")
-    ax.set(ylabel="data coordinate", xticks=[0, 1], yticks=[0, 1], ylim=(1.5, -0.5))
+    ax.set(title=f'White: rank 0 and who is\nwith it along "{name}"')
+    ax.set(xlabel="shard coordinate", ylabel="replicate coordinate")
+    ax.set(xticks=[0, 1], yticks=[0, 1], ylim=(1.5, -0.5))
 plt.show()
 
 # %%
-# And what the right group is worth:
+# Pitfall: an optimizer that was made too early
+# ---------------------------------------------
+#
+# ``fully_shard`` puts new parameters into the model. An optimizer that was made before
+# holds the old ones: it raises no error, and the model stays as it began.
 
-fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
-for shift, (name, look) in enumerate([("everyone", ""), ("data", "//")]):
-    places = [rank + 0.4 * shift - 0.2 for rank in range(4)]
-    heights = [100 * error for error in errors[name]]
-    bars = ax.bar(places, heights, 0.4, hatch=look, label=f"over {name}")
-    ax.bar_label(bars, fmt="%.0f")
-ax.set(title="Gradients, averaged over all and over one dimension", xlabel="rank")
-ax.set(ylabel="error (%)", xticks=range(4), ylim=(0, 240))
-ax.legend()
-plt.show()
+untrained = make()[0].state_dict()
+weights = ranks[0]["optimizer first"][1]
+moved = max((weights[name] - untrained[name]).abs().max() for name in untrained)
+print(f"optimizer first: the weights moved by {moved:.3f}")
+print(f"one process:     the weights moved by {distance(untrained):.3f}")
+assert moved == 0 < distance(untrained)
 folder.cleanup()
 
 # %%
 # Learn more
 # ----------
 #
-# - Data in two parts only: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`
-# - A mesh that divides a model, and how to save it:
+# - Copies alone, nothing divided: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`
+# - Save a divided model without collecting it:
 #   :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`
-# - Divide the optimizer:
-#   :ref:`sphx_glr_recipes_recipes_zero_redundancy_optimizer.py`
+# - API: :func:`torch.distributed.fsdp.fully_shard`

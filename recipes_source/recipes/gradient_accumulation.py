@@ -21,7 +21,11 @@ with another gradient than you think, without an error.
 # Setting
 # -------
 #
-# A batch of 64 and a small classifier, in float64 to tell mistakes from rounding.
+# A batch of 64 and a small classifier, in float64 to tell mistakes from rounding. Half
+# of the targets are -100, the padding of language models: the loss leaves them out.
+# They are used below.
+
+import copy
 
 import matplotlib.pyplot as plt
 import torch
@@ -30,8 +34,9 @@ from torch import nn
 torch.manual_seed(0)
 inputs = torch.randn(64, 16, dtype=torch.float64)
 targets = torch.randint(4, (64,))
+padded = targets.where(torch.rand(64) > torch.linspace(0, 1, 64), -100)
 model = nn.Sequential(nn.Linear(16, 256), nn.ReLU(), nn.Linear(256, 4)).double()
-loss_fn = nn.CrossEntropyLoss()  # the mean over the batch
+loss_fn = nn.CrossEntropyLoss()  # the mean over the targets that are not -100
 
 # %%
 # What you save
@@ -42,21 +47,21 @@ loss_fn = nn.CrossEntropyLoss()  # the mean over the batch
 # as it is kept. The weights are left out of the count: they exist anyway.
 
 
-def saved_bytes(size):
-    saved = {}
+def saved_kib(size):
+    saved = {weight.data_ptr(): 0 for weight in model.parameters()}
 
     def note(tensor):
-        saved[tensor.data_ptr()] = tensor.nbytes
+        saved.setdefault(tensor.data_ptr(), tensor.nbytes)
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
         loss_fn(model(inputs[:size]), targets[:size])
-    weights = {p.data_ptr() for p in model.parameters()}
-    return sum(n for pointer, n in saved.items() if pointer not in weights)
+    return sum(saved.values()) / 1024
 
 
-memory = [saved_bytes(64) / 1024, saved_bytes(16) / 1024]
+memory = [saved_kib(64), saved_kib(16)]
 print(f"kept for backward: {memory[0]:.0f} KiB for 64, {memory[1]:.0f} KiB for 16")
+assert abs(memory[0] / memory[1] - 4) < 0.1
 
 # %%
 # The naive sum
@@ -66,75 +71,141 @@ print(f"kept for backward: {memory[0]:.0f} KiB for 64, {memory[1]:.0f} KiB for 1
 # four means add up to four times the mean of the whole batch: a relative error of 3.
 
 
-def gradient(model, sizes, weight):
+def gradient(model, targets, sizes, weight):
     model.zero_grad()
     for x, y in zip(inputs.split(sizes), targets.split(sizes), strict=True):
-        (weight(len(y)) * loss_fn(model(x), y)).backward()
+        (weight(y) * loss_fn(model(x), y)).backward()
     return torch.cat([p.grad.flatten() for p in model.parameters()])
 
 
-def error(model, sizes, weight):
-    whole = gradient(model, [64], lambda n: 1)
-    return ((gradient(model, sizes, weight) - whole).norm() / whole.norm()).item()
+def error(sizes, weight, targets=targets, model=model):
+    whole = gradient(model, targets, [64], lambda y: 1)
+    pieces = gradient(model, targets, sizes, weight)
+    return ((pieces - whole).norm() / whole.norm()).item()
 
 
-errors = {"4 equal, weight 1": error(model, [16] * 4, lambda n: 1)}
-print(f"relative error of the gradient: {errors['4 equal, weight 1']:.6f}")
+errors = {"16 x 4, weight 1": error([16] * 4, lambda y: 1)}
+print(f"relative error of the gradient: {errors['16 x 4, weight 1']:.6f}")
+assert abs(errors["16 x 4, weight 1"] - 3) < 1e-9
 
 # %%
 # Weigh each piece by its share
 # -----------------------------
 #
-# The mean of the whole is the sum of the means, each times its share of the examples.
-# For four equal pieces the share is 1/4. For unequal ones, 1 over their number is off.
-# No weight repairs batch normalization: it uses the statistics of the piece it sees.
+# The mean of the whole is the sum of the means, each times its share of what the mean
+# counts. For four pieces of equal size that is 1/4. For pieces of 30, 30 and 4 it is
+# not 1/3, but the number of examples over 64. With padding, the mean counts the targets
+# that are not padding, so the share is a share of *those*.
 
-wide, relu, last = nn.Linear(16, 256), nn.ReLU(), nn.Linear(256, 4)
-norm_model = nn.Sequential(wide, nn.BatchNorm1d(256), relu, last).double()
-errors["4 equal, weight 1/4"] = error(model, [16] * 4, lambda n: 1 / 4)
-errors["30+30+4, weight 1/3"] = error(model, [30, 30, 4], lambda n: 1 / 3)
-errors["30+30+4, weight n/64"] = error(model, [30, 30, 4], lambda n: n / 64)
-errors["BatchNorm, 4 equal, 1/4"] = error(norm_model, [16] * 4, lambda n: 1 / 4)
+errors["16 x 4, weight 1/4"] = error([16] * 4, lambda y: 1 / 4)
+errors["30+30+4, weight 1/3"] = error([30, 30, 4], lambda y: 1 / 3)
+errors["30+30+4, weight n/64"] = error([30, 30, 4], lambda y: len(y) / 64)
+errors["padding, weight 1/4"] = error([16] * 4, lambda y: 1 / 4, padded)
+
+
+def share(y):
+    return (y != -100).sum() / (padded != -100).sum()
+
+
+errors["padding, share of targets"] = error([16] * 4, share, padded)
 for name, value in errors.items():
-    print(f"{name:23} {value:.6f}")
-assert max(errors["4 equal, weight 1/4"], errors["30+30+4, weight n/64"]) < 1e-12
+    print(f"{name:25} {value:.6f}")
 
 # %%
-# The two right weights leave rounding error only. The hatched bars are mistakes.
+# The three right weights leave rounding error only.
 
-fig, axes = plt.subplots(
-    1, 2, figsize=(8, 3.5), layout="constrained", width_ratios=[1, 3]
-)
-colors = ["tab:blue" if value < 1e-12 else "tab:orange" for value in errors.values()]
-hatches = ["" if value < 1e-12 else "//" for value in errors.values()]
+right = {name for name in errors if name.endswith(("1/4", "n/64", "targets"))}
+right -= {"padding, weight 1/4"}
+assert max(errors[name] for name in right) < 1e-6
+assert min(errors[name] for name in errors.keys() - right) > 0.05
+fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
 axes[0].bar(["64", "16"], memory, color="tab:gray")
 axes[0].set(title="Pieces keep less", xlabel="examples")
 axes[0].set(ylabel="kept for backward (KiB)")
-axes[1].barh(list(errors), errors.values(), color=colors, hatch=hatches)
-axes[1].set(xscale="log", xlim=(1e-17, 20), ylim=(4.6, -0.6))
-axes[1].set(xlabel="relative error of the gradient", ylabel="pieces and weight")
-axes[1].set(title="Only two weightings are exact")
+for name, value in errors.items():
+    axes[1].plot(value, name, "C0o" if name in right else "C1X", ms=9)
+axes[1].set(xscale="log", xlim=(1e-17, 30), xlabel="relative error of the gradient")
+axes[1].set_title("Only the right shares are exact (dots)")
+axes[1].invert_yaxis()
+axes[1].grid(axis="y", linestyle=":")
 plt.show()
 
 # %%
 # Pitfall: the last window
 # ------------------------
 #
-# Eight pieces, a step after every third: the last two are left in ``.grad``, and with
-# the weight 1/3 where 1/2 was due. Give the pieces of the last window the weight 1/2,
-# and step once more after the loop.
+# Eight pieces, a step after every third. The last two pieces are never used: their
+# gradient is left in ``.grad``. It also has the wrong weight, 1/3 instead of 1/2.
 
-optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
-optimizer.zero_grad()
-for count, (x, y) in enumerate(zip(inputs.split(8), targets.split(8), strict=True), 1):
-    (loss_fn(model(x), y) / 3).backward()
+naive = copy.deepcopy(model)
+optimizer = torch.optim.SGD(naive.parameters(), lr=0.1)
+naive.zero_grad()
+pieces = zip(inputs.split(8), targets.split(8), strict=True)
+for count, (x, y) in enumerate(pieces, 1):
+    (loss_fn(naive(x), y) / 3).backward()
     if count % 3 == 0:
         optimizer.step()
         optimizer.zero_grad()
-left = model[0].weight.grad
-due = torch.autograd.grad(loss_fn(model(inputs[48:]), targets[48:]), model[0].weight)[0]
+left = naive[0].weight.grad
+loss = loss_fn(naive(inputs[48:]), targets[48:])
+due = torch.autograd.grad(loss, naive[0].weight)[0]
 print(f"left in .grad: {(left.norm() / due.norm()).item():.4f} of the gradient due")
 torch.testing.assert_close(left * 3 / 2, due)
+
+# %%
+# When it is not so
+# -----------------
+#
+# No weight repairs batch normalization: it uses the statistics of the piece it sees.
+# Dropout draws another mask for each piece. That is as good as one for the whole batch.
+
+wide, last = nn.Linear(16, 256), nn.Linear(256, 4)
+norm_model = nn.Sequential(wide, nn.BatchNorm1d(256), nn.ReLU(), last).double()
+norm_error = error([16] * 4, lambda y: 1 / 4, model=norm_model)
+print(f"with BatchNorm1d: relative error {norm_error:.2f}")
+assert norm_error > 0.05
+
+# %%
+# In your project
+# ---------------
+#
+# One loop is right for all these cases: let the loss *sum*, count what it sums, and
+# divide the gradient once, before the step. ``i == len(loader)`` is the last window.
+
+
+def train(model, optimizer, loader, device, every=3):
+    loss_fn, counted = nn.CrossEntropyLoss(reduction="sum"), 0  # new: not the mean
+    for i, (x, y) in enumerate(loader, 1):
+        loss_fn(model(x.to(device)), y.to(device)).backward()
+        counted += (y != -100).sum().item()
+        if i % every == 0 or i == len(loader):  # new
+            for parameter in model.parameters():
+                parameter.grad /= counted  # new; clip after this line
+            optimizer.step()
+            optimizer.zero_grad()
+            counted = 0
+
+
+# %%
+# Check these lines
+# -----------------
+#
+# Train on eight pieces in windows of three: 24, 24 and 16 targets, half of them are
+# padding. The weights must be those of three steps with these windows as whole batches.
+
+device = torch.device("cpu")
+small, large = copy.deepcopy(model), copy.deepcopy(model)
+small.zero_grad()
+optimizer = torch.optim.AdamW(small.parameters(), lr=0.01)
+train(small, optimizer, [*zip(inputs.split(8), padded.split(8), strict=True)], device)
+optimizer = torch.optim.AdamW(large.parameters(), lr=0.01)
+for x, y in zip(inputs.split(24), padded.split(24), strict=True):
+    optimizer.zero_grad()
+    loss_fn(large(x), y).backward()
+    optimizer.step()
+far = (small[0].weight - large[0].weight).abs().max().item()
+print(f"weights differ by up to {far:.6f}")
+torch.testing.assert_close(small.state_dict(), large.state_dict(), rtol=0, atol=1e-7)
 
 # %%
 # Learn more
@@ -142,3 +213,4 @@ torch.testing.assert_close(left * 3 / 2, due)
 #
 # - Why gradients add up: :ref:`sphx_glr_recipes_recipes_zeroing_out_gradients.py`
 # - Batch statistics: :ref:`sphx_glr_recipes_recipes_train_and_eval_modes.py`
+# - Several processes: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`

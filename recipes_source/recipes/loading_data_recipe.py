@@ -12,10 +12,10 @@ Loading data in PyTorch
 
 Turn a data set into shuffled, normalized batches, and know what the loader changes.
 
-A model wants batches of equal shape, in an order that differs from one pass over the
-data (an *epoch*) to the next, with pixels around zero. Written by hand, that is index
-arithmetic in every project, and a quiet mistake in it (a forgotten shuffle, a transform
-that ran twice) costs accuracy rather than raising an error.
+Why it matters: a model wants batches of equal shape, in an order that differs from one
+pass over the data (an *epoch*) to the next, with pixels around zero. A quiet mistake
+here (a forgotten shuffle, a transform that ran twice) costs accuracy rather than
+raising an error.
 """
 
 # %%
@@ -33,7 +33,8 @@ that ran twice) costs accuracy rather than raising an error.
 import matplotlib.pyplot as plt
 import torch
 from torch.utils.data import DataLoader
-from torchvision import datasets, transforms
+from torchvision import datasets
+from torchvision.transforms import v2
 
 trainset = datasets.CIFAR10("data", train=True, download=True)
 image, target = trainset[0]
@@ -50,39 +51,40 @@ print("classes:", ", ".join(trainset.classes))
 
 try:
     next(iter(DataLoader(trainset, batch_size=4)))
+    raise AssertionError("PIL images were stacked")
 except TypeError as error:
-    print(f"TypeError: {str(error).split(';')[0]}")
+    print(f"TypeError: {error}")
 
 # %%
 # Transforms make tensors of them
 # -------------------------------
 #
 # A transform runs each time that a sample is read.
-# :class:`~torchvision.transforms.ToTensor` moves the colour channels to the front and
-# scales 0...255 to 0...1. :class:`~torchvision.transforms.Normalize` subtracts a mean
-# and divides by a standard deviation, one of each per channel: with 0.5 and 0.5 the
-# pixels end up in -1...1.
+# :class:`~torchvision.transforms.v2.ToImage` makes a tensor with the colour channels in
+# front. :class:`~torchvision.transforms.v2.ToDtype` with ``scale=True`` turns 0...255
+# into 0...1. ``v2.Normalize`` subtracts a mean and divides
+# by a standard deviation, one of each per channel: with 0.5 and 0.5 the pixels end up
+# in -1...1. (Older code has ``transforms.ToTensor()`` for the first two.)
 
-halves = (0.5, 0.5, 0.5)
-transform = transforms.Compose(
-    [transforms.ToTensor(), transforms.Normalize(mean=halves, std=halves)]
-)
+halves = [0.5, 0.5, 0.5]
+to_float = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
+transform = v2.Compose([*to_float, v2.Normalize(mean=halves, std=halves)])
 trainset = datasets.CIFAR10("data", train=True, download=True, transform=transform)
 image, target = trainset[0]
 print(tuple(image.shape), image.dtype)
-print("pixels stay within -1 and 1:", bool(image.min() >= -1 and image.max() <= 1))
+print(f"pixels from {image.min().item():.2f} to {image.max().item():.2f}")
 
 by_hand = torch.tensor(trainset.data[0]).permute(2, 0, 1) / 255  # channels first
-torch.testing.assert_close(image, (by_hand - 0.5) / 0.5)
+torch.testing.assert_close(torch.as_tensor(image), (by_hand - 0.5) / 0.5)
 
 # %%
 # The loader makes batches
 # ------------------------
 #
 # :class:`torch.utils.data.DataLoader` draws a new order for every epoch when
-# ``shuffle=True``. Give it a generator of its own with a seed, and the whole sequence
-# of orders can be repeated, whatever else draws random numbers in between. Each
-# ``iter(loader)`` starts an epoch.
+# ``shuffle=True``. Give it a generator with a seed, and the whole sequence of orders
+# can be repeated, whatever else draws random numbers in between. Each ``iter(loader)``
+# starts an epoch.
 
 
 def make_loader():
@@ -99,12 +101,12 @@ assert first != second and first == next(iter(make_loader()))[1][:8].tolist()
 
 # %%
 # Every sample comes once per epoch. The number of samples is rarely a multiple of the
-# batch size, so the last batch is smaller; a mean over batches would count its
-# samples too much. ``drop_last=True`` leaves it out.
+# batch size, so the last batch is smaller. A mean over batches counts its samples too
+# much. ``drop_last=True`` leaves the last batch out.
 
 sizes = [len(targets) for _, targets in loader]
 print(f"{len(sizes)} batches: {sizes[0]} samples each, {sizes[-1]} in the last")
-assert sum(sizes) == len(trainset)
+assert sum(sizes) == len(trainset) and sizes[-1] < sizes[0]
 
 # %%
 # Look at a batch before you train on it
@@ -124,16 +126,39 @@ for ax, image, target in zip(axes.flat, images, targets, strict=False):
 plt.show()
 
 # %%
-# One pitfall
-# -----------
+# Pitfall: the statistics of the test set
+# ---------------------------------------
 #
-# Statistics for ``Normalize`` come from the training images only, and the test images
-# use the same numbers. Here are the mean and standard deviation of each channel of the
-# images loaded above, if you want something better than 0.5:
+# To normalize better than with 0.5, use the mean and standard deviation of *your*
+# training images, and the same numbers for the test images. Measured like this, the
+# normalized training images have mean 0 and deviation 1 in each channel.
 
-pixels = torch.tensor(trainset.data, dtype=torch.float64) / 255
-print("mean:     ", [round(v, 2) for v in pixels.mean((0, 1, 2)).tolist()])
-print("deviation:", [round(v, 2) for v in pixels.std((0, 1, 2)).tolist()])
+pixels = torch.tensor(trainset.data).permute(0, 3, 1, 2) / 255  # N, 3, 32, 32
+mean, std = pixels.mean((0, 2, 3)).tolist(), pixels.std((0, 2, 3)).tolist()
+normalized = v2.functional.normalize(pixels, mean, std)
+print("mean:     ", [f"{abs(v):.3f}" for v in normalized.mean((0, 2, 3)).tolist()])
+print("deviation:", [f"{v:.3f}" for v in normalized.std((0, 2, 3)).tolist()])
+assert normalized.mean((0, 2, 3)).abs().max() < 1e-3
+assert (normalized.std((0, 2, 3)) - 1).abs().max() < 1e-3
+
+# %%
+# In your project
+# ---------------
+#
+# Two loaders: the test set is neither shuffled nor augmented. Put ``num_workers=4``
+# into ``options`` in a script whose work is under ``if __name__ == "__main__":``.
+
+gpu = torch.accelerator.is_available()
+device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
+test_transform = v2.Compose([*to_float, v2.Normalize(mean, std)])
+train_transform = v2.Compose([v2.RandomHorizontalFlip(), test_transform])
+trainset = datasets.CIFAR10("data", train=True, transform=train_transform)
+testset = datasets.CIFAR10("data", train=False, transform=test_transform)
+options = {"batch_size": 128, "pin_memory": gpu}
+train_loader = DataLoader(trainset, shuffle=True, **options)
+test_loader = DataLoader(testset, **options)
+for images, targets in test_loader:
+    images, targets = images.to(device, non_blocking=True), targets.to(device)
 
 # %%
 # Learn more

@@ -209,7 +209,7 @@ def answer(rows):  # one or more, on the device that the package was built for
 
 
 print([tuple(answer(request).shape) for request in (example, example[:1])])
-del package
+package = None  # its files are closed
 folder.cleanup()
 
 # %%

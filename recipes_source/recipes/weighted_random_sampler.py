@@ -129,7 +129,32 @@ plt.show()
 # either: drawing with replacement, it repeats rare samples and misses common ones.
 
 wrong = WeightedRandomSampler([1 / 5400, 1 / 600], num_samples=6000, generator=g)
-print("different samples drawn:", len(set(wrong)), "instead of", len(set(sampler)))
+drawn = len(set(sampler))
+print("different samples drawn:", len(set(wrong)), "instead of", drawn)
+assert len(set(wrong)) == 2 < drawn < 6000
+assert plain[1] < 0.5 < even[1]
+
+# %%
+# In your project
+# ---------------
+#
+# Draw the training set only: the test set keeps the world's mixture. The alternative is
+# the loss: ``nn.CrossEntropyLoss(weight=...)`` weighs classes, and sees each sample
+# once in an epoch. Under DistributedDataParallel this sampler does not divide the data.
+
+gpu = torch.accelerator.is_available()
+device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
+class_sizes = train_targets.bincount()
+weights = 1 / class_sizes[train_targets]  # new: one for each sample
+sampler = WeightedRandomSampler(weights, num_samples=len(weights))  # new
+loader = DataLoader(data, batch_size=100, sampler=sampler, pin_memory=gpu)  # no shuffle
+model, loss_fn = nn.Linear(2, 2).to(device), nn.CrossEntropyLoss()
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+for inputs, targets in loader:
+    loss = loss_fn(model(inputs.to(device)), targets.to(device))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 
 # %%
 # Learn more

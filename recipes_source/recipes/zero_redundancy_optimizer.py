@@ -72,7 +72,7 @@ folder = tempfile.TemporaryDirectory()
 # ``"nccl"``, and first move model and batches to the GPU of the process.
 
 WORKER = """
-import os
+import gc
 import torch
 import torch.distributed as dist
 from torch.distributed.optim import ZeroRedundancyOptimizer
@@ -111,11 +111,15 @@ WORKER += """
 if rank == 0:
     found["state"] = optimizer.state_dict()
 torch.save(found, f"rank{rank}.pt")
+del model, optimizer
+gc.collect()  # free the models before their group
 dist.destroy_process_group()
-os._exit(0)  # all is saved; gloo's threads can abort Python's normal exit
 """
 _ = Path(folder.name, "zero_setting.py").write_text(SETTING)
 _ = Path(folder.name, "worker.py").write_text(WORKER)
+
+# %%
+
 command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "--log-dir=logs"]
 one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
