@@ -166,16 +166,15 @@ del row  # without the view, it works
 model.double()
 
 # %%
-# A conversion between forward and backward works, but the backward pass is refused: its
-# graph leads to the old content. Convert before or after the two.
+# Between the forward and the backward pass, the graph uses the weights, and the swap is
+# refused as well. Convert before or after the two.
 
 loss, refused = model(inputs).sum(), False
-model.float()
 try:
-    loss.backward()
+    model.float()
 except RuntimeError as error:
     refused = True
-    print(error)
+    print(f"{error}, because: {error.__cause__}")
 assert refused
 torch.__future__.set_swap_module_params_on_conversion(False)
 

@@ -60,6 +60,9 @@ def scores(model):
     return [round(p, 2) for p in logits.softmax(1)[:, test_targets[0]].tolist()]
 
 
+# %%
+
+
 @torch.no_grad()
 def accuracy(model, batch_size):
     device = next(model.parameters()).device
@@ -137,7 +140,7 @@ assert (dropped == 0).any() and not (passed == 0).any()
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model.to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-for epoch in range(2):
+for _epoch in range(2):
     model.train()  # before the first batch of training
     for rows in torch.randperm(1000).split(50):
         outputs, y = model(inputs[rows].to(device)), targets[rows].to(device)
