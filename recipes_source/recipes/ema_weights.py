@@ -65,6 +65,9 @@ def test_loss(model):
 average = get_ema_multi_avg_fn(0.99)
 ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
 recent = AveragedModel(model, multi_avg_fn=average)
+
+# %%
+
 losses, ema_losses, history = [], [], []
 for step in range(1000):
     index = torch.randint(768, (16,))

@@ -63,6 +63,9 @@ def fit(model, inputs, targets, keep=()):
     return model.eval()
 
 
+# %%
+
+
 def old_accuracy(backbone):
     return (old_head(backbone(old_inputs)).argmax(1) == old_targets).float().mean()
 

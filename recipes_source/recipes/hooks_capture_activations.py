@@ -180,6 +180,7 @@ def activations(model, names, inputs):
 
 # %%
 
+
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
