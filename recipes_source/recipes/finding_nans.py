@@ -24,6 +24,7 @@ shows, its origin is gone.
 # ``compress`` damps large scores: a square root above zero, a straight line below. The
 # root does not exist below -1/2, but there :func:`torch.where` picks the line.
 
+import math
 import warnings
 
 import matplotlib.pyplot as plt
@@ -53,7 +54,7 @@ def train(function, steps=30):
     model = nn.Linear(4, 1)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.2)
     losses = []
-    for _ in range(steps):
+    for _step in range(steps):
         loss = loss_fn(function(model(inputs)), function(targets))
         optimizer.zero_grad()
         loss.backward()
@@ -64,6 +65,7 @@ def train(function, steps=30):
 
 naive = train(compress)
 print(f"losses: {naive[0]:.3f}, {naive[1]:.3f} ... {naive[-1]:.3f}")
+assert math.isfinite(naive[0]) and math.isnan(naive[1]) and math.isnan(naive[-1])
 
 # %%
 # Ask autograd
@@ -71,8 +73,9 @@ print(f"losses: {naive[0]:.3f}, {naive[1]:.3f} ... {naive[-1]:.3f}")
 #
 # Under :class:`torch.autograd.set_detect_anomaly` the result of every backward function
 # is checked, and the first NaN raises an error with the function's name. A warning
-# shows the stack of the forward call that belongs to it, with file and line. ``blame``
-# records this warning, and prints the innermost function of the stack.
+# shows the stack of the forward call that belongs to this function, with file and line.
+# ``blame`` records the warning, and prints the innermost function of the stack: paths
+# and lines differ from machine to machine.
 
 
 def blame(function, inputs):
@@ -84,13 +87,13 @@ def blame(function, inputs):
                 loss_fn(function(scores), torch.zeros_like(scores)).backward()
         except RuntimeError as error:
             print(error)
-    for warning in caught:
-        stack = str(warning.message)  # lines like: File "x.py", line 3, in compress
-        innermost = stack.split(", in ")[-1]
-        print("called in:", innermost.split()[0])
+    stack = str(caught[0].message)  # lines like: File "x.py", line 3, in compress
+    innermost = stack.split(", in ")[-1].split()[0]
+    print("called in:", innermost)
+    return innermost
 
 
-blame(compress, torch.tensor([-2.0, 3.0]))
+assert blame(compress, torch.tensor([-2.0, 3.0])) == "compress"
 
 # %%
 # Zero times NaN
@@ -140,16 +143,48 @@ for ax in axes:
 plt.show()
 
 # %%
-# Pitfall: NaN in the data
-# ------------------------
+# When it is not so: NaN in the data
+# ----------------------------------
 #
 # Anomaly mode checks the backward pass alone. If the NaN came with the data, it blames
 # an innocent function, here the loss: test the batch with :func:`torch.isfinite`. Turn
 # the mode off once you know, as it records a stack trace for every operation.
 
 batch = torch.tensor([float("nan"), 3.0])
-blame(safe_compress, batch)
+assert blame(safe_compress, batch) != "safe_compress"
 print("batch is finite:", batch.isfinite().all().item())
+
+assert not batch.isfinite().all()
+
+# %%
+# In your project
+# ---------------
+#
+# ``error_if_nonfinite`` stops before the step, while the weights are still good. Then
+# run the batch again in anomaly mode.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+torch.manual_seed(1)
+model = nn.Linear(4, 1).to(device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+
+
+def train_step(function, x, y):
+    loss = loss_fn(function(model(x)), function(y))
+    optimizer.zero_grad()
+    loss.backward()
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0, error_if_nonfinite=True)  # new
+    optimizer.step()
+
+
+# %%
+
+try:
+    train_step(compress, inputs.to(device), targets.to(device))
+except RuntimeError as error:
+    print(error)
+assert model.weight.isfinite().all()  # nothing is lost
+train_step(safe_compress, inputs.to(device), targets.to(device))
 
 # %%
 # Learn more

@@ -63,12 +63,16 @@ def fit(model, inputs, targets, keep=()):
     return model.eval()
 
 
+# %%
+
+
 def old_accuracy(backbone):
     return (old_head(backbone(old_inputs)).argmax(1) == old_targets).float().mean()
 
 
 fit(nn.Sequential(backbone, old_head), old_inputs, old_targets)
-print(f"old task, before: accuracy {old_accuracy(backbone):.2f}")
+before = old_accuracy(backbone)
+print(f"old task, before: accuracy {before:.2f}")
 
 # %%
 # No parameter moves, yet the old task suffers
@@ -81,8 +85,10 @@ print(f"old task, before: accuracy {old_accuracy(backbone):.2f}")
 leaky = copy.deepcopy(backbone).requires_grad_(False)
 fit(nn.Sequential(leaky, copy.deepcopy(new_head)), new_inputs, new_targets)
 pairs = zip(backbone.parameters(), leaky.parameters(), strict=True)
-print("parameters moved:", sum(not torch.equal(p, q) for p, q in pairs), "of 3")
+moved = sum(not torch.equal(p, q) for p, q in pairs)
+print("parameters moved:", moved, "of 3")
 print(f"old task, after: accuracy {old_accuracy(leaky):.2f}")
+assert moved == 0 and old_accuracy(leaky) < before - 0.1
 
 # %%
 # Set the frozen part to evaluation mode
@@ -91,8 +97,8 @@ print(f"old task, after: accuracy {old_accuracy(leaky):.2f}")
 # The running mean and variance of :class:`torch.nn.BatchNorm1d` are buffers. In
 # training mode every forward pass updates them, with or without gradients. Call
 # ``eval()`` on the frozen part, after each ``model.train()``, which would undo it. As a
-# check, compute the features once, beforehand: a head trained on them comes out equal,
-# but for rounding.
+# check, compute the features once, beforehand. A head trained on these features comes
+# out equal, but for rounding.
 
 frozen, head = copy.deepcopy(backbone).requires_grad_(False), copy.deepcopy(new_head)
 fit(nn.Sequential(frozen, head), new_inputs, new_targets, keep=[frozen])
@@ -118,20 +124,57 @@ for ax, (title, after) in zip(axes, panels, strict=True):
 plt.show()
 
 # %%
-# A pitfall: freezing between ``backward`` and ``step``
-# -----------------------------------------------------
+# When it is not so: freezing between ``backward`` and ``step``
+# -------------------------------------------------------------
 #
-# The optimizer moves whatever has a gradient. One that is left from before the freeze
-# still counts, so zero the gradients when you freeze.
+# The optimizer moves whatever has a gradient. A gradient that is left from before the
+# freeze still moves its parameter, so zero the gradients when you freeze. (Layers
+# without buffers, such as LayerNorm, need no ``eval()``; dropout does.)
 
 optimizer = torch.optim.SGD(new_head.parameters(), lr=0.1)
 nn.functional.cross_entropy(new_head(features), new_targets).backward()
 new_head.requires_grad_(False)
+moves = []
 for name in ["stale gradient", "zeroed gradient"]:
-    before = new_head.weight.clone()
+    start = new_head.weight.clone()
     optimizer.step()
-    print(f"{name}: moved by {(new_head.weight - before).norm():.3f}")
+    moves.append((new_head.weight - start).norm().item())
+    print(f"{name}: moved by {moves[-1]:.3f}")
     optimizer.zero_grad()
+assert moves[0] > 0 == moves[1]
+
+# %%
+# In your project
+# ---------------
+#
+# A model that overrides ``train`` keeps its backbone in evaluation mode, whoever calls.
+
+
+class Classifier(nn.Module):
+    def __init__(self, backbone, head):
+        super().__init__()
+        self.backbone, self.head = backbone.requires_grad_(False), head
+
+    def forward(self, inputs):
+        return self.head(self.backbone(inputs))
+
+    def train(self, mode=True):
+        super().train(mode)
+        self.backbone.eval()  # the new line
+        return self
+
+
+# %%
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model = Classifier(copy.deepcopy(backbone), nn.Linear(32, 2)).to(device)
+optimizer = torch.optim.AdamW(model.head.parameters(), lr=0.01)
+model.train()
+for x, y in zip(new_inputs.split(50), new_targets.split(50), strict=True):
+    nn.functional.cross_entropy(model(x.to(device)), y.to(device)).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+assert torch.equal(model.backbone[1].running_var.cpu(), backbone[1].running_var)
 
 # %%
 # Learn more

@@ -65,9 +65,9 @@ def train(targets, max_norm):
 # -----------------------------
 #
 # A ``max_norm`` of infinity changes nothing and still measures. Half of the training is
-# left after the bad batch, and yet the model ends no better than a constant: that step
-# pushed most ReLU units to where they are off, and a unit that is off learns no more.
-# The section after this one prints how many units are still on.
+# left after the bad batch, and yet the model ends no better than a constant: the bad
+# step pushed most ReLU units to where they are off, and a unit that is off learns no
+# more. The section after this one prints how many units are still on.
 
 free_norms, free_losses, free_units = train(spoilt, max_norm=math.inf)
 usual = sorted(free_norms[:150])[75]  # the median
@@ -79,8 +79,8 @@ print(f"last loss: {free_losses[-1]:.2f}, best constant: {sine.var().item():.2f}
 # The same run, clipped
 # ---------------------
 #
-# ``max_norm`` sits above the usual norm, so most steps stay as they are. The run to
-# compare with is a third one, without clipping and without the wrong record.
+# ``max_norm`` sits above the usual norm, so most steps stay as they are. The measure is
+# a third run, without clipping and without the wrong record.
 
 norms, losses, units = train(spoilt, max_norm=1.0)
 _, clean_losses, clean_units = train(targets, max_norm=math.inf)
@@ -120,18 +120,45 @@ for clip in (nn.utils.clip_grad_value_, nn.utils.clip_grad_norm_):
 torch.testing.assert_close(weight.grad, torch.tensor([0.6, 0.8]))
 
 # %%
-# Pitfall: clipping does not stop NaN
-# -----------------------------------
+# When it is not so: clipping does not stop NaN
+# ---------------------------------------------
 #
 # One NaN makes the norm NaN, which spreads to every entry. Ask for an error instead.
 
 weight.grad = torch.tensor([3.0, math.nan])
 nn.utils.clip_grad_norm_([weight], 1.0)
 print(f"after clipping (3, nan): {weight.grad.numpy()}")
+assert weight.grad.isnan().all()
 try:
     nn.utils.clip_grad_norm_([weight], 1.0, error_if_nonfinite=True)
 except RuntimeError as error:
-    print(str(error).split(",")[0])
+    print(error)
+
+# %%
+# In your project
+# ---------------
+#
+# With float16, gradients are scaled: unscale before you clip. Without a GPU, the scaler
+# is switched off, and its calls change nothing.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model = nn.Sequential(nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, 1)).to(device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+scaler = torch.amp.GradScaler(enabled=torch.cuda.is_available())
+for x, y in zip(inputs.to(device), spoilt.to(device), strict=True):
+    with torch.autocast("cuda", torch.float16, enabled=scaler.is_enabled()):
+        loss = loss_fn(model(x), y)
+    scaler.scale(loss).backward()
+    scaler.unscale_(optimizer)  # the norm of the true gradients
+    norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm=1.0)  # new
+    scaler.step(optimizer)
+    scaler.update()
+    optimizer.zero_grad()
+
+# %%
+
+print(f"loss {loss.item():.2f}, gradient norm {norm.item():.2f}")
+assert loss.isfinite()
 
 # %%
 # Learn more

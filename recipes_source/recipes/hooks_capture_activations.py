@@ -13,7 +13,7 @@ Capture activations with forward hooks
 Look at the output of any layer without editing the model, and leave no hook behind.
 
 Why it matters: a model returns its last result alone. A hook shows what happened in
-between, but a careless hook shows wrong values, stays on the model for good, or cuts
+between. But a careless hook shows wrong values, stays on the model for good, or cuts
 off the gradient, all without an error.
 """
 
@@ -24,6 +24,7 @@ off the gradient, all without an error.
 # A picture of a square and a disc.
 
 import contextlib
+import functools
 
 import matplotlib.pyplot as plt
 import torch
@@ -67,6 +68,7 @@ handles = [conv.register_forward_hook(keep) for epoch in range(3)]
 model(inputs)
 print(f"least value of the maps: {kept[conv].min().item():.0f}")
 print(f"calls in one forward pass: {len(calls)}")
+assert kept[conv].min() == 0 and len(calls) == 3
 
 # %%
 # The value should be -1, and one call would do. The next layer, an in-place ReLU, has
@@ -127,8 +129,8 @@ fig.colorbar(drawn, ax=axes, label="activation", shrink=0.7)
 plt.show()
 
 # %%
-# Pitfall: a hook that returns something
-# --------------------------------------
+# When it is not so: a hook that returns something
+# ------------------------------------------------
 #
 # What a hook returns, unless it is ``None``, *replaces* the layer's output.
 # ``list.append`` returns ``None``. ``dict.setdefault`` returns the detached copy, and
@@ -149,7 +151,48 @@ for hook in (keep_in_list, keep_in_dict):
     model.zero_grad()
     with conv.register_forward_hook(hook):
         model(inputs).sum().backward()
-    print(f"{hook.__name__}: layer gets a gradient: {conv.weight.grad is not None}")
+    trained = conv.weight.grad is not None
+    print(f"{hook.__name__}: layer gets a gradient: {trained}")
+    assert trained == (hook is keep_in_list)
+
+# %%
+# In your project
+# ---------------
+#
+# A layer that is used twice gives two outputs, so keep a list for each name. A
+# recurrent layer returns a tuple, whose first part is the output.
+
+
+def activations(model, names, inputs):
+    outputs = {name: [] for name in names}
+
+    def keep(name, module, args, output):
+        output = output[0] if isinstance(output, tuple) else output
+        outputs[name].append(output.detach().clone())
+
+    with contextlib.ExitStack() as hooks, torch.no_grad():
+        for name in names:
+            layer, hook = model.get_submodule(name), functools.partial(keep, name)
+            hooks.enter_context(layer.register_forward_hook(hook))
+        model(inputs.to(next(model.parameters()).device))
+    return outputs
+
+
+# %%
+
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.act = nn.LSTM(24, 8, batch_first=True), nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.act(self.act(self.lstm(x)[0]) - 0.1)
+
+
+outputs = activations(Net(), ["lstm", "act"], inputs[0])
+print({name: [tuple(t.shape) for t in kept] for name, kept in outputs.items()})
+assert len(outputs["act"]) == 2
 
 # %%
 # Learn more

@@ -69,6 +69,7 @@ def train(make_scheduler):
 runs = {"constant": train(lambda o: lr_scheduler.ConstantLR(o, factor=1.0))}
 worst, guess = max(runs["constant"][1]), clean.square().mean().item()
 print(f"worst loss: {worst:.2f}, loss of always answering 0: {guess:.2f}")
+assert worst > guess
 
 # %%
 # Two schedulers in a row
@@ -103,19 +104,27 @@ expected += [peak * (1 + math.cos(angle)) / 2 for angle in angles]
 lrs = runs["warm-up, cosine"][0]
 torch.testing.assert_close(torch.tensor(lrs), torch.tensor(expected))
 
-fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
-for i, ax in enumerate(axes):
-    ax.plot(runs["constant"][i], "--", color="tab:orange", label="constant")
-    ax.plot(runs["warm-up, cosine"][i], color="tab:blue", label="warm-up, cosine")
-    ax.set_xlabel("step")
-    ax.legend(loc=[(0.12, 0.03), "upper right"][i])
-axes[0].set(title="Learning rate of each step", ylabel="learning rate")
-axes[1].set(title="Loss: no jump, lower end", ylabel="loss (log scale)", yscale="log")
+# %%
+# The first steps and the last: only the run with both has neither the jump nor the
+# noise.
+
+fig, axes = plt.subplots(1, 3, figsize=(8, 3.2), layout="constrained")
+first, last = range(60), range(steps - 60, steps)
+for ax, i, shown in zip(axes, [0, 1, 1], [range(steps), first, last], strict=True):
+    styles = {"constant": "C1--", "cosine": "k:", "warm-up, cosine": "C0-"}
+    for name, style in styles.items():
+        values = runs[name][i][shown.start : shown.stop]
+        ax.plot(shown, values, style, label=name)
+    ax.set(xlabel="step", ylabel=["learning rate", "loss"][i])
+axes[0].set(title="Learning rate", ylim=(0, 0.045))
+axes[1].set_title("First steps: no jump")
+axes[2].set(title="Last steps: lower", ylim=(0, None))
+axes[0].legend(fontsize="small")
 plt.show()
 
 # %%
-# Pitfall: the wrong order
-# ------------------------
+# When it is not so: the wrong order
+# ----------------------------------
 #
 # With the scheduler first, the whole curve moves by one step: the first rate is never
 # used and the last step gets a rate of 0. PyTorch warns once, and the training goes on.
@@ -128,10 +137,35 @@ with warnings.catch_warnings(record=True) as caught:
         scheduler.step()  # too early
         wrong.append(optimizer.param_groups[0]["lr"])
         optimizer.step()
-print(f"{len(caught)} warning: {str(caught[0].message).split('. ')[0]}")
+print(f"{len(caught)} warning: {caught[0].message}")
 print(f"first rate: {lrs[0]:.5f} right, {wrong[0]:.5f} wrong order")
 print(f"last rate:  {lrs[-1]:.1e} right, {wrong[-1]:.1e} wrong order")
 assert wrong[:-1] == lrs[1:]
+
+# %%
+# In your project
+# ---------------
+#
+# Count steps, not epochs, and put the scheduler into the checkpoint.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model, epochs = nn.Linear(2, 1).to(device), 3
+total, warmup = epochs * len(inputs), 100  # of steps; often 1 to 5 percent
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+up = lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=warmup)
+down = lr_scheduler.CosineAnnealingLR(optimizer, T_max=total - warmup)
+scheduler = lr_scheduler.SequentialLR(optimizer, [up, down], milestones=[warmup])
+for x, y in [*zip(inputs, targets, strict=True)] * epochs:
+    loss_fn(model(x.to(device)), y.to(device)).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    scheduler.step()  # the new line: after the optimizer, once per batch
+
+# %%
+
+checkpoint = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
+print(f"last rate {scheduler.get_last_lr()[0]:.1e}, in the checkpoint:", *checkpoint)
+assert abs(scheduler.get_last_lr()[0]) < 1e-9
 
 # %%
 # Learn more

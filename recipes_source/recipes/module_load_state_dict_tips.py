@@ -13,15 +13,16 @@ Tips for Loading an nn.Module from a Checkpoint
 Load a checkpoint without holding its weights twice: mmap, meta device, assign=True.
 
 Why it matters: the usual three lines fill a model with random weights, read the file
-into memory, and copy one over the other. For a moment you hold everything twice, and a
-model that would fit may not load.
+into memory, and copy the file's weights over the random ones. For a moment you hold
+everything twice, and a model that would fit may not load.
 """
 
 # %%
 # Setting
 # -------
 #
-# A model of a few MiB and its checkpoint. ``raw`` is what is in the file.
+# A model of a few MiB and its checkpoint. ``scale`` is a buffer that is not saved,
+# because the constructor makes it.
 
 import tempfile
 import warnings
@@ -32,30 +33,35 @@ import torch
 from torch import nn
 
 
-def make_model():
-    return nn.Sequential(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 1024))
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 1024))
+        self.register_buffer("scale", torch.tensor(2.0), persistent=False)
 
+    def forward(self, inputs):
+        return super().forward(inputs) * self.scale
+
+
+# %%
+# ``mapped`` asks a loaded tensor whether it is the file or a copy: it writes a number
+# into the file, and looks whether the tensor has changed.
 
 torch.manual_seed(0)
 folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-path = Path(folder.name) / "model.pt"
-torch.save(make_model().state_dict(), path)
+path, inputs = Path(folder.name) / "model.pt", torch.randn(4, 1024)
+torch.save(Net().state_dict(), path)
 raw = path.read_bytes()
-inputs = torch.randn(4, 1024)
-
-# %%
-# ``held`` counts the memory of all tensors, shared memory once. A checkpoint is
-# *mapped* if its tensors lie in memory as they lie in the file: all are shifted by the
-# same number of bytes.
 
 
-def held(model, checkpoint):
-    loaded, own = checkpoint.values(), model.state_dict().values()
-    shifts = {t.data_ptr() - raw.index(t.numpy().tobytes()) for t in loaded}
-    sizes = {t.data_ptr(): t.nbytes / 2**20 for t in loaded}
-    mapped = sum(sizes.values()) if len(shifts) == 1 else 0.0
-    sizes.update({t.data_ptr(): t.nbytes / 2**20 for t in own if not t.is_meta})
-    return sum(sizes.values()) - mapped, mapped  # in MiB: allocated, mapped
+def mapped(checkpoint):
+    weight, changed = checkpoint["2.weight"], []
+    place = raw.index(weight.numpy().tobytes())
+    for content in (b"\0\0\0\0", raw[place : place + 4]):  # a 0, then as it was
+        with path.open("r+b") as file:
+            file.seek(place)
+            file.write(content)
+        changed.append(weight[0, 0].item() == 0)
+    return changed == [True, False]
 
 
 # %%
@@ -63,75 +69,117 @@ def held(model, checkpoint):
 # ---------------------------
 #
 # The plain way holds two full sets of weights. With ``mmap=True``, :func:`torch.load`
-# maps the file instead of reading it: the second set is the file itself, and the system
-# reads from it what is used.
+# maps the file instead of reading it. The second set is then the file itself, and the
+# system reads the parts that are used. ``load`` returns the MiB of both kinds.
 
 
 def load(device, mmap, assign):
     with torch.device(device):
-        model = make_model()
+        model = Net()
     checkpoint = torch.load(path, mmap=mmap)
     model.load_state_dict(checkpoint, assign=assign)
-    return model, checkpoint
+    own = {p.data_ptr(): p.nbytes for p in model.parameters() if not p.is_meta}
+    loaded = {t.data_ptr(): t.nbytes for t in checkpoint.values()}
+    from_file = loaded if mapped(checkpoint) else {}
+    allocated = (own | loaded).keys() - from_file  # shared memory counts once
+    sizes = sum((own | loaded)[key] for key in allocated), sum(from_file.values())
+    return model, checkpoint, [size / 2**20 for size in sizes]
 
 
-plain, checkpoint = load("cpu", mmap=False, assign=False)
-ways = {"plain": held(plain, checkpoint)}
-ways["mmap"] = held(*load("cpu", mmap=True, assign=False))
-print(f"plain: {ways['plain'][0]:.2f} MiB allocated, file {len(raw) / 2**20:.2f} MiB")
-print(f"mmap:  {ways['mmap'][0]:.2f} MiB allocated, {ways['mmap'][1]:.2f} MiB mapped")
+# %%
+
+plain, _, size = load("cpu", mmap=False, assign=False)
+ways = {"plain": size, "mmap": load("cpu", mmap=True, assign=False)[2]}
+print("plain: {:.2f} MiB allocated, {:.2f} MiB mapped".format(*ways["plain"]))
+print("mmap:  {:.2f} MiB allocated, {:.2f} MiB mapped".format(*ways["mmap"]))
 
 # %%
 # A model without memory, then ``assign=True``
 # --------------------------------------------
 #
 # The other set is the model's own. On the meta device its parameters have a shape and a
-# dtype, but no memory to copy into: loading as usual does nothing, with a warning.
+# dtype, but no memory to copy into. Loading as usual does nothing, with a warning:
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    model, checkpoint = load("meta", mmap=True, assign=False)
-print(str(caught[0].message).split(" (")[0])
-print(f"still on meta: {all(p.is_meta for p in model.parameters())}")
+    model, _, _ = load("meta", mmap=True, assign=False)
+print(caught[0].message)
+assert all(p.is_meta for p in model.parameters())
 
 # %%
 # With ``assign=True`` the checkpoint's tensors become the parameters. If they are
-# mapped, no weight is allocated. The output equals that of the plain way bit for bit.
+# mapped, no weight is allocated. The weights equal those of the plain way bit for bit.
 
-ways["meta, assign"] = held(*load("meta", mmap=False, assign=True))
-model, checkpoint = load("meta", mmap=True, assign=True)
-ways["meta, assign, mmap"] = held(model, checkpoint)
-for name, (allocated, mapped) in ways.items():
-    print(f"{name:18} {allocated:5.2f} MiB allocated, {mapped:.2f} MiB mapped")
-assert torch.equal(model(inputs), plain(inputs))
-assert ways["meta, assign, mmap"][0] == 0 < ways["meta, assign"][0]
+ways["meta, assign"] = load("meta", mmap=False, assign=True)[2]
+model, checkpoint, ways["meta, assign, mmap"] = load("meta", mmap=True, assign=True)
+for name, (allocated, from_file) in ways.items():
+    print(f"{name:18} {allocated:5.2f} MiB allocated, {from_file:.2f} MiB mapped")
+one = sum(p.nbytes for p in plain.parameters()) / 2**20  # set of weights
+assert list(ways.values()) == [[2 * one, 0], [one, one], [one, 0], [0, one]]
+assert all(map(torch.equal, model.parameters(), plain.parameters()))
 
-fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
-allocated, mapped = zip(*ways.values(), strict=True)
+# %%
+
+fig, ax = plt.subplots(figsize=(8, 3), layout="constrained")
+allocated, from_file = zip(*ways.values(), strict=True)
 ax.barh(list(ways), allocated, color="tab:orange", hatch="//", label="allocated")
-ax.barh(list(ways), mapped, left=allocated, color="tab:blue", label="mapped from file")
+ax.barh(list(ways), from_file, left=allocated, color="tab:blue", label="mapped")
 ax.set(title="Weights held after loading", xlabel="memory (MiB)", ylim=(3.5, -0.5))
 ax.set_ylabel("way of loading")
 ax.legend()
 plt.show()
 
 # %%
-# Pitfall: an optimizer made too early
-# ------------------------------------
+# When it is not so
+# -----------------
 #
-# ``assign=True`` replaces the parameters. An optimizer made before keeps the old ones,
-# and its steps do nothing for the model, without an error. Make it after loading. Its
-# step then changes the weights in memory, and the file stays as it is.
+# Loading has said nothing, and the model does not run: ``scale`` is not in the file,
+# so it is still on the meta device. Give such a buffer its value again.
 
-model = make_model()
-before = torch.optim.SGD(model.parameters(), lr=1.0)
-model.load_state_dict(checkpoint, assign=True)
-after = torch.optim.SGD(model.parameters(), lr=1.0)
-model(inputs).square().mean().backward()
-for name, optimizer in (("before", before), ("after", after)):
-    optimizer.step()
-    change = (model(inputs) - plain(inputs)).abs().max().item()
-    print(f"optimizer made {name} loading: the output moves by {change:.2f}")
+try:
+    model(inputs)
+except RuntimeError as error:
+    print(error)
+model.scale = torch.tensor(2.0)
+assert torch.equal(model(inputs), plain(inputs))
+
+# %%
+# ``assign=True`` also takes the checkpoint's dtype, where copying would convert. And it
+# replaces the parameters: an optimizer made before goes on training the old ones, which
+# the model no longer has. Neither raises an error.
+
+model = Net()
+early = torch.optim.SGD(model.parameters(), lr=1.0)
+half = {name: tensor.bfloat16() for name, tensor in checkpoint.items()}
+for assign in (False, True):
+    model.load_state_dict(half, assign=assign)
+    held = early.param_groups[0]["params"][0] is model[0].weight
+    print(f"assign={assign!s:5} {model[0].weight.dtype}, in the optimizer: {held}")
+assert model[0].weight.dtype == torch.bfloat16 and not held
+
+# %%
+# In your project
+# ---------------
+#
+# Do not overwrite a mapped file: as ``mapped`` showed, the model would change with it.
+# Save under another name and rename.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+with torch.device("meta"):
+    model = Net()  # no memory, no random numbers
+state = torch.load(path, mmap=True, map_location="cpu", weights_only=True)
+model.load_state_dict(state, assign=True)  # the new line
+model.scale = torch.tensor(2.0)  # what the file does not hold
+model = model.to(device, torch.float32)  # the dtype that you want
+assert not any(tensor.is_meta for tensor in [*model.parameters(), *model.buffers()])
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)  # after loading
+
+# %%
+# The optimizer's step changes the weights in memory. The file stays as it is.
+
+model(inputs.to(device)).square().mean().backward()
+optimizer.step()
+assert not torch.equal(model[0].weight.cpu(), plain[0].weight)
 assert path.read_bytes() == raw
 folder.cleanup()
 
@@ -141,3 +189,4 @@ folder.cleanup()
 #
 # - What is in the file: :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
 # - Another device: :ref:`sphx_glr_recipes_recipes_save_load_across_devices.py`
+# - Keep the optimizer's parameters: :ref:`sphx_glr_recipes_recipes_swap_tensors.py`

@@ -61,8 +61,8 @@ def evaluate(mode):
 # See the problem: the sum holds every batch
 # ------------------------------------------
 #
-# ``total`` is a tensor computed from all the losses, so it holds on to what each of
-# them needs for its gradient: the 64, 512 and 512 features that enter the linear
+# ``total`` is a tensor computed from all the losses, so it holds on to what each loss
+# needs for its gradient: the 64, 512 and 512 features that enter the linear
 # layers, and the output and target that enter the loss, 4 bytes each.
 # :meth:`torch.nn.Module.eval` is no help: it changes what layers do, not what is kept.
 
@@ -102,8 +102,8 @@ ax.legend()
 plt.show()
 
 # %%
-# Pitfall: an inference tensor cannot come back
-# ---------------------------------------------
+# When it is not so: an inference tensor cannot come back
+# -------------------------------------------------------
 #
 # ``inference_mode`` drops more bookkeeping than ``no_grad`` does, and what it makes can
 # no longer take part in training. Try it on features computed once by the first layers,
@@ -117,8 +117,10 @@ for mode in (torch.no_grad, torch.inference_mode):
     try:
         loss_fn(head(features), targets).backward()
         print(f"{mode.__name__}: gradient for the last layer")
+        allowed = mode
     except RuntimeError as error:
-        print(f"{mode.__name__}: {str(error).split('.')[0]}")
+        print(f"{mode.__name__}: {error}")
+assert allowed is torch.no_grad
 
 # %%
 # So take ``inference_mode`` where results are final, and ``no_grad`` where they return
@@ -130,9 +132,35 @@ features = features.clone()
 loss_fn(head(features), targets).backward()
 with torch.no_grad():
     formula = 2 / len(inputs) * (head(features) - targets).T @ features
-agrees = torch.allclose(head.weight.grad, formula, atol=1e-6)
-print("clone: gradient for the last layer, agrees with the formula:", agrees)
-assert agrees
+gap = (head.weight.grad - formula).abs().max().item()
+print(f"clone: gradient for the last layer, {gap:.5f} from the formula")
+assert gap < 1e-6
+
+# %%
+# In your project
+# ---------------
+#
+# ``loss.item()`` is a number, so it holds on to nothing, even if the mode is forgotten.
+# On a GPU, ``item()`` waits for the result: add up tensors, and call it once.
+
+
+@torch.inference_mode()  # the new line
+def mean_loss(model, loader, device):
+    model.eval()
+    total, count = torch.zeros((), device=device), 0
+    for inputs, targets in loader:
+        inputs, targets = inputs.to(device), targets.to(device)
+        total += loss_fn(model(inputs), targets) * len(inputs)
+        count += len(inputs)
+    return (total / count).item()  # the caller goes back to model.train()
+
+
+# %%
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+loss = mean_loss(model.to(device), batches, device)
+print(f"mean loss {loss:.3f}")
+assert abs(loss - total.item() / 20) < 1e-5
 
 # %%
 # Learn more

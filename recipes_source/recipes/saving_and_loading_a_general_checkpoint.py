@@ -12,7 +12,7 @@ Saving and loading a general checkpoint in PyTorch
 
 Stop a training run and resume it later so that not one digit of its loss changes.
 
-Why it matters: runs get interrupted. One that resumes from the model's weights alone
+Why it matters: runs get interrupted. A run that resumes from the model's weights alone
 throws away the optimizer's memory, starts the learning rate schedule again and repeats
 the order of the data. No error tells you.
 """
@@ -31,7 +31,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 
-_ = torch.manual_seed(0)
+torch.manual_seed(0)
 inputs = torch.rand(256, 2) * 6 - 3
 targets = torch.sin(2 * inputs[:, :1]) * torch.cos(inputs[:, 1:])
 targets, loss_fn, epochs = targets + 0.1 * torch.randn(256, 1), nn.MSELoss(), 24
@@ -72,9 +72,10 @@ uninterrupted = train(reference, 0, epochs)
 # -----------------------------
 #
 # A second run stops after 12 epochs and saves a dictionary: the ``state_dict()`` of
-# model, optimizer and scheduler, the random number generator's state and how far it
-# got. The rename is for runs that die while saving: the previous file stays whole.
-# ``resume`` starts as a new process would and restores what is not left out.
+# model, optimizer and scheduler, the state of the random number generator, and how far
+# the run got. The rename is for runs that die while saving: the previous file stays
+# whole. ``resume`` builds everything anew, as a new process would. Then it restores all
+# entries but those that it is told to leave out.
 
 folder = tempfile.TemporaryDirectory()
 path = Path(folder.name, "checkpoint.pt")
@@ -86,7 +87,8 @@ path.with_suffix(".part").replace(path)
 
 
 def resume(*left_out):
-    run, checkpoint = build(), torch.load(path, weights_only=True)
+    run = build()
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     for name in run.keys() - left_out:
         run[name].load_state_dict(checkpoint[name])
     if "rng" not in left_out:
@@ -105,6 +107,7 @@ _, weights_only = resume("optimizer", "scheduler", "rng")
 _, everything = resume()
 print(f"loss in epoch 12: {uninterrupted[11]:.2f}, epoch 13: {uninterrupted[12]:.2f}")
 print(f"from the weights: {weights_only[12]:.2f}, everything: {everything[12]:.2f}")
+assert weights_only[12] > 1.2 * uninterrupted[12] and everything == uninterrupted
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 x = range(1, epochs + 1)
 ax.plot(x, uninterrupted, color="0.7", linewidth=7, label="uninterrupted")
@@ -121,9 +124,8 @@ plt.show()
 # ----------------------------
 #
 # The uninterrupted run never touched a file. "Equal" means the same bits, in all 24
-# losses and all final parameters. The last line is a pitfall: without the random state,
-# the data come in another order. A :class:`torch.Generator` given to a loader needs an
-# entry of its own, and so does an accelerator: :func:`torch.cuda.get_rng_state_all`.
+# losses and all final parameters. Without the random state, the data come in another
+# order.
 
 for left_out in ("nothing", "model", "optimizer", "scheduler", "rng"):
     run, losses = resume(left_out)
@@ -131,6 +133,51 @@ for left_out in ("nothing", "model", "optimizer", "scheduler", "rng"):
     equal = losses == uninterrupted and all(same)
     print(f"left out: {left_out:10} equal to the uninterrupted run: {equal}")
     assert equal == (left_out == "nothing"), "the resumed run is not the same run"
+
+# %%
+# When it is not so
+# -----------------
+#
+# Equal bits need the same machine, the same number of threads and, on a GPU,
+# :func:`torch.use_deterministic_algorithms`. Everything else that is random has a state
+# to save: the GPU (:func:`torch.cuda.get_rng_state_all`), ``random``, NumPy, and the
+# ``generator`` of a :class:`~torch.utils.data.DataLoader`.
+#
+# Load with ``map_location="cpu"``: ``map_location=device`` would move the random state
+# to the GPU as well, and there it is refused. The meta device plays the GPU here.
+
+moved = torch.load(path, map_location="meta", weights_only=True)
+refused = False
+try:
+    torch.set_rng_state(moved["rng"])
+except TypeError as error:
+    refused = True
+    print(error)
+assert refused
+
+# %%
+# In your project
+# ---------------
+#
+# The optimizer moves the state that it loads to the device of its parameters.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+run, first = build(), 0
+run["model"].to(device)  # before loading, so that the optimizer follows
+if path.exists():  # resume
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    for name, part in run.items():
+        part.load_state_dict(checkpoint[name])
+    torch.set_rng_state(checkpoint["rng"])
+    first = checkpoint["epoch"]
+# Then train from ``first``, and save after every epoch as above.
+
+# %%
+
+optimizer = run["optimizer"]
+moments = [state["exp_avg"] for state in optimizer.state.values()]
+print(f"next epoch {first}, learning rate {optimizer.param_groups[0]['lr']:.2f}")
+assert {m.device for m in moments} == {p.device for p in run["model"].parameters()}
 folder.cleanup()
 
 # %%
@@ -140,3 +187,4 @@ folder.cleanup()
 # - :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
 # - :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`
 # - :ref:`sphx_glr_recipes_recipes_saving_multiple_models_in_one_file.py`
+# - :ref:`sphx_glr_recipes_recipes_save_load_across_devices.py`

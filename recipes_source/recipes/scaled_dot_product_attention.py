@@ -49,8 +49,8 @@ def qkv(length):  # 2 sequences, 4 heads, vectors of 32
 # -------------------
 #
 # :class:`torch.autograd.graph.saved_tensors_hooks` calls ``note`` with each tensor that
-# is kept for the backward pass. By hand, most of it is one matrix of 256 times 256
-# probabilities for each head of each sequence.
+# is kept for the backward pass. By hand, most of the memory is one matrix of 256 times
+# 256 probabilities for each head of each sequence.
 
 
 def kept_kib(attention, length):
@@ -98,8 +98,9 @@ plt.show()
 # The same results
 # ----------------
 #
-# ``is_causal=True`` hides the keys that come after the query, without a mask. The
-# measure is the version by hand in float64, for the output and the three gradients.
+# For equally many queries and keys, ``is_causal=True`` hides the keys that come after
+# the query, without a mask. The measure is the version by hand in float64, for the
+# output and the three gradients.
 
 past = torch.ones(256, 256, dtype=torch.bool).tril()  # the key is not later
 
@@ -114,17 +115,17 @@ for causal, mask in [(False, None), (True, past)]:
     found = results(scaled_dot_product_attention, inputs, is_causal=causal)
     exact = results(by_hand, [tensor.double() for tensor in inputs], mask)
     errors = [(f - e).abs().max().item() for f, e in zip(found, exact, strict=True)]
-    print(f"causal {causal!s:5}: largest error below 1e-4: {max(errors) < 1e-4}")
+    print(f"causal {causal!s:5}: largest error {max(errors):.4f}")
     assert max(errors) < 1e-4
 
 # %%
 # Pitfall: what True means in a mask
 # ----------------------------------
 #
-# The last two of six keys are padding. Their value is 1 and that of the others 0, so
-# the output is the share of attention that the padding gets. In ``attn_mask``, ``True``
-# means *look here*. That is the opposite of ``key_padding_mask`` of
-# :class:`torch.nn.MultiheadAttention`, where it means *ignore*. And a mask of floats is
+# The last two of six keys are padding. The value of padding is 1 and the value of all
+# other keys is 0, so the output is the share of attention that the padding gets. In
+# ``attn_mask``, ``True`` means *look here*. In the ``key_padding_mask`` of
+# :class:`torch.nn.MultiheadAttention`, ``True`` means *ignore*. And a mask of floats is
 # added to the scores: a 0 hides nothing, only ``-inf`` does.
 
 padding = torch.arange(6) >= 4
@@ -132,18 +133,35 @@ value = padding.float().reshape(1, 6, 1)
 query = key = torch.zeros(1, 6, 1)  # all scores are equal
 masks = {"none": None, "padding": padding, "~padding": ~padding}
 masks["(~padding).float()"] = (~padding).float()
+shares = []
 for name, mask in masks.items():
     mask = None if mask is None else mask.expand(6, 6)
-    share = scaled_dot_product_attention(query, key, value, attn_mask=mask)[0, 0, 0]
-    print(f"{name:18} {share.item():.3f} of the attention on padding")
-assert math.isclose(share.item(), 2 / (4 * math.e + 2), rel_tol=1e-5)
+    output = scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    shares.append(output[0, 0, 0].item())
+    print(f"{name:18} {shares[-1]:.3f} of the attention on padding")
+expected = torch.tensor([2 / 6, 1.0, 0.0, 2 / (4 * math.e + 2)])
+torch.testing.assert_close(torch.tensor(shares), expected)
 
 # %%
-# Not every kernel saves memory
-# -----------------------------
+# When it is not so: one query and a cache of keys
+# ------------------------------------------------
 #
-# The call takes a kernel that supports the inputs, and one of them keeps the matrix as
-# the version by hand does. On the CPU, dropout is enough to get that one.
+# ``is_causal=True`` aligns the first query with the first key. A language model that
+# writes has one new query and all earlier keys: with ``is_causal=True``, the query
+# sees the first key alone. Leave it out. The last query may see every key.
+
+cached = torch.arange(6.0).reshape(1, 6, 1)  # values 0 to 5, their mean is 2.5
+for causal in (True, False):
+    last = scaled_dot_product_attention(query[:, -1:], key, cached, is_causal=causal)
+    print(f"is_causal={causal!s:5} mean of the values seen: {last.item():.1f}")
+    assert math.isclose(last.item(), 0.0 if causal else 2.5, abs_tol=1e-6)
+
+# %%
+# When it is not so: dropout on the CPU
+# -------------------------------------
+#
+# PyTorch takes a kernel that supports the inputs, and one kernel keeps the matrix as
+# the version by hand does. On the CPU, dropout is enough to get this kernel.
 
 
 def with_dropout(query, key, value):
@@ -159,6 +177,37 @@ assert fused < naive <= dropped
 # :func:`torch.nn.attention.sdpa_kernel` restricts the choice, and the call fails if
 # none of the kernels allowed supports the inputs.
 #
+# In your project
+# ---------------
+#
+# A mask of shape (batch, length) needs two more dimensions, for heads and queries.
+# ``attn_mask`` together with ``is_causal=True`` is refused: join the two masks.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+project, out = (torch.nn.Linear(128, n, device=device) for n in (3 * 128, 128))
+
+
+def self_attention(x, keep, heads=4):  # (batch, length, features), True: a real token
+    batch, length, features = x.shape
+    q, k, v = project(x).view(batch, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
+    past = torch.ones(length, length, dtype=torch.bool, device=x.device).tril()
+    mask = keep[:, None, None, :] & past
+    y = scaled_dot_product_attention(q, k, v, attn_mask=mask)  # the new line
+    return out(y.transpose(1, 2).reshape(batch, length, features))
+
+
+# %%
+# The check: padding at the end changes no real token.
+
+x = torch.randn(2, 10, 128, device=device)
+keep = torch.arange(10, device=device) < torch.tensor([[10], [6]], device=device)
+padded = self_attention(x, keep)[1, :6]
+alone = self_attention(x[1:, :6], keep[1:, :6])[0]
+print("a real token:", tuple(padded.shape), "changed:", end=" ")
+print(f"{(padded - alone).abs().max():.4f}")
+torch.testing.assert_close(padded, alone, atol=1e-5, rtol=1e-4)
+
+# %%
 # Learn more
 # ----------
 #

@@ -14,7 +14,7 @@ Convert or load a model, and have the optimizer still hold the parameters it tra
 
 Why it matters: an optimizer holds the parameter objects it was given. Some conversions
 of a model, and ``load_state_dict(assign=True)``, put new objects into the model. The
-optimizer then updates the old ones: no error, no warning, and nothing is learned.
+optimizer then updates the old objects: no error, no warning, and nothing is learned.
 """
 
 # %%
@@ -45,7 +45,7 @@ def checkpoint():  # as if read from a file
 
 def train(model, optimizer):
     losses = []
-    for _ in range(20):
+    for _step in range(20):
         loss = nn.functional.mse_loss(model(inputs), targets)
         optimizer.zero_grad()
         loss.backward()
@@ -71,12 +71,25 @@ def load_then_train():
 stuck = load_then_train()
 
 # %%
+# The plain remedy: make the optimizer later
+# ------------------------------------------
+#
+# If the order is yours, that is all: load, then make the optimizer. Read on if it is
+# not, because a framework or a library makes the optimizer before your code loads.
+
+model = nn.Linear(8, 1)
+model.load_state_dict(checkpoint(), assign=True)
+expected = train(model, torch.optim.SGD(model.parameters(), lr=0.05))
+print(f"optimizer made after loading: {expected[0]:.4f}, then {expected[-1]:.4f}")
+assert stuck[-1] == stuck[0] == expected[0] > 10 * expected[-1]
+
+# %%
 # Swap what is inside
 # -------------------
 #
 # :func:`torch.utils.swap_tensors` exchanges the contents of two tensors, type and
-# size included. The Python objects stay where they are: whoever holds one of them sees
-# its new content.
+# size included. The Python objects stay where they are: whoever holds one of the
+# objects sees its new content.
 
 old, new = torch.zeros(2), torch.ones(3, dtype=torch.float64)
 holder = {"optimizer": old}
@@ -88,16 +101,11 @@ print(f"same object: {holder['optimizer'] is old}, content: {holder['optimizer']
 # ----------------
 #
 # With this switch, which holds for the whole process, modules swap. The same
-# measurement again, and beside it the remedy without the switch: an optimizer made
-# after loading.
+# measurement again: the losses equal those of the plain remedy.
 
 torch.__future__.set_swap_module_params_on_conversion(True)
 swapped = load_then_train()
 torch.__future__.set_swap_module_params_on_conversion(False)
-model = nn.Linear(8, 1)
-model.load_state_dict(checkpoint(), assign=True)
-expected = train(model, torch.optim.SGD(model.parameters(), lr=0.05))
-print(f"same losses as with an optimizer made later: {swapped == expected}")
 assert swapped == expected
 
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
@@ -112,9 +120,11 @@ plt.show()
 # Which conversions replace
 # -------------------------
 #
-# Changing the type, and loading by copy, keep the object in any case. Assigning does
-# not, nor does leaving the meta device, where a model has shapes but no data.
+# ``double()`` and loading by copy keep the object in any case. Two conversions keep it
+# only with the switch: loading with ``assign=True``, and leaving the meta device, where
+# a model has shapes but no data.
 
+kept = {}
 conversions = {
     "double()": lambda model: model.double(),
     "load_state_dict": lambda model: model.load_state_dict(checkpoint()),
@@ -122,37 +132,70 @@ conversions = {
     "meta, to_empty": lambda model: model.to_empty(device="cpu"),
 }
 for name, convert in conversions.items():
-    kept = []
+    kept[name] = []
     for swap in (False, True):
         torch.__future__.set_swap_module_params_on_conversion(swap)
         model = nn.Linear(8, 1, device="meta" if "meta" in name else "cpu")
         weight = model.weight
         convert(model)
-        kept.append(model.weight is weight)
-    print(f"{name:17} keeps the object: {kept[0]!s:5}, with the switch: {kept[1]}")
+        kept[name].append(model.weight is weight)
 
 # %%
-# Pitfall: a tensor in use
-# ------------------------
+
+for name, (without, switched) in kept.items():
+    print(f"{name:17} keeps the object: {without!s:5}, with the switch: {switched}")
+assert [without for without, _ in kept.values()] == [True, True, False, False]
+assert all(switched for _, switched in kept.values())
+
+# %%
+# When it is not so: a tensor in use
+# ----------------------------------
 #
 # The switch is still on. A view of a weight would go on showing the old content, so the
-# swap is refused. A conversion between forward and backward works, but the backward
-# pass is refused: its graph leads to the old content. Convert before or after the two.
+# swap is refused. The layers before are converted by then: the model is half float64.
 
-model = nn.Linear(8, 1)
-row = model.weight[0]
+model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 1))
+row = model[1].weight[0]
 try:
     model.double()
 except RuntimeError as error:
-    print(error)
-del row
-loss = model(inputs.float()).sum()
+    print(f"{error}, because: {error.__cause__}")
+print(*[layer.weight.dtype for layer in model])
+assert model[0].weight.dtype != model[1].weight.dtype
+del row  # without the view, it works
 model.double()
+
+# %%
+# Between the forward and the backward pass, the graph uses the weights, and the swap is
+# refused as well. Convert before or after the two.
+
+loss, refused = model(inputs).sum(), False
 try:
-    loss.backward()
+    model.float()
 except RuntimeError as error:
-    print(str(error).split(". ")[0])
+    refused = True
+    print(f"{error}, because: {error.__cause__}")
+assert refused
 torch.__future__.set_swap_module_params_on_conversion(False)
+
+# %%
+# In your project
+# ---------------
+#
+# Turn the switch on around the conversion only, and check the optimizer afterwards.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model = nn.Linear(8, 1, device=device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)  # made early, not by you
+
+torch.__future__.set_swap_module_params_on_conversion(True)  # the new line
+try:
+    model.load_state_dict(checkpoint(), assign=True)
+    model.to(device, torch.float32)
+finally:
+    torch.__future__.set_swap_module_params_on_conversion(False)
+held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+assert held == {id(p) for p in model.parameters()}  # worth a line in any project
 
 # %%
 # Learn more

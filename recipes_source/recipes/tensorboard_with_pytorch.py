@@ -75,15 +75,17 @@ def read(run):
 for lr in (0.01, 0.2):
     with SummaryWriter(logs / "same") as writer:
         train(lr, writer, steps=3)
-print("steps in the one folder:", [step for step, _ in read("same")])
+mixed = [step for step, _ in read("same")]
+print("steps in the one folder:", mixed)
+assert mixed == [0, 1, 2, 0, 1, 2]
 
 # %%
 # A folder for each run
 # ---------------------
 #
-# Give each run a folder of its own, below one that they share. The end of ``with``
+# Give each run its own folder, below a folder that all runs share. The end of ``with``
 # writes out what is still in memory and closes the file, also when training raises an
-# exception. Without this, the last events of a program can be lost.
+# exception.
 
 written = {}
 for lr in (0.01, 0.05, 0.2):
@@ -106,9 +108,7 @@ print("read back exactly:", list(found))
 
 # %%
 # In a terminal, ``tensorboard --logdir FOLDER`` serves these curves to your browser,
-# one line per folder below it. A
-# :class:`~torch.utils.tensorboard.writer.SummaryWriter` takes images, histograms and
-# text as well. Drawn here from the files:
+# one line per folder below it. Drawn here from the files:
 
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 for (lr, points), line in zip(found.items(), ("-", "--", ":"), strict=True):
@@ -120,23 +120,64 @@ ax.legend()
 plt.show()
 
 # %%
-# Pitfall: a reader that thins out
-# --------------------------------
+# More than curves
+# ----------------
 #
-# For each name, TensorBoard keeps a limited number of points in memory and drops others
-# at random beyond that. ``size_guidance`` sets the limit, above to 0 for all. From the
-# command line it is ``--samples_per_plugin scalars=0``.
+# A :class:`~torch.utils.tensorboard.writer.SummaryWriter` also takes histograms, images
+# and text. Each kind has a tab in TensorBoard.
+
+with SummaryWriter(logs / "kinds") as writer:
+    writer.add_scalar("loss/train", 0.5, 0)
+    writer.add_histogram("weights", torch.randn(100), 0)
+    writer.add_image("picture", torch.rand(3, 8, 8), 0)  # channels, height, width
+    writer.add_text("settings", "lr 0.2, batch 64", 0)
+tags = EventAccumulator(str(logs / "kinds")).Reload().Tags()
+for kind in ("scalars", "histograms", "images", "tensors"):
+    print(f"{kind:10}", *tags[kind])
+assert all(tags[kind] for kind in ("scalars", "histograms", "images", "tensors"))
+
+# %%
+# When it is not so
+# -----------------
+#
+# A process that is killed loses what is still in memory: ``flush_secs``, by default
+# 120, says how often it is written. And what you read back is everything only if you
+# ask for it. For each name, TensorBoard keeps a limited number of points and drops
+# others at random beyond that. Above, ``size_guidance`` set the limit to 0 for all. On
+# the command line it is ``--samples_per_plugin scalars=0``.
 
 sizes = {"scalars": 20}
 events = EventAccumulator(str(logs / "lr_0.01"), size_guidance=sizes).Reload()
 kept = events.Scalars("loss/train")
 print(f"with a limit of 20: {len(kept)} of 50, the last of them step {kept[-1].step}")
+assert len(kept) == 20 and kept[-1].step == 49
+
+# %%
+# In your project
+# ---------------
+#
+# ``SummaryWriter()`` makes a new folder for every run: ``runs``, with the date and the
+# name of the machine. Look at it with ``tensorboard --logdir runs``.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model = nn.Linear(8, 1).to(device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+with SummaryWriter(logs / "runs" / "lr_0.01") as writer:  # SummaryWriter() in yours
+    for step in range(100):
+        inputs = torch.randn(64, 8, device=device)
+        loss = (model(inputs) - inputs.sum(dim=1, keepdim=True)).square().mean()
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        if step % 10 == 0:  # item() waits for the GPU, so not at every step
+            writer.add_scalar("loss/train", loss.item(), step)
+
+# %%
+
+print("steps logged:", [step for step, _ in read("runs/lr_0.01")])
 folder.cleanup()
 
 # %%
-# Without an argument, ``SummaryWriter()`` makes a new folder below ``runs`` for every
-# run, named after the date and the machine.
-#
 # Learn more
 # ----------
 #

@@ -60,16 +60,23 @@ def scores(model):
     return [round(p, 2) for p in logits.softmax(1)[:, test_targets[0]].tolist()]
 
 
+# %%
+
+
 @torch.no_grad()
 def accuracy(model, batch_size):
-    logits = torch.cat([model(batch) for batch in test_inputs.split(batch_size)])
+    device = next(model.parameters()).device
+    batches = test_inputs.to(device).split(batch_size)
+    logits = torch.cat([model(batch) for batch in batches]).cpu()
     return (logits.argmax(1) == test_targets).float().mean().item()
 
 
 used = copy.deepcopy(model)
 train_scores, train_accuracy = scores(used), accuracy(used, 4)
 print("one sample's score:", train_scores, f" test accuracy {train_accuracy:.2f}")
-print("averages unchanged:", torch.equal(used[1].running_mean, model[1].running_mean))
+unchanged = torch.equal(used[1].running_mean, model[1].running_mean)
+print("averages unchanged:", unchanged)
+assert len(set(train_scores)) > 1 and not unchanged
 
 # %%
 # Tested in evaluation mode
@@ -80,9 +87,11 @@ print("averages unchanged:", torch.equal(used[1].running_mean, model[1].running_
 # running averages, so that the model is a fixed formula, written out for the assert.
 # Go back with :meth:`torch.nn.Module.train` before you train on.
 
-_ = model.eval()
+model.eval()
+eval_scores, eval_accuracy = scores(model), accuracy(model, 4)
 print("train mode:", train_scores, f" test accuracy {train_accuracy:.2f}")
-print("eval mode: ", scores(model), f" test accuracy {accuracy(model, 4):.2f}")
+print("eval mode: ", eval_scores, f" test accuracy {eval_accuracy:.2f}")
+assert len(set(eval_scores)) == 1 and eval_accuracy > train_accuracy + 0.1
 
 hidden = (first(test_inputs) - norm.running_mean) / (norm.running_var + norm.eps).sqrt()
 by_hand = last((hidden * norm.weight + norm.bias).relu())
@@ -106,8 +115,8 @@ ax.legend()
 plt.show()
 
 # %%
-# A pitfall: functions do not know the mode
-# -----------------------------------------
+# When it is not so: functions do not know the mode
+# -------------------------------------------------
 #
 # :func:`torch.nn.functional.dropout` drops by default, whatever the mode of the module
 # that calls it. Use :class:`torch.nn.Dropout`, or pass ``training=self.training`` in
@@ -119,6 +128,32 @@ passed = nn.functional.dropout(ones, training=model.training)
 print("model.training:", model.training)
 print(f"dropout(x):                          {(dropped == 0).float().mean():.0%} zeros")
 print(f"dropout(x, training=model.training): {(passed == 0).float().mean():.0%} zeros")
+
+assert (dropped == 0).any() and not (passed == 0).any()
+
+# %%
+# In your project
+# ---------------
+#
+# Each phase sets its own mode, so that their order does not matter.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model.to(device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+for _epoch in range(2):
+    model.train()  # before the first batch of training
+    for rows in torch.randperm(1000).split(50):
+        outputs, y = model(inputs[rows].to(device)), targets[rows].to(device)
+        nn.functional.cross_entropy(outputs, y).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    model.eval()  # before the first batch of the test
+    tested = accuracy(model, 256)
+
+# %%
+
+print(f"test accuracy {tested:.2f}, left in training mode: {model.training}")
+assert tested > train_accuracy + 0.1
 
 # %%
 # Learn more

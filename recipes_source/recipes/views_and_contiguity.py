@@ -13,7 +13,7 @@ Know from its strides whether reshaping a tensor gives a view or a copy.
 
 Why it matters: a transposed or sliced tensor is a *view*, a second look at the same
 memory. Write to a view and the original changes, write to a copy and it does not.
-``reshape`` returns the one or the other, depending on the tensor it gets.
+``reshape`` returns a view or a copy, depending on the tensor it gets.
 """
 
 # %%
@@ -34,18 +34,19 @@ def clear_small(tensor):
     flat = tensor.reshape(-1)
     flat[flat < 7] = 0
     print(f"{(tensor == 0).sum()} of 6 small values cleared")
+    return (tensor == 0).sum().item()
 
 
-clear_small(torch.arange(1, 13).view(3, 4))
-clear_small(torch.arange(1, 13).view(3, 4).t())
+assert clear_small(torch.arange(1, 13).view(3, 4)) == 6
+assert clear_small(torch.arange(1, 13).view(3, 4).t()) == 0
 
 # %%
 # Memory, shape and strides
 # -------------------------
 #
-# The storage is one long row of numbers. The *stride* of a dimension says how many
-# places further the entry with the next index lies, so entry ``[i, j]`` is at place
-# ``storage_offset() + i * stride(0) + j * stride(1)``. Transposing exchanges two
+# The storage is one long row of numbers. The *stride* of a dimension is the distance,
+# in places, between an entry and the entry with the next index. So entry ``[i, j]`` is
+# at ``storage_offset() + i * stride(0) + j * stride(1)``. Transposing exchanges two
 # strides and moves no number. A tensor is contiguous if its entries, in reading order
 # (row by row), lie one after the other.
 
@@ -60,7 +61,7 @@ tensors = {
 }
 print(f"{'':23} strides  contiguous  shares memory")
 for name, tensor in tensors.items():
-    shares = np.shares_memory(table.numpy(), tensor.numpy())
+    shares = table.untyped_storage().data_ptr() == tensor.untyped_storage().data_ptr()
     print(f"{name:23} {tensor.stride()}   {tensor.is_contiguous()!s:10}  {shares}")
 
 # %%
@@ -114,11 +115,11 @@ print(f"{cleared} of 6 small values cleared")
 assert cleared == 6
 
 # %%
-# Pitfall: a small view keeps all the memory
-# ------------------------------------------
+# When a copy is better: a small view keeps all the memory
+# --------------------------------------------------------
 #
 # A view holds on to its whole storage, and :func:`torch.save` writes the storage. Save
-# a ``clone()`` of a slice, which has a storage of its own size.
+# a ``clone()`` of a slice: its storage holds the slice only.
 
 row = torch.zeros(1000, 1000)[:1]
 for name, tensor in (("row", row), ("row.clone()", row.clone())):
@@ -128,6 +129,22 @@ for name, tensor in (("row", row), ("row.clone()", row.clone())):
     loaded = torch.load(file)
     print(f"{name:11} {loaded.nbytes:,} bytes used,", end=" ")
     print(f"{loaded.untyped_storage().nbytes():,} in the file")
+    assert loaded.untyped_storage().nbytes() == 4000 * (1000 if name == "row" else 1)
+
+# %%
+# In your project
+# ---------------
+#
+# The commonest place is attention: heads are split by a view and joined by a copy.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+x = torch.randn(2, 10, 64, device=device)  # batch, tokens, features
+heads = x.view(2, 10, 4, 16).transpose(1, 2)  # a view, or an error: safe to write
+heads[:, 0] = 0.0  # clears the first head in x, too
+joined = heads.transpose(1, 2).reshape(2, 10, 64)  # to read: either will do
+rows = heads.contiguous().view(2, 4, 160)  # a copy that you ask for by name
+assert x[..., :16].count_nonzero() == 0
+assert torch.equal(joined, x) and rows.data_ptr() != x.data_ptr()
 
 # %%
 # Learn more

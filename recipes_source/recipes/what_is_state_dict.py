@@ -13,8 +13,8 @@ What is a state_dict in PyTorch
 Read what a model and its optimizer remember, and take a snapshot that stays put.
 
 Why it matters: what a model has learned is saved and moved as its ``state_dict``. Put
-that dictionary aside without copying it, and your "best model" goes on training with
-the rest. Nothing warns you; the weights you reload are the last ones.
+this dictionary aside without copying it, and your "best model" goes on training with
+the rest. Nothing warns you, and the weights you reload are the last ones.
 """
 
 # %%
@@ -60,7 +60,9 @@ loss_fn = nn.CrossEntropyLoss()
 @torch.no_grad()
 def evaluate(model):
     model.eval()
-    return loss_fn(model(inputs[50:]), targets[50:]).item()
+    device = next(model.parameters()).device
+    outputs = model(inputs[50:].to(device))
+    return loss_fn(outputs, targets[50:].to(device)).item()
 
 # %%
 
@@ -91,6 +93,7 @@ print("same memory as the model:", entry.data_ptr() == model[0].weight.data_ptr(
 naive, curve, optimizer = train(lambda model: model.state_dict())
 print(f"held-out loss: {min(curve):.2f} when taken, {evaluate(naive):.2f} reloaded")
 print(f"at the last step: {curve[-1]:.2f}")
+assert evaluate(naive) > 1.1 * min(curve)
 
 # %%
 # The idea: copy the tensors too
@@ -106,7 +109,7 @@ print(f"held-out loss: {min(curve):.2f} when taken, {evaluate(copied):.2f} reloa
 truth = stopped.state_dict()
 same = [torch.equal(truth[name], entry) for name, entry in copied.state_dict().items()]
 print(sum(same), "of", len(same), "tensors equal those of the run that stopped")
-assert all(same)
+assert all(same) and abs(evaluate(copied) - min(curve)) < 1e-6
 
 # %%
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
@@ -120,20 +123,46 @@ ax.legend(loc="lower right")
 plt.show()
 
 # %%
-# Pitfall: names decide what loads
-# --------------------------------
+# When it is not so: names decide what loads
+# ------------------------------------------
 #
-# ``torch.compile(model)`` wraps the model and prefixes every name, so its dictionary
-# does not fit the plain model; :meth:`torch.nn.Module.compile` keeps the names. An
-# optimizer's dictionary knows its parameters by position only: keep their order. (The
-# ``"eager"`` backend compiles nothing: the names are all that is looked at here.)
+# A copy fits only a model with the same names. ``torch.compile(model)`` wraps the model
+# and prefixes every name. :meth:`torch.nn.Module.compile` keeps the names. (The
+# ``"eager"`` backend compiles nothing: only the names are looked at here.)
 
 wrapped = torch.compile(model, backend="eager").state_dict()
 print("wrapped: ", *list(wrapped)[:2], len(wrapped.keys() & truth.keys()), "in common")
 model.compile(backend="eager")
 print("in place:", *list(model.state_dict())[:2])
-state = optimizer.state_dict()["state"]
-print("optimizer:", list(state), "each with", *state[0])
+assert not wrapped.keys() & truth.keys() and model.state_dict().keys() == truth.keys()
+
+# %%
+# An optimizer's ``state_dict`` knows parameters by position only, so build them in the
+# same order. ``state`` holds its running averages, ``param_groups`` its settings.
+
+saved = optimizer.state_dict()
+print("state:", list(saved["state"]), "each with", *saved["state"][0])
+group = saved["param_groups"][0]
+print("param_groups: lr", group["lr"], "betas", group["betas"], "for", group["params"])
+
+# %%
+# In your project
+# ---------------
+#
+# A copy on the CPU costs no memory of the GPU. ``deepcopy`` would keep it there.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model, best = make_model().to(device), float("inf")
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+for x, y in zip(inputs[:50].split(10), targets[:50].split(10), strict=True):
+    model.train()
+    loss_fn(model(x.to(device)), y.to(device)).backward()
+    optimizer.step()
+    optimizer.zero_grad()
+    if (loss := evaluate(model)) < best:
+        best, state = loss, model.state_dict()
+        kept = {name: tensor.to("cpu", copy=True) for name, tensor in state.items()}
+model.load_state_dict(kept)  # the best, not the last
 
 # %%
 # Learn more
