@@ -51,6 +51,7 @@ sphinx_gallery_conf = {
     "doc_module": ("torch", "torchvision"),
     "capture_repr": (),  # a page shows what is printed, as a script does
     "image_scrapers": ("matplotlib",),
+    "image_srcset": ("2x",),  # sharp on screens with more pixels
     "thumbnail_size": (480, 240),
     "default_thumb_file": str(ROOT / "docs/_static/no_figure.png"),
     "reset_modules": ("matplotlib",),
@@ -59,7 +60,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 0,
     "show_signature": True,
     "remove_config_comments": True,
-    "css": ("sg_gallery",),  # the other files are for what no page has
+    "css": (),  # site.css has what pages need
 }
 
 # -- Links to other projects -----------------------------------------------------------
@@ -92,6 +93,8 @@ html_static_path = ["docs/_static"]
 html_css_files = ["site.css", ("print.css", {"media": "print"})]
 html_js_files = ["site.js"]
 templates_path = ["_templates"]
+html_math_renderer = "mathml"  # of recipe_site: written by the build, not by a script
+html_use_index = False  # docs/api_index.rst is one of names
 pygments_style = "bw"  # the colours, for light and dark, are in site.css
 html_show_sphinx = False
 html_copy_source = False

@@ -48,6 +48,7 @@ EVENTS = (
     Handler("builder-inited", 500, markup.plain_permalinks, "the theme set its own before"),
     Handler("recipes-published", 500, catalogue.update, "before Sphinx looks for pages"),
     Handler("source-read", 500, recipe_page.frame, "Sphinx parses the page with it"),
+    Handler("doctree-read", 500, markup.mark_long_lines, "before it is kept"),
     Handler("env-updated", 500, addresses.check_kept, "in each build, even if it reads no page"),
     Handler("env-updated", 500, machines.newly_dated, "says which pages to write"),
     Handler("write-started", 500, menu.begin, "all titles are known, no process has begun"),
@@ -72,6 +73,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
         app.add_directive(name, directive)
     for node, html in markup.NODES.items():
         app.add_node(node, override=True, html=html)
+    app.add_html_math_renderer(*markup.MATH)
     source_lines.translate_warnings(app)
     for handler in EVENTS:
         app.connect(handler.event, handler.call, priority=handler.priority)
