@@ -80,7 +80,7 @@ intersphinx_timeout = 5  # seconds
 linkcheck_timeout = 20  # seconds
 linkcheck_retries = 2
 linkcheck_ignore = [  # the filter's addresses, and what is there once the site is published
-    r"\.\./\.\./index\.html\?tag=", r"https://colab\.research", r"https://github\.com/.*/issues/new",
+    r"\.\./\.\./index\.html\?tag=", r"[\w-]+\.md$", r"https://colab\.research", r"https://github\.com/.*/issues/new",
 ]  # fmt: skip
 
 # -- HTML ------------------------------------------------------------------------------
@@ -90,7 +90,7 @@ html_theme_options = {"navigation_depth": 3, "style_external_links": False}
 html_title = "PyTorch Recipes"
 html_favicon = "docs/_static/favicon.svg"
 html_static_path = ["docs/_static"]
-html_css_files = ["site.css", ("print.css", {"media": "print"})]
+html_css_files = ["site.css", "recipe.css"]
 html_js_files = ["site.js"]
 templates_path = ["_templates"]
 html_math_renderer = "mathml"  # of recipe_site: written by the build, not by a script
@@ -137,4 +137,3 @@ redirects = {}
 # -- Repository ------------------------------------------------------------------------
 
 github_repository = os.environ.get("GITHUB_REPOSITORY", "")  # owner/name
-html_theme_options["vcs_pageview_mode"] = "edit"

@@ -9,8 +9,7 @@ below them are for events.
 Result: every picture has ``width`` and ``height``; a figure is a link to its largest file, has the
 small copies of ``pictures``, is loaded when it is needed, and its text is its title; a table
 scrolls in a box of its own; an output with long lines is marked, so that they wrap; formulas are
-MathML; the fonts are not in the site. What else a page loads, ``sphinx_gallery_conf["css"]`` and
-``_templates/layout.html`` say.
+MathML; the fonts are not in the site, and no page loads what it does without.
 """
 
 import re
@@ -19,6 +18,7 @@ from collections.abc import Iterator
 from functools import cache
 from html import escape, unescape
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
@@ -33,6 +33,10 @@ from recipe_gallery.files import write
 from . import pictures
 
 logger = logging.getLogger(__name__)
+UNUSED = (  # files of others without which every page does
+    "pygments.css", "copybutton.css",  # site.css has what is in them
+    "jquery.js", "_sphinx_javascript_frameworks_compat.js", "sg-tags.js",
+)  # fmt: skip
 FONTS = "_static/fonts", "_static/css/fonts"
 DOUBLE = "_2_00x"  # in the name of a figure for screens with twice as many pixels
 LONG_LINE = 90  # characters; more do not fit into the box of an output on a desk
@@ -160,6 +164,12 @@ def outputs(doctree: nodes.document) -> Iterator[nodes.literal_block]:
 def plain_permalinks(app: Sphinx) -> None:
     """Mark the link of a heading to itself by a letter, not by one of the theme's icon font."""
     app.config.html_permalinks_icon = "#"
+
+
+def leave_out(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
+    """Have a page ask for no file that it does without."""
+    for kind in ("css_files", "script_files"):
+        context[kind] = [f for f in context[kind] if not str(f.filename).endswith(UNUSED)]
 
 
 def drop_fonts(app: Sphinx) -> None:
