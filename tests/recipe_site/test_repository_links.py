@@ -7,7 +7,8 @@ import pytest
 import yaml
 from conftest import LEAD, ROOT
 
-from recipe_site.repository_links import check_repository, edit_link, launch_links
+from recipe_site.page_foot import source_of
+from recipe_site.repository_links import check_repository, file_link, launch_links
 
 pytestmark = [pytest.mark.unit, pytest.mark.quick]
 MADE = {"python": "3.11.7", "torch": "2.14.1", "platform": "Linux x86_64"}
@@ -26,9 +27,7 @@ def addresses(repository: str) -> list[str]:
 
 def test_no_repository_no_links() -> None:
     """Absent, not broken."""
-    context = {}
-    edit_link(SimpleNamespace(config=config("")), "index", "", context, None)
-    assert addresses("") == [] and context == {}
+    assert addresses("") == [] and file_link(config(""), "index.rst", "edit") == ""
 
 
 def test_report_fills_in_the_form() -> None:
@@ -46,14 +45,14 @@ def test_report_fills_in_the_form() -> None:
     [
         (f"recipes/recipes/{LEAD}", f"recipes_source/recipes/{LEAD}.py"),
         ("recipes/recipes/index", "recipes_source/recipes/GALLERY_HEADER.rst"),
+        ("docs/building", "docs/building.rst"),
     ],
 )
 def test_edit_leads_to_what_is_written_by_hand(page: str, source: str) -> None:
     """Never to a generated file."""
-    context = {"meta": None}
-    edit_link(SimpleNamespace(config=config("o/r")), page, "", context, None)
-    assert context["meta"]["github_url"] == f"https://github.com/o/r/edit/main/{source}"
-    assert (ROOT / source).is_file()
+    assert source_of(page) == source and (ROOT / source).is_file()
+    address = file_link(config("o/r"), source, "edit")
+    assert address == f"https://github.com/o/r/edit/main/{source}"
 
 
 @pytest.mark.parametrize("wrong", ["name", "https://github.com/o/r", "o/r/s", 'o/r"><'])
