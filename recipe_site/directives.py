@@ -36,7 +36,7 @@ PROJECTS = ("torch", "torchvision")  # whose names the index lists
 API_FILTER = """<form class="api-filter" role="search" aria-label="Filter the names"><p><label>
 <input type="search" placeholder="Filter by name" aria-label="Filter by name"></label>
 <output>{0} names</output></p></form>"""
-MANY = 5  # recipes that a name of the index shows at once
+MANY = 3  # recipes that a name of the index shows at once
 
 
 def link(slug: str) -> str:
@@ -144,8 +144,9 @@ class LearningPath(Directive):
             for entry in members:
                 before = [f":ref:`{numbers[s]} <{layout.label(s)}>`" for s in entry.after]
                 after = f" (after {', '.join(before)})" if before else ""
-                lines += [f"{numbers[entry.slug]}. {link(entry.slug)}{after}", ""]
-                lines += ["   " + entry.outcome, ""]
+                number = f"{numbers[entry.slug]}. "
+                lines += [f"{number}{link(entry.slug)}{after}", ""]
+                lines += [" " * len(number) + entry.outcome, ""]
         return self.parsed(lines, allow_section_headings=True)
 
 

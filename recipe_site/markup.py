@@ -156,7 +156,7 @@ def mark_long_lines(app: Sphinx, doctree: nodes.document) -> None:
 
 def outputs(doctree: nodes.document) -> Iterator[nodes.literal_block]:
     """The blocks in which a page shows what its cells printed."""
-    for box in doctree.findall(nodes.container):
+    for box in doctree.findall(nodes.Element):
         if "sphx-glr-script-out" in box["classes"]:
             yield from box.findall(nodes.literal_block)
 

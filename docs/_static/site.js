@@ -93,15 +93,15 @@ for (const link of document.querySelectorAll(".figure-link"))
     dialog.showModal();
   });
 
-// -- Groups of cards open one by one on phones ----------------------------------------------
-for (const group of document.querySelectorAll(".recipe-filter ~ section")) {
+// -- Groups of cards, or of names, open one by one on phones ---------------------------------
+for (const group of document.querySelectorAll(":is(.recipe-filter, .api-filter) ~ section")) {
   const heading = group.querySelector("h2, h3");
-  const cards = group.querySelectorAll(".recipe-card").length;
+  const members = group.querySelectorAll(".recipe-card, .api-index > dt").length;
   const button = document.createElement("button");
   button.type = "button";
   button.className = "group-switch";
   button.textContent = heading.firstChild.textContent;
-  button.append(Object.assign(document.createElement("span"), { textContent: cards }));
+  button.append(Object.assign(document.createElement("span"), { textContent: members }));
   const show = (shown) => {
     group.classList.toggle("open", shown);
     button.setAttribute("aria-expanded", shown);
@@ -118,6 +118,7 @@ for (const form of document.querySelectorAll(".api-filter")) {
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", () => {
     const words = form.querySelector("input").value.toLowerCase().split(/\s+/).filter(Boolean);
+    form.classList.toggle("filtering", words.length > 0);
     for (const name of names) {
       const text = name.textContent.toLowerCase();
       name.hidden = name.nextElementSibling.hidden = !words.every((word) => text.includes(word));
