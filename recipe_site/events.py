@@ -53,6 +53,7 @@ EVENTS = (
     Handler("doctree-read", 500, markup.mark_long_lines, "before it is kept"),
     Handler("env-updated", 500, addresses.check_kept, "in each build, even if it reads no page"),
     Handler("env-updated", 500, page_foot.newly_dated, "says which pages to write"),
+    Handler("env-updated", 500, menu.newly_packed, "says which pages to write"),
     Handler("write-started", 500, menu.begin, "all titles are known, no process has begun"),
     Handler("html-page-context", 400, recipe_page.head_tags, "before opengraph reads it, at 500"),
     Handler("html-page-context", 500, menu.add, "whenever"),
