@@ -28,8 +28,11 @@ def figure(*photographs: tuple[int, int, int, int]) -> Image.Image:
 
 
 def near(found: list[tuple], expected: list[tuple]) -> bool:
+    """Whether these are the same boxes, but for the width of a line."""
     return len(found) == len(expected) and all(
-        abs(a - b) <= 3 for one, two in zip(found, expected, strict=True) for a, b in zip(one, two)
+        abs(side - other) <= 3
+        for box, wanted in zip(found, expected, strict=True)
+        for side, other in zip(box, wanted, strict=True)
     )
 
 
