@@ -3,7 +3,7 @@
 Problem: Sphinx-Gallery links every variable to the class of its value. In a recipe that is every
 second word, and a third of these links lead to ``torch.Tensor``.
 Usage: ``finish(folder)`` on what was typeset, before it is published.
-Result: ``nn.Linear`` and ``optimizer.zero_grad`` are links, ``optimizer`` and ``x`` are not; the
+Result: ``nn.Linear`` is a link, and so is a method of a variable, but not the variable itself; the
 index of names lists what the pages link to.
 """
 

@@ -58,7 +58,7 @@ def needs(entry: Entry, root: Path) -> str:
         header = read_header(script.read_text("utf-8")) if script.is_file() else Header()
     except ValueError:  # the run stage says what is wrong
         header = Header()
-    found = [f"{header.cpus:g} processes"] if header.cpus > 1 else []
+    found = ["several processes"] if header.cpus > 1 else []
     found += [f"{header.gpus:g} GPU"] if header.gpus else []
     found += [NEEDS.get(tool, tool) for tool in header.requires]
     return f"needs {', '.join(found)}" if found else ""
@@ -122,7 +122,8 @@ class RecipeCards(Directive):
         pictures = (self.root / layout.THUMBNAILS).glob(f"sphx_glr_{entry.slug}_thumb.*")
         for picture in sorted(pictures)[:1]:
             lines += [f"   .. image:: /{layout.THUMBNAILS}/{picture.name}"]
-            lines += ["      :alt:", "      :loading: lazy", ""]
+            first = self.arguments and self.env.docname == self.config.root_doc
+            lines += ["      :alt:", "" if first else "      :loading: lazy", ""]
         lines += [f"   :ref:`{entry.title} <{layout.label(entry.slug)}>`", ""]
         lines += [f"   {entry.outcome}", "", "   .. rst-class:: recipe-tags", ""]
         tags = ", ".join(entry.tags)

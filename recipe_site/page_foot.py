@@ -15,6 +15,8 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
+from recipe_gallery.files import read_json
+
 from . import catalogue, layout, repository_links
 from .addresses import commits
 
@@ -34,12 +36,16 @@ def add(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> N
     entry = catalogue.find(root, page)
     source, known = source_of(page), page in app.env.found_docs
     changed = commits(root).get(source, [""])[0] if known else ""
+    made_with = {}
+    if entry:
+        made_with = read_json(root / layout.published(entry.slug)).get("made with", {})
     context["foot"] = {
         "version": config.release,
         "changed": changed.partition("T")[0],
         "licence": (root / LICENCE).read_text("utf-8").partition("\n")[0].strip(),
         "licence_link": repository_links.file_link(config, LICENCE, "blob"),
         "edit": repository_links.file_link(config, source, "edit") if known else "",
+        "report": repository_links.report_link(entry.slug, config, made_with) if entry else "",
         "feed": f"{config.html_baseurl}feed.xml" if config.html_baseurl else "",
         "markdown": f"{entry.slug}.md" if entry else "",
     }

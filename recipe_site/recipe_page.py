@@ -21,8 +21,6 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
-from recipe_gallery.files import read_json
-
 from . import catalogue, layout
 from .catalogue import Entry
 from .directives import link, needs, times
@@ -51,7 +49,7 @@ def framed(text: str, entry: Entry, env: BuildEnvironment) -> str:
     """The rst of a recipe's page with what is said around the recipe."""
     if top := TOP.search(text):
         copies = f"\n{IN_YOUR_PROJECT}\n" in text
-        below = facts(entry, launched(entry, env), copies, Path(env.srcdir))
+        below = facts(entry, launch_links(entry.slug, env.config), copies, Path(env.srcdir))
         outcome = f".. rst-class:: recipe-outcome\n\n{top[2]}"
         text = f"{text[: top.start(2)]}{outcome}\n{below}\n{text[top.end() :]}"
     if entry.related:
@@ -81,12 +79,6 @@ def facts(entry: Entry, launch: list[str], copies: bool, root: Path) -> str:
         first = ", ".join(map(link, entry.after))
         lines += [".. rst-class:: recipe-after", "", f"Read before: {first}", ""]
     return "\n".join([*lines, ".. raw:: html", "", f"   {CONTENTS}", ""])
-
-
-def launched(entry: Entry, env: BuildEnvironment) -> list[str]:
-    """The rst of the links that run a recipe elsewhere."""
-    published = read_json(Path(env.srcdir, layout.published(entry.slug)))
-    return launch_links(entry.slug, env.config, published.get("made with", {}))
 
 
 def head_tags(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
