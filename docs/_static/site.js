@@ -93,23 +93,31 @@ for (const link of document.querySelectorAll(".figure-link"))
     dialog.showModal();
   });
 
-// -- Groups of cards, or of names, open one by one on phones ---------------------------------
+// -- Groups of cards, or of names, open one by one on phones: their headings become buttons ---
+const phone = matchMedia("(max-width: 600px)");
 for (const group of document.querySelectorAll(":is(.recipe-filter, .api-filter) ~ section")) {
   const heading = group.querySelector("h2, h3");
-  const members = group.querySelectorAll(".recipe-card, .api-index > dt").length;
+  const text = heading.firstChild;
   const button = document.createElement("button");
   button.type = "button";
-  button.className = "group-switch";
-  button.textContent = heading.firstChild.textContent;
-  button.append(Object.assign(document.createElement("span"), { textContent: members }));
+  button.dataset.members = group.querySelectorAll(".recipe-card, .api-index > dt").length;
   const show = (shown) => {
     group.classList.toggle("open", shown);
     button.setAttribute("aria-expanded", shown);
   };
-  show(location.hash === `#${group.id}`);
-  button.addEventListener("click", () => show(!group.classList.contains("open")));
+  const arrange = () => {
+    if (!phone.matches) return button.replaceWith(text);
+    button.append(text);
+    heading.prepend(button);
+  };
+  const follow = () => location.hash === `#${group.id}` && show(true);
+  show(false);
+  follow();
+  arrange();
   group.classList.add("recipe-group");
-  heading.after(button);
+  button.addEventListener("click", () => show(!group.classList.contains("open")));
+  phone.addEventListener("change", arrange);
+  addEventListener("hashchange", follow);
 }
 
 // -- The filter of the index of names -------------------------------------------------------
