@@ -52,6 +52,7 @@ sphinx_gallery_conf = {
     "doc_module": ("torch", "torchvision"),
     "capture_repr": (),  # a page shows what is printed, as a script does
     "image_scrapers": ("matplotlib",),
+    "image_srcset": ("2x",),  # sharp on screens with more pixels
     "thumbnail_size": (480, 240),
     "default_thumb_file": str(ROOT / "docs/_static/no_figure.png"),
     "reset_modules": ("matplotlib",),
@@ -60,7 +61,7 @@ sphinx_gallery_conf = {
     "min_reported_time": 0,
     "show_signature": True,
     "remove_config_comments": True,
-    "css": ("sg_gallery",),  # the other files are for what no page has
+    "css": (),  # site.css has what pages need
 }
 
 # -- Links to other projects -----------------------------------------------------------
@@ -80,7 +81,7 @@ intersphinx_timeout = 5  # seconds
 linkcheck_timeout = 20  # seconds
 linkcheck_retries = 2
 linkcheck_ignore = [  # the filter's addresses, and what is there once the site is published
-    r"\.\./\.\./index\.html\?tag=", r"https://colab\.research", r"https://github\.com/.*/issues/new",
+    r"\.\./\.\./index\.html\?tag=", r"[\w-]+\.md$", r"https://colab\.research", r"https://github\.com/.*/issues/new",
 ]  # fmt: skip
 
 # -- HTML ------------------------------------------------------------------------------
@@ -90,9 +91,11 @@ html_theme_options = {"navigation_depth": 3, "style_external_links": False}
 html_title = "PyTorch Recipes"
 html_favicon = "docs/_static/favicon.svg"
 html_static_path = ["docs/_static"]
-html_css_files = ["site.css", ("print.css", {"media": "print"})]
+html_css_files = ["site.css", "recipe.css"]
 html_js_files = ["site.js"]
 templates_path = ["_templates"]
+html_math_renderer = "mathml"  # of recipe_site: written by the build, not by a script
+html_use_index = False  # docs/api_index.rst is one of names
 pygments_style = "bw"  # the colours, for light and dark, are in site.css
 html_show_sphinx = False
 html_copy_source = False
@@ -135,4 +138,3 @@ redirects = {}
 # -- Repository ------------------------------------------------------------------------
 
 github_repository = os.environ.get("GITHUB_REPOSITORY", "")  # owner/name
-html_theme_options["vcs_pageview_mode"] = "edit"

@@ -188,7 +188,7 @@ def index_page(header: str, path: Iterable[Entry]) -> str:
         path: the recipes in the order of their pages' buttons "next" and "previous".
     """
     label = f"sphx_glr_{layout.PAGES.replace('/', '_')}"
-    lines = [f".. _{label}:", "", header.strip(), "", ".. recipe-cards::", ""]
+    lines = [f".. _{label}:", "", header.strip(), "", ".. learning-path::", ""]
     lines += [".. toctree::", "   :hidden:", "", *(f"   /{entry.docname}" for entry in path)]
     return "\n".join(lines) + "\n"
 

@@ -1,16 +1,16 @@
-"""The directives of this site: cards, the index of names, the table of times, the packs.
+"""The directives that show recipes: cards, the learning path, the index of names.
 
 Problem: lists that are kept by hand drift away from what the pages say.
 Usage: ``.. recipe-cards::`` shows all recipes below a heading for each group, in the order of the
 learning path, with a filter, and ``.. recipe-cards:: slug slug`` these, in this order;
-``.. api-index::``, ``.. recipe-times::`` and ``.. take-away::`` have no arguments.
-Result: what the catalogue, the executions and the verification say now. A page that shows
-it depends on the files that it is made of, so it is read again when one of them changes.
+``.. learning-path::`` and ``.. api-index::`` have no arguments.
+Result: what the catalogue and the pages say now. A page that shows it depends on the files that
+it is made of, so it is read again when one of them changes.
 """
 
 import re
 from collections.abc import Iterable
-from itertools import groupby
+from itertools import groupby, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,9 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
-from recipe_gallery.files import read_json, write_json
+from recipe_gallery import Header
+from recipe_gallery.files import read_json
+from recipe_gallery.header import read_header
 from recipe_gallery.links import api_links
 
 from . import catalogue, layout
@@ -30,32 +32,12 @@ FILTER = """<form class="recipe-filter" role="search" aria-label="Filter the rec
 </label></p><fieldset aria-label="Filter by tags">{0}</fieldset>
 <p><output>{1} of {1} recipes</output><button type="reset" hidden>Show all</button></p></form>"""
 BOX = '<label><input type="checkbox" name="tag" value="{0}">{0}</label>'
+NEEDS = {"c++": "a C++ compiler", "torchrun": "Linux or macOS"}  # by what headers require
 PROJECTS = ("torch", "torchvision")  # whose names the index lists
-TIMES = (
-    "Recipe", "Wall, s", "CPU, s", "Peak, MB", "Executed on", "Verified on", "Script, notebook",
-)  # fmt: skip
-PACKS = {  # by how their names end
-    "site.zip": "The site: unpack it and open index.html",
-    "scripts.zip": "All scripts",
-    "notebooks.zip": "All notebooks, with outputs",
-    ".epub": "The book, for an e-reader",
-}
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]], name: str = "") -> list[str]:
-    """The rst of a table.
-
-    Args:
-        head: the cells of its first row.
-        rows: the cells of the others.
-        name: its class in HTML.
-    """
-    lines = [".. list-table::", "   :header-rows: 1"]
-    lines += [f"   :class: {name}"] if name else []
-    lines.append("")
-    for row in (head, *rows):
-        lines += [f"   {' ' if i else '*'} - {cell}".rstrip() for i, cell in enumerate(row)]
-    return lines
+API_FILTER = """<form class="api-filter" role="search" aria-label="Filter the names"><p><label>
+<input type="search" placeholder="Filter by name" aria-label="Filter by name"></label>
+<output>{0} names</output></p></form>"""
+MANY = 3  # recipes that a name of the index shows at once
 
 
 def link(slug: str) -> str:
@@ -76,6 +58,19 @@ def times(entry: Entry, root: Path) -> str:
     published = read_json(root / layout.published(entry.slug))
     seconds = max(1, round(published["cpu"])) if published.get("executed") else 0
     return f"{entry.minutes} min to read" + (f" · {seconds} s to run" if seconds else "")
+
+
+def needs(entry: Entry, root: Path) -> str:
+    """What a recipe needs that not every machine has, "" if nothing."""
+    script = root / layout.script(entry.slug)
+    try:
+        header = read_header(script.read_text("utf-8")) if script.is_file() else Header()
+    except ValueError:  # the run stage says what is wrong
+        header = Header()
+    found = ["several processes"] if header.cpus > 1 else []
+    found += [f"{header.gpus:g} GPU"] if header.gpus else []
+    found += [NEEDS.get(tool, tool) for tool in header.requires]
+    return f"needs {', '.join(found)}" if found else ""
 
 
 class Directive(SphinxDirective):
@@ -139,101 +134,80 @@ class RecipeCards(Directive):
         pictures = (self.root / layout.THUMBNAILS).glob(f"sphx_glr_{entry.slug}_thumb.*")
         for picture in sorted(pictures)[:1]:
             lines += [f"   .. image:: /{layout.THUMBNAILS}/{picture.name}"]
-            lines += ["      :alt:", "      :loading: lazy", ""]
+            first = self.arguments and self.env.docname == self.config.root_doc
+            lines += ["      :alt:", "" if first else "      :loading: lazy", ""]
         lines += [f"   :ref:`{as_rst(entry.title)} <{layout.label(entry.slug)}>`", ""]
         lines += [f"   {as_rst(entry.outcome)}", "", "   .. rst-class:: recipe-tags", ""]
-        facts = filter(None, (times(entry, self.root), ", ".join(entry.tags)))
+        tags = ", ".join(entry.tags)
+        facts = filter(None, (times(entry, self.root), needs(entry, self.root), tags))
         return [*lines, f"   {' · '.join(facts)}", ""]
 
 
-class ApiIndex(Directive):
-    """A table of the documented names that recipes use in code or prose.
+class LearningPath(Directive):
+    """All recipes as a numbered list in the order to read them, with what each builds on."""
 
-    Each has a link to the reference and to its recipes, in the order of the learning path.
+    def run(self) -> list[nodes.Node]:
+        """The nodes of the list."""
+        self.depends_on(layout.CATALOGUE)
+        recipes = catalogue.read(self.root)
+        numbers = {entry.slug: number for number, entry in enumerate(recipes, 1)}
+        lines = []
+        for group, members in groupby(recipes, lambda entry: entry.group):
+            lines += [group, "-" * max(6, len(group)), "", ".. rst-class:: learning-path", ""]
+            for entry in members:
+                before = [f":ref:`{numbers[s]} <{layout.label(s)}>`" for s in entry.after]
+                after = f" (after {', '.join(before)})" if before else ""
+                number = f"{numbers[entry.slug]}. "
+                lines += [f"{number}{link(entry.slug)}{after}", ""]
+                lines += [" " * len(number) + entry.outcome, ""]
+        return self.parsed(lines, allow_section_headings=True)
+
+
+class ApiIndex(Directive):
+    """The documented names that recipes use in code or prose, by module.
+
+    Each has a link to the reference and to its recipes, in the order of the learning path; of
+    many the first few are shown, the others when they are asked for.
     """
 
     def run(self) -> list[nodes.Node]:
-        """The nodes of the table."""
+        """The nodes of the filter and of the lists."""
         names = (self.root / layout.PAGES).glob("*.codeobj.json")
         self.depends_on(layout.CATALOGUE, *sorted(names))
         inventories = self.config.intersphinx_mapping
         known = api_links({name: inventories[name] for name in PROJECTS}, self.root)
-        rows = [
-            (f":py:obj:`{name}`", ", ".join(link(entry.slug) for entry in entries))
-            for name, entries in catalogue.api_names(self.root, known).items()
-        ]
-        return self.parsed(table(("Name", "Recipes"), rows, "api-index"))
-
-
-class RecipeTimes(Directive):
-    """A table of what the last execution of each recipe cost, and when it was verified.
-
-    One row per recipe: a link to its page, its times and memory, the date on which
-    script and notebook printed what the page shows with the seconds that each took (``make
-    verify``). Below it, the devices that were verified, too.
-    """
-
-    def run(self) -> list[nodes.Node]:
-        """The nodes of the table and of the list."""
-        files = (layout.SUMMARY, layout.VERIFIED, layout.VERIFIED_DEVICES)
-        for file in files:
-            if not (self.root / file).exists():  # which would count as a change in each build
-                write_json(self.root / file, {})
-        self.depends_on(*files)
-        summary, verified, devices = (read_json(self.root / file) for file in files)
-        costs = {layout.slug_of(docname): cost for docname, cost in summary.items()}
-        executed = {slug: cost for slug, cost in costs.items() if slug and cost.get("executed")}
-        if not executed:
-            return self.parsed(["No recipe has been executed yet."])
-        total = sum(cost["cpu"] for cost in executed.values())
-        lines = [f"{len(executed)} recipes, {total:.0f} s of CPU time together.", ""]
-        rows = []
-        for slug, cost in sorted(executed.items(), key=lambda item: (-item[1]["cpu"], item[0])):
-            numbers = (f"{cost['wall']:.1f}", f"{cost['cpu']:.1f}", f"{cost['peak']:.0f}")
-            proof = proven(cost, verified.get(layout.docname(slug), {}))
-            rows.append((link(slug), *numbers, cost["made with"]["date"], *proof))
-        for slug, cost in sorted(costs.items()):
-            if why := slug and cost.get("skipped"):
-                rows.append((link(slug), "", "", "", "", "not executed", why))
-        lines += [*table(TIMES, rows), ""]
-        for name, result in sorted(devices.items()):
-            count = len(result["recipes"])
-            lines.append(f"- {name}: {count} scripts, {result['date']}, torch {result['torch']}")
-        return self.parsed(lines)
-
-
-def proven(cost: dict, result: dict) -> tuple[str, str]:
-    """The date of a verification of what is published now, and its seconds.
-
-    Args:
-        cost: of the recipe, from ``layout.SUMMARY``.
-        result: of the recipe, from ``layout.VERIFIED``; empty if there is none.
-    """
-    if result.get("made of") != cost["made of"]:
-        return "not yet", ""
-    forms = [result["script"], result["notebook"]]
-    if result["page"]["problem"] or any(form["problem"] for form in forms):
-        return "it differs", ""
-    return result["date"], ", ".join(f"{form['seconds']:.0f} s" for form in forms)
-
-
-class TakeAway(Directive):
-    """A list of the packs with their sizes, or the commands that make them."""
-
-    def run(self) -> list[nodes.Node]:
-        """The nodes of the list."""
+        found = catalogue.api_names(self.root, known)
         lines = []
-        for path in layout.packs(self.root):
-            self.depends_on(path)
-            what = next(words for end, words in PACKS.items() if path.name.endswith(end))
-            address = path.relative_to(self.root).as_posix()
-            size = f"{path.stat().st_size / 1e6:.1f} MB"
-            lines.append(f"- :download:`{what} </{address}>`, {size}")
-        missing = "The book and the zip files are made by ``make epub zips html``."
-        return self.parsed(lines or [missing])
+        for module, members in groupby(sorted(found, key=by_module), module_of):
+            lines += [module, "-" * max(6, len(module)), "", ".. rst-class:: api-index", ""]
+            for name in members:
+                lines += [f":py:obj:`{name}`", *self.recipes(found[name]), ""]
+        form = nodes.raw("", API_FILTER.format(len(found)), format="html")
+        parsed = self.parsed(lines, allow_section_headings=True)
+        return [addnodes.only("", form, expr="not epub"), *parsed]
+
+    def recipes(self, entries: list[Entry]) -> list[str]:
+        """The rst of the links to some recipes, as what a name stands for in a list."""
+        links = [f"- {link(entry.slug)}" for entry in entries]
+        if len(links) <= MANY + 1:
+            return [f"   {line}" for line in links]
+        rest = f"<details><summary>and {len(links) - MANY} more</summary>"
+        parts = (links[:MANY], ["", ".. raw:: html", "", f"   {rest}", ""], links[MANY:])
+        end = ["", ".. raw:: html", "", "   </details>"]
+        return [f"   {line}".rstrip() for line in [*parts[0], *parts[1], *parts[2], *end]]
 
 
-DIRECTIVES = {
-    "recipe-cards": RecipeCards, "api-index": ApiIndex,
-    "recipe-times": RecipeTimes, "take-away": TakeAway,
-}  # fmt: skip
+def module_of(name: str) -> str:
+    """The module of a documented name, ``torch.Tensor`` for what tensors can do."""
+    if name.startswith("torch.Tensor"):
+        return "torch.Tensor"
+    *modules, _ = name.split(".")
+    return ".".join(takewhile(str.islower, modules))
+
+
+def by_module(name: str) -> tuple[str, str]:
+    """The order of the index."""
+    return module_of(name), name
+
+
+DIRECTIVES = {"recipe-cards": RecipeCards, "learning-path": LearningPath, "api-index": ApiIndex}

@@ -19,16 +19,18 @@ from . import (
     addresses,
     catalogue,
     command_line,
+    directives,
     failed,
     machines,
     markup,
     menu,
+    page_foot,
     recipe_page,
     repository_links,
     search,
     source_lines,
+    tables,
 )
-from .directives import DIRECTIVES
 
 logger = logging.getLogger(__name__)
 
@@ -51,14 +53,17 @@ EVENTS = (
     Handler("builder-inited", 500, markup.plain_permalinks, "the theme set its own before"),
     Handler("recipes-published", 500, catalogue.update, "before Sphinx looks for pages"),
     Handler("source-read", 500, recipe_page.frame, "Sphinx parses the page with it"),
+    Handler("doctree-read", 500, markup.mark_long_lines, "before it is kept"),
     Handler("env-updated", 500, addresses.check_kept, "in each build, even if it reads no page"),
-    Handler("env-updated", 500, machines.newly_dated, "says which pages to write"),
+    Handler("env-updated", 500, page_foot.newly_dated, "says which pages to write"),
+    Handler("env-updated", 500, menu.newly_packed, "says which pages to write"),
     Handler("env-updated", 500, failed.changed, "says which pages to write"),
     Handler("write-started", 500, menu.begin, "all titles are known, no process has begun"),
     Handler("html-page-context", 400, recipe_page.head_tags, "before opengraph reads it, at 500"),
     Handler("html-page-context", 500, menu.add, "whenever"),
+    Handler("html-page-context", 500, page_foot.add, "whenever"),
     Handler("html-page-context", 500, failed.mark, "whenever"),
-    Handler("html-page-context", 500, repository_links.edit_link, "whenever"),
+    Handler("html-page-context", 600, markup.leave_out, "all extensions have added theirs"),
     Handler("html-page-context", 600, machines.head_tags, "below what opengraph adds, at 500"),
     Handler("html-collect-pages", 400, addresses.remove_pages, "before redirects, at 500"),
     Handler("html-collect-pages", 500, search.write, "all pages are read"),
@@ -75,10 +80,11 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("github_repository", "", "env", str)  # owner/name
     app.add_config_value("github_branch", "main", "env", str)  # of the sources
     app.add_config_value("github_site_branch", "gh-pages", "env", str)  # of the built site
-    for name, directive in DIRECTIVES.items():
+    for name, directive in (directives.DIRECTIVES | tables.DIRECTIVES).items():
         app.add_directive(name, directive)
     for node, html in markup.NODES.items():
         app.add_node(node, override=True, html=html)
+    app.add_html_math_renderer(*markup.MATH)
     source_lines.translate_warnings(app)
     for handler in EVENTS:
         app.connect(handler.event, handler.call, priority=handler.priority)

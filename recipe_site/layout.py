@@ -27,6 +27,7 @@ VERIFIED_DEVICES = "docs/verified_devices.json"  # kept in the repository
 
 DATA = "data"  # the real data sets
 COMPILED = "_build/compiled"  # what torch.compile made, to be found again
+TAKE_AWAY = f"{DOCS}/take_away"  # the page that offers what is in these
 PACKS = "_build/take_away"
 BOOK = "_build/epub"
 

@@ -18,7 +18,6 @@ from typing import Any
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from sphinx.application import Sphinx
-from sphinx.environment import BuildEnvironment
 
 from recipe_gallery import Cell
 from recipe_gallery.files import read_json, write
@@ -181,12 +180,3 @@ def write_files(app: Sphinx) -> None:
             write(site / name, content.encode())
         else:
             (site / name).unlink(missing_ok=True)
-
-
-def newly_dated(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """The recipes to write anew, because they were committed since their pages were written."""
-    root, before = Path(app.srcdir), getattr(env, "recipe_dates", {})
-    entries = catalogue.read(root)
-    env.recipe_dates = {entry.docname: dates(root, entry.slug) for entry in entries}
-    changed = [page for page, when in env.recipe_dates.items() if before.get(page) != when]
-    return sorted(set(changed) & env.found_docs)

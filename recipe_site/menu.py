@@ -17,6 +17,7 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.builders import Builder
+from sphinx.environment import BuildEnvironment
 
 from . import catalogue, layout
 from .catalogue import Entry
@@ -39,6 +40,8 @@ def sections_of(app: Sphinx) -> Sections:
     """The toctrees of the front page."""
     trees = app.env.get_doctree(app.config.root_doc).findall(addnodes.toctree)
     titles = {doc: title.astext() for doc, title in app.env.titles.items()}
+    if not layout.packs(Path(app.srcdir)):
+        titles.pop(layout.TAKE_AWAY, None)  # it would promise what is not there
     return [
         (tree["caption"], [(titles[doc], doc) for _, doc in tree["entries"] if doc in titles])
         for tree in trees
@@ -58,6 +61,12 @@ def groups(recipes: Iterable[Entry], root_doc: str, page: str) -> list[Line]:
 def begin(app: Sphinx, builder: Builder) -> None:
     """Look once at what is the same on all pages."""
     app.recipe_menu = sections_of(app)
+
+
+def newly_packed(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """All pages, to be written anew, if there is a first thing to take away, or none any more."""
+    before, env.has_packs = getattr(env, "has_packs", None), bool(layout.packs(Path(app.srcdir)))
+    return sorted(env.found_docs) if before != env.has_packs else []
 
 
 def add(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:

@@ -1,12 +1,14 @@
 """What a recipe's page says around the recipe: facts at the top, related recipes at the end.
 
-Problem: a reader wants to know, before the first line, how long a recipe takes, what to read
-before it and where to take it from; and at the end, where to go on.
+Problem: a reader wants to know, before the first line of the lesson, what it is good for, how long
+it takes, what it needs, what to read before it and where to take it from; and at the end, where
+to go on.
 Usage: ``frame`` puts it into a page's source, ``head_tags`` into its head; nothing is written in
 the recipes.
-Result: below the title a line with groups, times and downloads, and below that what to read
-before; after the last line the command and the cards of the most similar recipes. Search engines
-and messengers get the outcome as the description, and the first figure.
+Result: below the title the outcome, one row of facts and actions, what to read before, and the
+place of the page's contents; after the last line the cards of the most similar recipes. Search
+engines and messengers get the first paragraph of a page as its description, and a recipe's first
+figure.
 """
 
 import re
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote_plus
 
+from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 
@@ -23,11 +26,18 @@ from recipe_gallery.header import read_header
 
 from . import catalogue, layout
 from .catalogue import Entry
-from .directives import link, times
+from .directives import link, needs, times
 from .repository_links import launch_links
 from .torch_plugin import DATASETS
 
-TITLE = re.compile(r"(?m)^.*\w.*\n([^\w\s])\1+\n")
+# A title and the paragraph below it, the outcome.
+TOP = re.compile(r"(?m)^.+\n([=~-])\1+\n+((?:[^\s].*\n)+)")
+CONTENTS = "<!-- contents -->"  # where layout.html puts them
+IN_YOUR_PROJECT = "In your project"  # the section with the lines to copy, where there is one
+DESCRIPTIONS = {  # of pages without a text of their own
+    "search": "Search all recipes by what you want to do, by an error message or by a name.",
+    "404": "There is no page at this address.",
+}
 
 
 def frame(app: Sphinx, docname: str, source: list[str]) -> None:
@@ -41,36 +51,39 @@ def frame(app: Sphinx, docname: str, source: list[str]) -> None:
 
 def framed(text: str, entry: Entry, env: BuildEnvironment) -> str:
     """The rst of a recipe's page with what is said around the recipe."""
-    launch = launched(entry, env)
-    if title := TITLE.search(text):
-        top = facts(entry, launch, Path(env.srcdir)) + before_it_runs(entry, Path(env.srcdir))
-        text = f"{text[: title.end()]}\n{top}\n{text[title.end() :]}"
-    for line in (f"``uv run {entry.slug}.py``", " ".join(launch)):
-        text += f"\n\n.. rst-class:: recipe-facts\n\n{line}\n" if line else ""
+    if top := TOP.search(text):
+        copies, root = f"\n{IN_YOUR_PROJECT}\n" in text, Path(env.srcdir)
+        below = facts(entry, launch_links(entry.slug, env.config), copies, root)
+        below += before_it_runs(entry, root)
+        outcome = f".. rst-class:: recipe-outcome\n\n{top[2]}"
+        text = f"{text[: top.start(2)]}{outcome}\n{below}\n{text[top.end() :]}"
     if entry.related:
         cards = f".. recipe-cards:: {' '.join(entry.related)}"
         text += f"\n\n.. rubric:: Related recipes\n   :class: recipe-related\n\n{cards}\n"
     return text
 
 
-def facts(entry: Entry, launch: list[str], root: Path) -> str:
-    """The rst of a recipe's facts.
+def facts(entry: Entry, launch: list[str], copies: bool, root: Path) -> str:
+    """The rst of a recipe's facts and actions.
 
     Args:
         entry: the recipe.
         launch: the rst of the links that run it elsewhere.
+        copies: whether it has a section with lines to copy.
         root: the documentation's root.
     """
     slug = entry.slug
     tags = [f"`{t} <../../index.html?tag={quote_plus(t)}>`__" for t in entry.tags]
-    downloads = [f":download:`Notebook <{slug}.ipynb>`", f":download:`Script <{slug}.py>`"]
-    items = [times(entry, root), *downloads, f"``uv run {slug}.py``", *launch]
-    lines = [".. rst-class:: recipe-facts", "", "- " + ", ".join(tags) if tags else ""]
-    lines += [*(f"- {item}" for item in items), ""]
+    items = [", ".join(tags), times(entry, root), needs(entry, root)]
+    if copies:
+        items.append(f"`Copy the lines <#{nodes.make_id(IN_YOUR_PROJECT)}>`__")
+    items += [f":download:`Notebook <{slug}.ipynb>`", f":download:`Script <{slug}.py>`"]
+    items += [f"``uv run {slug}.py``", *launch, f"`Markdown <{slug}.md>`__"]
+    lines = [".. rst-class:: recipe-facts", "", *(f"- {item}" for item in items if item), ""]
     if entry.after:
         first = ", ".join(map(link, entry.after))
         lines += [".. rst-class:: recipe-after", "", f"Read before: {first}", ""]
-    return "\n".join(lines)
+    return "\n".join([*lines, ".. raw:: html", "", f"   {CONTENTS}", ""])
 
 
 def before_it_runs(entry: Entry, root: Path) -> str:
@@ -87,21 +100,21 @@ def before_it_runs(entry: Entry, root: Path) -> str:
     return text
 
 
-def launched(entry: Entry, env: BuildEnvironment) -> list[str]:
-    """The rst of the links that run a recipe elsewhere."""
-    published = read_json(Path(env.srcdir, layout.published(entry.slug)))
-    return launch_links(entry.slug, env.config, published.get("made with", {}))
-
-
 def head_tags(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
-    """Tell search engines and messengers the outcome, and show them the first figure."""
+    """Tell search engines and messengers what a page is about, and show them the first figure."""
     root = Path(app.srcdir)
-    if not (entry := catalogue.find(root, page)):
+    if entry := catalogue.find(root, page):
+        text = entry.summary
+    else:
+        first = next(doctree.findall(nodes.paragraph), None) if doctree else None
+        text = " ".join(first.astext().split()) if first else DESCRIPTIONS.get(page, "")
+    if not text:
         return
-    outcome, picture = escape(entry.summary), f"sphx_glr_{entry.slug}_001.png"
-    context["metatags"] += f'<meta name="description" content="{outcome}" />\n'
-    card = {"og:description": outcome}
-    if (root / layout.PAGES / "images" / picture).is_file():
+    tag = f'<meta name="description" content="{escape(text)}" />\n'
+    context["metatags"] = context.get("metatags", "") + tag
+    card = {"og:description": escape(text)}
+    picture = f"sphx_glr_{entry.slug}_001.png" if entry else ""
+    if entry and (root / layout.PAGES / "images" / picture).is_file():
         card["og:image"] = f"{app.config.html_baseurl}_images/{picture}"
-        card["og:image:alt"] = outcome
-    context["meta"] = {**(context["meta"] or {}), **card}
+        card["og:image:alt"] = escape(text)
+    context["meta"] = {**(context.get("meta") or {}), **card}

@@ -3,16 +3,14 @@
 Problem: a reader who wants to try a recipe, or to mend one, should not have to search for it.
 Usage: set ``github_repository = "owner/name"``; ``launch_links`` are put among a recipe's facts
 (see ``recipe_page``).
-Result: on a recipe *Open in Colab* (its notebook, from the branch that holds the built site),
-*View on GitHub* and *Report a problem* (a form that is filled in as far as it can be); on
-every page the theme's own link to edit the source, never a generated file. Without a
-repository there are none of these.
+Result: on a recipe *Colab* (its notebook, from the branch that holds the built site) and *GitHub*,
+at its foot *Report a problem* (a form that is filled in as far as it can be); at the foot of every
+page a link to edit its source, never a generated file. Without a repository there are none.
 """
 
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import urlencode
 
 from sphinx.application import Sphinx
@@ -24,38 +22,46 @@ GITHUB, COLAB = "https://github.com", "https://colab.research.google.com/github"
 ADDRESS = r"[\w.-]+/[\w.-]+"
 
 
-def launch_links(slug: str, config: Config, made_with: Mapping[str, str]) -> list[str]:
-    """The rst of a recipe's links; ``made_with`` are the versions that it was executed with."""
+def launch_links(slug: str, config: Config) -> list[str]:
+    """The rst of the links to a recipe elsewhere."""
     if not (repository := config.github_repository):
         return []
     notebook = f"{layout.docname(slug)}.ipynb"
     folder = hashlib.md5(notebook.encode(), usedforsecurity=False).hexdigest()  # as Sphinx does
     built = f"blob/{config.github_site_branch}/_downloads/{folder}/{slug}.ipynb"
-    source = f"blob/{config.github_branch}/{layout.source(slug)}"
-    names = ("python", "torch", "platform")
-    versions = ", ".join(f"{name} {made_with[name]}" for name in names if name in made_with)
-    form = {"template": "recipe_problem.yml", "title": f"{slug}: ", "recipe": slug}
-    report = f"issues/new?{urlencode(form | {'versions': versions})}"
     return [
-        f"`Open in Colab <{COLAB}/{repository}/{built}>`__",
-        f"`View on GitHub <{GITHUB}/{repository}/{source}>`__",
-        f"`Report a problem <{GITHUB}/{repository}/{report}>`__",
+        f"`Colab <{COLAB}/{repository}/{built}>`__",
+        f"`GitHub <{file_link(config, layout.source(slug), 'blob')}>`__",
     ]
 
 
-def edit_link(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
-    """Let the theme link to the source of a page."""
-    config = app.config
-    if not config.github_repository:
-        return
-    user, _, name = config.github_repository.partition("/")
-    context |= {"display_github": True, "github_user": user, "github_repo": name}
-    context |= {"github_version": config.github_branch, "conf_py_path": "/"}
-    slug = layout.slug_of(page)
-    source = layout.source(slug) if slug else {layout.INDEX: layout.INDEX_SOURCE}.get(page)
-    if source:
-        edit = f"{GITHUB}/{user}/{name}/edit/{config.github_branch}/{source}"
-        context["meta"] = {**(context.get("meta") or {}), "github_url": edit}
+def report_link(slug: str, config: Config, made_with: Mapping[str, str]) -> str:
+    """The address of the form for a problem of a recipe, "" without a repository.
+
+    Args:
+        slug: the recipe's.
+        config: of the site.
+        made_with: the versions that it was executed with, with which the form is filled in.
+    """
+    if not (repository := config.github_repository):
+        return ""
+    names = ("python", "torch", "platform")
+    versions = ", ".join(f"{name} {made_with[name]}" for name in names if name in made_with)
+    form = {"template": "recipe_problem.yml", "title": f"{slug}: ", "recipe": slug}
+    return f"{GITHUB}/{repository}/issues/new?{urlencode(form | {'versions': versions})}"
+
+
+def file_link(config: Config, path: str, action: str) -> str:
+    """The address of one of the project's files on GitHub, "" without a repository.
+
+    Args:
+        config: of the site.
+        path: from the project's root on.
+        action: ``blob`` to look at it, ``edit`` to mend it.
+    """
+    if not (repository := config.github_repository):
+        return ""
+    return f"{GITHUB}/{repository}/{action}/{config.github_branch}/{path}"
 
 
 def check_repository(app: Sphinx, config: Config) -> None:

@@ -181,15 +181,8 @@ def provenance(made_with: dict[str, str]) -> str:
 
 
 def finish(folder: Path) -> None:
-    """Give the pictures of cards below a folder a palette."""
-    for picture in folder.rglob("*_thumb.png"):
-        reduce_colours(picture)
+    """Make figures small and cards clear, and link code below a folder only on names of APIs."""
+    from . import code_links, pictures  # only here: most builds typeset nothing
 
-
-def reduce_colours(path: Path) -> None:
-    """Give a picture 128 colours: a quarter of the bytes. Figures stay as they were drawn."""
-    from PIL import Image  # only here: most builds typeset nothing
-
-    with Image.open(path) as picture:
-        small = picture.convert("RGB").quantize(128, Image.Quantize.FASTOCTREE)
-    small.save(path, optimize=True)
+    pictures.finish(folder)
+    code_links.finish(folder)

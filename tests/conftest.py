@@ -23,7 +23,9 @@ SITE = ROOT / "_build" / "html"
 STATE = ROOT / "_build" / "recipe_runs" / "recipes" / "recipes"
 SOURCES = ROOT / "recipes_source" / "recipes"
 # What a page shows around the recipe itself.
-AROUND = ".recipe-facts, .recipe-after, .recipe-related, .recipe-cards, .output-varies"
+AROUND = (
+    ".recipe-facts, .recipe-after, .recipe-related, .recipe-cards, .output-varies, .page-contents"
+)
 LEAD = "zeroing_out_gradients"
 
 

@@ -1,4 +1,4 @@
-// What a page does: theme, menu, filter of the cards. Without JavaScript all of it is absent.
+// What a page does: theme, menu, contents, figures, filters. Without JavaScript all of it is absent.
 "use strict";
 
 // -- The theme switch: follows the system until it is used ---------------------------------
@@ -23,27 +23,120 @@ for (const button of document.querySelectorAll(".theme-switch"))
     show(theme);
   });
 
-// -- The menu button of phones: the theme opens and closes, this says so -------------------
+// -- The menu: opened by its button on phones, closed by a tap beside it and by Escape -----
 const menu = document.querySelector(".menu-button");
 const side = document.querySelector(".wy-nav-side");
-new MutationObserver(() => menu.setAttribute("aria-expanded", side.classList.contains("shift")))
-  .observe(side, { attributeFilter: ["class"] });
+const open = (shown) => {
+  side.classList.toggle("shift", shown);
+  menu.setAttribute("aria-expanded", shown);
+};
+menu.addEventListener("click", () => open(!side.classList.contains("shift")));
+document.addEventListener("click", ({ target }) => {
+  if (!side.contains(target) && !menu.contains(target)) open(false);
+});
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape" || !side.classList.contains("shift")) return;
-  menu.click();
+  open(false);
   menu.focus();
 });
+// This page's line is in sight; scrollIntoView() would also move the start of the Tab key there.
+const scroller = side.querySelector(".wy-side-scroll");
+const line = scroller.querySelector("[aria-current]");
+if (line) scroller.scrollTop = Math.max(0, line.offsetTop - scroller.clientHeight / 2);
 
-// -- The theme scrolls the menu until this page's line is on top: only as far as needed ----
-for (const line of document.querySelectorAll(".wy-side-scroll [aria-current]"))
-  line.scrollIntoView = () => Element.prototype.scrollIntoView.call(line, { block: "nearest" });
-
-// -- Code that scrolls can be scrolled by keyboard ------------------------------------------
-const scrolls = new ResizeObserver((entries) => entries.forEach(({ target: pre }) => {
-  if (pre.scrollWidth > pre.clientWidth || pre.scrollHeight > pre.clientHeight) pre.tabIndex = 0;
-  else pre.removeAttribute("tabindex");
+// -- What scrolls can be scrolled by keyboard -----------------------------------------------
+const scrolls = new ResizeObserver((entries) => entries.forEach(({ target: box }) => {
+  if (box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight) box.tabIndex = 0;
+  else box.removeAttribute("tabindex");
 }));
-for (const pre of document.querySelectorAll("pre")) scrolls.observe(pre);
+for (const box of document.querySelectorAll("pre, .table-box")) scrolls.observe(box);
+
+// -- The contents: open beside the text of wide screens, with a mark of where one is --------
+const contents = document.querySelector(".page-contents");
+if (contents) {
+  const wide = matchMedia("(min-width: 1440px)");
+  const fit = () => { contents.open = wide.matches; };
+  fit();
+  wide.addEventListener("change", fit);
+  const links = new Map([...contents.querySelectorAll("li li > a")].map((link) =>
+    [document.getElementById(decodeURIComponent(link.hash.slice(1))), link]));
+  links.delete(null);
+  const mark = () => {
+    const passed = [...links.keys()].filter((part) => part.getBoundingClientRect().top < 120);
+    for (const link of links.values()) link.removeAttribute("aria-current");
+    links.get(passed.pop())?.setAttribute("aria-current", "true");
+  };
+  addEventListener("scroll", mark, { passive: true });
+  mark();
+}
+
+// -- A figure opens larger in a dialog; without it, the link leads to the file --------------
+for (const link of document.querySelectorAll(".figure-link"))
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const dialog = document.createElement("dialog");
+    dialog.className = "figure-dialog";
+    dialog.innerHTML = "<button type=button>Close</button><div></div>";
+    dialog.lastChild.append(...link.cloneNode(true).childNodes);
+    const picture = dialog.querySelector("img");
+    dialog.setAttribute("aria-label", picture.alt);
+    picture.removeAttribute("srcset");
+    picture.src = link.href;
+    picture.width *= 2;
+    picture.height *= 2;
+    dialog.addEventListener("click", ({ target }) => {
+      if (target === dialog || target.nodeName === "BUTTON") dialog.close();
+    });
+    dialog.addEventListener("close", () => dialog.remove());
+    document.body.append(dialog);
+    dialog.showModal();
+  });
+
+// -- Groups of cards, or of names, open one by one on phones: their headings become buttons ---
+const phone = matchMedia("(max-width: 600px)");
+for (const group of document.querySelectorAll(":is(.recipe-filter, .api-filter) ~ section")) {
+  const heading = group.querySelector("h2, h3");
+  const text = heading.firstChild;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.dataset.members = group.querySelectorAll(".recipe-card, .api-index > dt").length;
+  const show = (shown) => {
+    group.classList.toggle("open", shown);
+    button.setAttribute("aria-expanded", shown);
+  };
+  const arrange = () => {
+    if (!phone.matches) return button.replaceWith(text);
+    button.append(text);
+    heading.prepend(button);
+  };
+  const follow = () => location.hash === `#${group.id}` && show(true);
+  show(false);
+  follow();
+  arrange();
+  group.classList.add("recipe-group");
+  button.addEventListener("click", () => show(!group.classList.contains("open")));
+  phone.addEventListener("change", arrange);
+  addEventListener("hashchange", follow);
+}
+
+// -- The filter of the index of names -------------------------------------------------------
+for (const form of document.querySelectorAll(".api-filter")) {
+  const names = [...document.querySelectorAll(".api-index > dt")];
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("input", () => {
+    const words = form.querySelector("input").value.toLowerCase().split(/\s+/).filter(Boolean);
+    form.classList.toggle("filtering", words.length > 0);
+    for (const name of names) {
+      const text = name.textContent.toLowerCase();
+      name.hidden = name.nextElementSibling.hidden = !words.every((word) => text.includes(word));
+    }
+    for (const list of document.querySelectorAll(".api-index"))
+      list.closest("section").hidden = !list.querySelector("dt:not([hidden])");
+    const found = names.filter((name) => !name.hidden).length;
+    form.querySelector("output").textContent = `${found} of ${names.length} names`;
+  });
+}
 
 // -- The filter of the cards: all chosen tags, all typed words; kept in the address --------
 for (const form of document.querySelectorAll(".recipe-filter")) {

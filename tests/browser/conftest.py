@@ -39,8 +39,11 @@ def settings() -> dict:
 @pytest.fixture
 def context(browser, settings, request) -> Iterator[BrowserContext]:
     """A new reader, who sees no error and meets no other host."""
-    context = browser.new_context(**{"viewport": DESKTOP, **settings})
-    context.tracing.start(screenshots=True, snapshots=True)
+    settings = {"viewport": DESKTOP, **settings}
+    traced = settings.pop("traced", True)  # which takes most of the time of many pages
+    context = browser.new_context(**settings)
+    if traced:
+        context.tracing.start(screenshots=True, snapshots=True)
     context.set_default_timeout(10_000)
     faults: list[str] = []
     context.on("console", lambda m: m.type == "error" and faults.append(m.text))
@@ -55,7 +58,8 @@ def context(browser, settings, request) -> Iterator[BrowserContext]:
         kept = ROOT / "_build" / "browser" / re.sub(r"\W+", "-", request.node.name)
         for number, page in enumerate(context.pages):
             page.screenshot(path=f"{kept}-{number}.png")
-        context.tracing.stop(path=f"{kept}.zip")
+        if traced:
+            context.tracing.stop(path=f"{kept}.zip")
     context.close()
     assert not faults
 

@@ -10,11 +10,15 @@ import statistics
 import subprocess
 import sys
 
-from served_site import INDEX, LANDING, LEAD, ROOT, find_browser, serve
+from served_site import DOCS, LANDING, LEAD, ROOT, SEARCH, find_browser, serve
 
 VERSION = "13.5.0"
 RUNS = int(os.environ.get("RUNS", "5"))
 FLAGS = "--headless=new --no-sandbox"
+PAGES = (
+    LANDING, LEAD, "recipes/recipes/loading_data_recipe.html", "docs/api_index.html", DOCS, SEARCH,
+    "404.html",
+)  # fmt: skip
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 HEADER = "page                                      preset   perf  a11y  best   seo   LCP s    CLS      KB  requests"  # noqa: E501
 
@@ -65,7 +69,7 @@ def main() -> None:
     print(HEADER)
     with serve() as site:
         for preset in ("mobile", "desktop"):
-            for page in (LANDING, INDEX, LEAD):
+            for page in PAGES:
                 runs = [measure(command, site + page, preset) for _ in range(RUNS)]
                 m = [statistics.median(column) for column in zip(*runs, strict=True)]
                 scores = "".join(f"{score:6.0f}" for score in m[:4])

@@ -25,6 +25,14 @@ DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 COMPRESSED = {".html", ".css", ".js", ".svg", ".json", ".xml", ".txt"}
 
 
+def all_pages() -> list[str]:
+    """The addresses of all pages of the built site, redirects left out, and one that is missing."""
+    found = [p.relative_to(SITE).as_posix() for p in sorted(SITE.rglob("*.html"))]
+    pages = [p for p in found if '<div role="main"' in (SITE / p).read_text("utf-8")]
+    return [SEARCH if page == "search.html" else MISSING if page == "404.html" else page
+            for page in pages]  # fmt: skip
+
+
 class Handler(SimpleHTTPRequestHandler):
     """Sends text compressed, and 404.html where there is nothing."""
 

@@ -90,20 +90,24 @@ def test_menu_of_the_phone_opens_by_keyboard(tab, http) -> None:
     expect(menu).to_have_attribute("aria-expanded", "false")
 
 
-# -- On a small screen -----------------------------------------------------------------
+def test_focus_goes_on_from_the_section_that_a_link_leads_to(tab, http) -> None:
+    """Not from the menu, whose line of this page is scrolled into sight."""
+    tab.goto(f"{http}{LEAD}#setup")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("!!document.activeElement.closest('#setup')")
 
 
-@pytest.mark.parametrize("page", PAGES)
-@with_settings({"viewport": {"width": 320, "height": 640}})
-def test_page_does_not_scroll_sideways(tab, http, page) -> None:
-    """Code does, inside its block, which the keyboard reaches."""
-    tab.goto(http + page)
-    tab.wait_for_timeout(300)
-    assert tab.evaluate("document.documentElement.scrollWidth") <= 320
-    wide = "[...document.querySelectorAll('pre')].filter(p => p.scrollWidth > p.clientWidth)"
-    assert tab.evaluate(f"{wide}.every(p => p.tabIndex === 0)")
-    if page == LEAD:
-        assert tab.evaluate(f"{wide}.length") > 0
+@with_settings({"viewport": PHONE})
+def test_menu_of_the_phone_closes_by_a_tap_beside_it(tab, http) -> None:
+    tab.goto(http + LEAD)
+    menu = tab.get_by_role("button", name="Menu")
+    menu.click()
+    expect(menu).to_have_attribute("aria-expanded", "true")
+    tab.mouse.click(PHONE["width"] - 8, PHONE["height"] / 2)
+    expect(menu).to_have_attribute("aria-expanded", "false")
+
+
+# -- Pictures ---------------------------------------------------------------------------
 
 
 def test_pictures_have_names_and_sizes(tab, http) -> None:
@@ -122,7 +126,7 @@ def test_pictures_have_names_and_sizes(tab, http) -> None:
 @with_settings(*({"java_script_enabled": False, "viewport": v} for v in (DESKTOP, PHONE)))
 def test_all_can_be_read_without_javascript(tab, site) -> None:
     """Text, cards and menu are there; what needs JavaScript is not."""
-    tab.goto(site + INDEX)
+    tab.goto(site + LANDING)
     expect(tab.locator(".recipe-card").last).to_be_visible()
     for part in (".recipe-filter", ".theme-switch", ".menu-button"):
         expect(tab.locator(part).first).to_be_hidden()
@@ -130,7 +134,7 @@ def test_all_can_be_read_without_javascript(tab, site) -> None:
     expect(link).to_be_visible()
     link.scroll_into_view_if_needed()
     expect(link).to_be_in_viewport()
-    tab.locator(".recipe-card").get_by_role("link", name="Zeroing out gradients").click()
+    tab.locator(".recipe-card").get_by_role("link", name="Zeroing out gradients").first.click()
     for part in ("h1", ".highlight-Python pre", ".sphx-glr-script-out pre", "a.download"):
         expect(tab.locator(part).first).to_be_visible()
 

@@ -8,12 +8,14 @@ at the trace with ``playwright show-trace``.
 import json
 import re
 import zipfile
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
-from served_site import DOCS, INDEX, LANDING, LEAD, PHONE, ROOT, SITE, with_settings
+from served_site import DOCS, LANDING, LEAD, PHONE, ROOT, SITE, with_settings
 
 pytestmark = pytest.mark.browser
 
@@ -45,8 +47,9 @@ def test_search_finds_by_title_name_and_prose(tab, site, query, page) -> None:
 
 def test_index_is_filtered_by_tags_and_words(tab, site) -> None:
     """Several tags at once; the address keeps them; nothing found is said."""
-    tab.goto(site + INDEX)
-    cards, shown = tab.locator(".recipe-card"), tab.locator(".recipe-card:visible")
+    tab.goto(site + LANDING)
+    section = tab.locator("#all-recipes")
+    cards, shown = section.locator(".recipe-card"), section.locator(".recipe-card:visible")
     total = cards.count()
     tab.get_by_label("Training").check()
     training = shown.count()
@@ -125,10 +128,8 @@ def test_code_is_copied(tab, http) -> None:
     tab.locator(CODE).nth(1).hover()
     tab.locator(".highlight-Python .copybtn").nth(1).click()
     assert tab.evaluate(clipboard).strip() == tab.locator(CODE).nth(1).inner_text().strip()
-    for button in tab.locator(".recipe-facts .copybtn").all():  # at the top and at the end
-        tab.evaluate("navigator.clipboard.writeText('')")
-        button.click()
-        assert tab.evaluate(clipboard) == "uv run zeroing_out_gradients.py"
+    tab.locator(".recipe-facts .copybtn").click()
+    assert tab.evaluate(clipboard) == "uv run zeroing_out_gradients.py"
     expect(tab.locator(".sphx-glr-script-out .copybtn")).to_have_count(0)
 
 
@@ -150,14 +151,89 @@ def test_files_are_downloaded(tab, http, tmp_path) -> None:
 
 
 def test_figures_scale_and_open_in_full_size(tab, site) -> None:
-    """They fit a phone; the link leads to the file."""
+    """They fit a phone; a dialog shows them larger than the page; Escape closes it."""
     tab.set_viewport_size(PHONE)
     tab.goto(site + LEAD)
     figure = tab.locator(".sphx-glr-single-img").first
     figure.scroll_into_view_if_needed()
-    assert figure.bounding_box()["width"] <= PHONE["width"]
+    width = figure.bounding_box()["width"]
+    assert width <= PHONE["width"]
     figure.click()
-    assert tab.locator("img").evaluate("i => i.naturalWidth") > 800
+    large = tab.locator("dialog[open] img")
+    expect(large).to_be_visible()
+    assert large.bounding_box()["width"] > 2 * width
+    assert large.evaluate("i => i.decode().then(() => i.naturalWidth)") > 1600
+    tab.keyboard.press("Escape")
+    expect(tab.locator("dialog")).to_have_count(0)
+
+
+@with_settings(*({"device_scale_factor": scale} for scale in (1, 2)))
+def test_figures_are_sharp(tab, http, settings) -> None:
+    """As many pixels as the screen has."""
+    tab.goto(http + LEAD)
+    figure = tab.locator(".sphx-glr-single-img").first
+    figure.scroll_into_view_if_needed()
+    shown = figure.evaluate("i => i.decode().then(() => i.currentSrc)")
+    assert shown.endswith("_2_00x.webp") == (settings["device_scale_factor"] == 2)
+
+
+@with_settings({"color_scheme": "dark"}, {"color_scheme": "light"})
+@pytest.mark.parametrize("page", [LEAD, "recipes/recipes/loading_data_recipe.html"])
+def test_figures_have_the_colour_of_the_page(tab, http, page, settings) -> None:
+    """No white slab in the dark; and photographs stay as they are."""
+    tab.goto(http + page)
+    figure = tab.locator(".figure-link").first
+    figure.scroll_into_view_if_needed()
+    figure.locator("img").evaluate("i => i.decode()")
+    picture = Image.open(BytesIO(figure.screenshot())).convert("RGB")
+    paper = tab.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")
+    expected = tuple(map(int, re.findall(r"\d+", paper)[:3]))
+    seen = picture.getpixel((2, 2))
+    assert max(abs(a - b) for a, b in zip(seen, expected, strict=True)) < 8
+    for mark in tab.locator(".photograph").all()[:2]:
+        assert mark.is_visible() == (settings["color_scheme"] == "dark")
+
+
+@with_settings({"viewport": {"width": 1440, "height": 800}}, {"viewport": PHONE})
+def test_contents_lead_to_sections(tab, http, settings) -> None:
+    """Closed above the text of a phone; beside that of a wide screen, with a mark."""
+    tab.goto(http + LEAD)
+    contents = tab.locator(".page-contents")
+    link = contents.get_by_role("link", name="Setup")
+    wide = settings["viewport"] != PHONE
+    assert link.is_visible() == wide
+    if not wide:
+        contents.locator("summary").click()
+    expect(contents.get_by_role("link", name="Zeroing out gradients")).to_be_hidden()
+    link.click()
+    expect(tab.locator("#setup h2")).to_be_in_viewport()
+    if wide:
+        expect(link).to_have_attribute("aria-current", "true")
+
+
+@with_settings({"viewport": PHONE})
+def test_front_page_is_short_on_a_phone(tab, http) -> None:
+    """Groups open one by one, by a link of the menu too, and for what the filter finds."""
+    tab.goto(http + LANDING)
+    assert tab.evaluate("document.documentElement.scrollHeight") < 4 * PHONE["height"]
+    shown = tab.locator("#all-recipes .recipe-card:visible")
+    expect(shown).to_have_count(0)
+    tab.get_by_role("button", name="Basics").click()
+    assert shown.count() > 3
+    tab.get_by_role("button", name="Basics").click()
+    expect(shown).to_have_count(0)
+    tab.get_by_label("Filter by words").fill("zeroing out gradients")
+    expect(shown.first).to_contain_text("Zeroing out gradients")
+    tab.goto(f"{http}{LANDING}#basics")
+    assert shown.count() > 3
+
+
+def test_index_of_names_is_filtered(tab, http) -> None:
+    """By parts of a name; modules without a hit are gone."""
+    tab.goto(http + "docs/api_index.html")
+    tab.get_by_label("Filter by name").fill("dataloader")
+    expect(tab.locator(".api-index > dt:visible").first).to_contain_text("DataLoader")
+    assert tab.locator("h2:visible").count() <= 2
 
 
 def test_print_shows_the_recipe_alone(tab, site) -> None:
@@ -172,12 +248,13 @@ def test_print_shows_the_recipe_alone(tab, site) -> None:
 
 
 def test_page_loads_little(tab, http) -> None:
-    """No fonts, nothing twice; under 120 KB compressed without the figure."""
+    """No fonts, nothing twice; at most 75 KB compressed and 12 requests without the figure."""
     answers = []
     tab.on("response", lambda answer: answers.append(answer))
     tab.goto(http + LEAD, wait_until="networkidle")
     sizes = {answer.url: int(answer.headers["content-length"]) for answer in answers}
-    assert len(sizes) == len(answers) < 20
-    assert sum(size for url, size in sizes.items() if "/_images/" not in url) < 120 * 1024
+    own = {url: size for url, size in sizes.items() if "/_images/" not in url}
+    assert len(sizes) == len(answers) and len(own) <= 12
+    assert sum(own.values()) <= 75 * 1024
     assert not [url for url in sizes if "font" in url]
     assert not list(SITE.rglob("*.woff*"))

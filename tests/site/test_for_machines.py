@@ -48,7 +48,7 @@ def test_markdown_twin_says_the_same(page) -> None:
         for output in cell["outputs"]:
             assert output.strip() in twin
         for figure in cell["figures"]:
-            assert f"(../../_images/{figure.name})" in twin and figure.is_file()
+            assert f"(../../_images/{figure.stem}.png)" in twin and figure.is_file()
 
 
 def test_overview_names_every_recipe() -> None:

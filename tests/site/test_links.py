@@ -33,6 +33,6 @@ def test_colab_opens_the_notebook_of_the_page(page) -> None:
     config = SimpleNamespace(
         github_repository="o/r", github_branch="main", github_site_branch="gh-pages"
     )
-    address = launch_links(page.slug, config, {})[0].partition("<")[2].partition(">")[0]
+    address = launch_links(page.slug, config)[0].partition("<")[2].partition(">")[0]
     start = "https://colab.research.google.com/github/o/r/blob/gh-pages/"
     assert SITE / address.removeprefix(start) == page.download(".ipynb")

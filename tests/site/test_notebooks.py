@@ -71,7 +71,7 @@ def test_outputs_are_those_of_the_page(page) -> None:
         pictures = [out.data for out in cell.outputs if out.output_type == "display_data"]
         assert len(texts) + len(pictures) == len(cell.outputs)
         pngs = [base64.b64decode(data["image/png"]) for data in pictures]
-        assert pngs == [path.read_bytes() for path in shown["figures"]]
+        assert pngs == [path.with_suffix(".png").read_bytes() for path in shown["figures"]]
         assert all(data["text/plain"].strip() for data in pictures), "no alternative text"
 
 
@@ -106,7 +106,7 @@ def test_no_word_of_the_prose_is_lost(page) -> None:
     main = BeautifulSoup(str(page.main), "html.parser")
     for tag in main.select(
         ".sphx-glr-download-link-note, .highlight-Python, .sphx-glr-script-out, .headerlink, "
-        ".recipe-provenance, .sphx-glr-timing, .sphx-glr-footer, .sphx-glr-signature, .math, "
+        ".recipe-provenance, .sphx-glr-timing, .sphx-glr-footer, .sphx-glr-signature, math, "
         + AROUND
     ):
         tag.decompose()
@@ -152,4 +152,4 @@ def test_mathematics_is_what_jupyter_reads(page) -> None:
     sources = [cell.source for cell in page.notebook.cells if cell.cell_type == "markdown"]
     assert not re.findall(r"\$`.*?`\$|^``` ?math", "\n".join(sources), re.M)
     formulas = re.findall(r"(?<!\\)\$\$?[^$`]+\$", "\n".join(sources))
-    assert len(formulas) == len(page.main.select(".math"))
+    assert len(formulas) == len(page.main.select("math"))

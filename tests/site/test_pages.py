@@ -7,6 +7,7 @@ import runpy
 import zipfile
 from datetime import UTC, date, datetime
 from importlib.metadata import version
+from io import BytesIO
 from pathlib import Path
 from urllib.parse import parse_qs, urldefrag, urlsplit
 
@@ -190,25 +191,39 @@ def test_cells_are_followed_by_their_outputs(page) -> None:
 
 
 def assert_is_picture(path: Path, width: int) -> None:
-    """A PNG file that can be decoded, of a useful size and not of one colour."""
+    """A file that can be decoded, of a useful size and not of one colour."""
     assert path.is_file(), f"{path.name} is missing"
     with Image.open(path) as image:
-        assert image.format == "PNG"
         assert image.width >= width
         low, high = image.convert("L").getextrema()
     assert high - low > 100, f"{path.name} is blank"
 
 
+def pixels(content: Path | bytes) -> bytes:
+    """What is seen of a picture, from its file or from its content."""
+    with Image.open(BytesIO(content) if isinstance(content, bytes) else content) as image:
+        return image.convert("RGB").tobytes()
+
+
 @every_page
 def test_figures_are_pictures(page) -> None:
-    """All figures of the execution are on the page, and their files are what it drew."""
+    """All figures of the execution are on the page, to the pixel what it drew, sharp, and small."""
+    images = ROOT / "recipes" / "recipes" / "images"
     shown = [path for cell in page.cells() for path in cell["figures"]]
-    made = (ROOT / "recipes" / "recipes" / "images").glob(f"sphx_glr_{page.slug}_[0-9]*.png")
-    assert sorted(path.name for path in shown) == sorted(path.name for path in made)
-    for path in shown:
+    made = images.glob(f"sphx_glr_{page.slug}_[0-9][0-9][0-9].png")
+    assert sorted(path.stem for path in shown) == sorted(path.stem for path in made)
+    drawn = {f.name: f.content for cell in page.run.cells for f in cell.figures}
+    for path, tag in zip(shown, page.main.select("img[class^=sphx-glr-]"), strict=True):
         assert_is_picture(path, width=400)
-    drawn = {figure.name: figure.content for figure in page.run.figures}
-    assert {path.name: path.read_bytes() for path in shown} == drawn
+        double = path.parent / urlsplit(tag["srcset"].split(", ")[1]).path.split()[0]
+        double = path.with_name(double.name)
+        for file in (path, double):
+            content = drawn[f"{file.stem}.png"]
+            assert pixels(file) == pixels(content), file.name
+            assert file.stat().st_size < len(content), file.name
+        with Image.open(path) as one, Image.open(double) as two:
+            assert two.size == tuple(2 * side for side in one.size)
+        assert tag.parent["href"].endswith(double.name)
 
 
 @every_page
@@ -381,16 +396,22 @@ def test_menu_links_lead_somewhere(page) -> None:
 @every_page
 def test_facts_stand_below_the_title(page) -> None:
     """Tags, times, both downloads, and the command that runs it."""
-    facts = page.main.select_one("h1 + ul.recipe-facts")
+    facts = page.main.select_one("h1 + p.recipe-outcome + ul.recipe-facts")
+    assert len(page.main.select(".recipe-facts")) == 1
     links = {a.get_text(): a["href"] for a in facts.select("a")}
     for tag in page.header.tags:
         assert parse_qs(urlsplit(links[tag]).query) == {"tag": [tag]}
         assert (page.path.parent / urlsplit(links[tag]).path).resolve() == SITE / "index.html"
     for name, suffix in (("Notebook", ".ipynb"), ("Script", ".py")):
         assert (page.path.parent / links[name]).resolve() == page.download(suffix)
+    assert (page.path.parent / links["Markdown"]).is_file()
+    assert ("Copy the lines" in links) == bool(page.main.find(id="in-your-project"))
+    assert links.get("Copy the lines", "#in-your-project") == "#in-your-project"
     text = facts.get_text()
     assert re.search(r"[1-9]\d* min to read · [1-9]\d* s to run", text)
     assert f"uv run {page.slug}.py" in text
+    special = page.header.requires or page.header.gpus or page.header.cpus > 1
+    assert ("needs " in text) == bool(special)
 
 
 @every_page
@@ -400,7 +421,7 @@ def test_head_describes_the_recipe(page) -> None:
             if tag.get("content")}  # fmt: skip
     _, outcome = title_and_outcome(page.source.read_text("utf-8"))
     assert tags["description"] == tags["og:description"] == outcome.replace("``", "")
-    figures = [path.name for cell in page.cells() for path in cell["figures"]]
+    figures = [f"{path.stem}.png" for cell in page.cells() for path in cell["figures"]]
     picture = Path(tags["og:image"])
     assert picture.name == (figures[0] if figures else "social_card.png")
     assert (SITE / picture.parent.name / picture.name).is_file()
@@ -426,8 +447,10 @@ def test_api_index_lists_what_recipes_use(page) -> None:
     """Each documented name in a recipe's prose stands there with a link to that recipe."""
     html = parse(SITE / "docs/api_index.html")
     users = {
-        row.td.get_text().strip(): {Path(urldefrag(a["href"]).url).stem for a in row.select("a")}
-        for row in html.select("table.api-index tbody tr")
+        name.get_text().strip(): {
+            Path(urldefrag(a["href"]).url).stem for a in name.find_next_sibling("dd").select("a")
+        }
+        for name in html.select("dl.api-index > dt")
     }
 
     names = re.findall(r":(?:class|func|meth):`[^`<]*<?~?(torch\.[\w.]+)", page.source.read_text())
