@@ -30,6 +30,7 @@ class Plugin:
     preload: Mapping[str, str] = {}  # by dependency, the module to import once for all recipes
     packages: tuple[str, ...] = ()  # whose versions every result depends on
     environment: Mapping[str, str] = {}  # variables of every recipe's process
+    fields: tuple[str, ...] = ()  # what headers may say for the site alone: lists of strings
 
     @staticmethod
     def skip(header: Header) -> str:

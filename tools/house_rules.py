@@ -16,9 +16,9 @@ from pathlib import Path
 from sphinx.errors import SphinxError
 
 from recipe_gallery import gallery
-from recipe_gallery.header import BLOCK, HeaderError, read_header
+from recipe_gallery.header import BLOCK, HeaderError, check_extra, read_header
 from recipe_gallery.reading import imported_modules
-from recipe_site import layout
+from recipe_site import layout, torch_plugin
 from recipe_site.catalogue import TAGS, title_and_outcome
 
 LIMITS = {"title": 70, "outcome": 110, "line": 88, "cell": 15, "least": 150, "words": 600}
@@ -43,6 +43,7 @@ class Recipe:
         self.path, self.text = path, path.read_text("utf-8")
         self.tree = ast.parse(self.text)
         self.header = read_header(self.text)
+        check_extra(self.header, torch_plugin.fields)
         if not self.header.declared:
             raise HeaderError("expected one '# /// script' block (PEP 723) at the top, got 0")
         self.blocks = gallery.split(path)[1]
