@@ -5,6 +5,10 @@
 # tags = ["Compile and export", "Deployment"]
 # after = ["torch_export"]
 # timeout = 120
+# searched_as = [
+#   "onnxruntime", "dynamic axes", "dynamic batch size", "TensorRT", "convert a model",
+#   "run a model in C++ or a browser", "opset", "netron",
+# ]
 # ///
 """
 Export a model to ONNX and check it with ONNX Runtime
