@@ -93,7 +93,10 @@ def entry_of(slug: str, source: str) -> Entry:
         check_extra(header, torch_plugin.fields)
     except (ValueError, SyntaxError):  # what is wrong with it, the run stage says
         header, title, outcome = Header(), slug, ""
-    extra = {name: tuple(header.extra.get(name, ())) for name in torch_plugin.fields}
+    extra = {  # a text may be broken into lines
+        name: tuple(" ".join(text.split()) for text in header.extra.get(name, ()))
+        for name in torch_plugin.fields
+    }
     minutes = reading_minutes(source)
     return Entry(slug, title, outcome, header.tags, header.after, minutes, **extra)
 

@@ -27,6 +27,7 @@ from . import (
     source_lines,
 )
 from .directives import DIRECTIVES
+from .error_index import ErrorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("github_repository", "", "env", str)  # owner/name
     app.add_config_value("github_branch", "main", "env", str)  # of the sources
     app.add_config_value("github_site_branch", "gh-pages", "env", str)  # of the built site
-    for name, directive in DIRECTIVES.items():
+    for name, directive in {**DIRECTIVES, "error-index": ErrorIndex}.items():
         app.add_directive(name, directive)
     for node, html in markup.NODES.items():
         app.add_node(node, override=True, html=html)

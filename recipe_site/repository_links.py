@@ -51,6 +51,8 @@ def edit_link(app: Sphinx, page: str, template: str, context: dict, doctree: Any
     user, _, name = config.github_repository.partition("/")
     context |= {"display_github": True, "github_user": user, "github_repo": name}
     context |= {"github_version": config.github_branch, "conf_py_path": "/"}
+    form = f"{GITHUB}/{config.github_repository}/issues/new?template=new_recipe.yml"
+    context["new_recipe_form"] = form  # for the search page
     slug = layout.slug_of(page)
     source = layout.source(slug) if slug else {layout.INDEX: layout.INDEX_SOURCE}.get(page)
     if source:

@@ -14,7 +14,7 @@ weight of a word on a page is that of BM25 with fields, in digits, so that brows
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -33,8 +33,8 @@ AROUND = {
     "recipe-facts", "recipe-after", "recipe-cards", "recipe-related", "recipe-provenance",
     "sphx-glr-download-link-note", "sphx-glr-footer", "sphx-glr-timing", "sphx-glr-signature",
 }  # fmt: skip
-WEIGHTS = {"title": 8, "searched_as": 6, "outcome": 4, "errors": 3, "headings": 3, "text": 1}
-SATURATION, BY_LENGTH = 2.0, 0.4  # k1 and b of BM25
+WEIGHTS = {"title": 16, "searched_as": 12, "outcome": 8, "errors": 6, "headings": 6, "text": 1}
+SATURATION, BY_LENGTH = 6.0, 0.4  # k1 and b of BM25
 WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_'-][A-Za-z0-9]+)*")  # as in search.js
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # likewise
 ENGLISH = SearchEnglish({})  # whose stemmer and stop words Sphinx gives to browsers, too
@@ -54,6 +54,12 @@ class Page:
             for term in terms(" ".join(texts)):
                 found[term] += WEIGHTS[name]
         return found
+
+    def passages(self) -> list[str]:
+        """What can be quoted of it; last, why it is found by words that it does not have."""
+        texts = [text for text in self.texts["text"] if len(text) > 1]
+        names = ", ".join(self.texts["searched_as"])
+        return [*texts, *([f"Also searched as: {names}"] if names else [])]
 
 
 def terms(text: str) -> Iterator[str]:
@@ -81,7 +87,7 @@ def pages(env: BuildEnvironment, root: Path) -> list[Page]:
         texts["headings"] = [title.astext() for title in list(tree.findall(nodes.title))[1:]]
         texts["text"] = list(texts_of(tree))
         if entry := recipes.get(doc):
-            texts["title"].append(entry.slug)
+            texts["title"].append(entry.slug.replace("_", " "))
             texts["outcome"].append(entry.outcome.replace("``", ""))
             texts["searched_as"] += [*entry.searched_as, *entry.older_errors]
             texts["errors"] += entry.errors
@@ -117,9 +123,10 @@ def index(found: list[Page]) -> dict:
     """What browsers load before they rank.
 
     Returns:
-        ``pages``: address, title and outcome of each; ``terms``: a line for each term, in the
-        form that its readers know best: the term, and for each page a letter (how many pages
-        lie between) and a digit (its weight there).
+        ``pages``: name, title and outcome of each; ``recipes``: how many of them, the first, are
+        recipes; ``terms``: a line for each term in its most frequent form. Behind the term is,
+        for each page that has it, a letter, how many pages without it lie before (z is 25, and
+        more follow), and its weight there.
     """
     counts = [page.counts() for page in found]
     lengths = [sum(count.values()) for count in counts]
@@ -140,9 +147,8 @@ def index(found: list[Page]) -> dict:
         form = min(forms[root].most_common(), key=lambda item: (-item[1], item[0]))[0]
         lines.append(form + " " + postings(by_page))
     return {
-        "pages": [
-            [page.doc, page.texts["title"][0], *page.texts["outcome"]] for page in found
-        ],
+        "pages": [[page.doc, page.texts["title"][0], *page.texts["outcome"]] for page in found],
+        "recipes": len([page for page in found if page.texts["outcome"]]),
         "terms": "\n".join(sorted(lines)),
     }
 
@@ -153,7 +159,7 @@ def postings(weights: dict[int, float]) -> str:
     for number, weight in weights.items():
         gap = number - last - 1
         digit = max(1, round(9 * weight))
-        parts.append(("z" * (gap // 25)) + chr(97 + gap % 25) + str(digit))
+        parts.append("z" * (gap // 25) + chr(97 + gap % 25) + str(digit))
         last = number
     return "".join(parts)
 
@@ -162,15 +168,21 @@ def write(app: Sphinx) -> list:
     """Write index and texts when all pages are read; adds no page."""
     if not app.builder.search:  # a book
         return []
-    static = Path(app.outdir, "_static")
-    found = pages(app.env, Path(app.srcdir))
-    save(static / "search_index.js", "searchIndex", index(found))
+    static, found = Path(app.outdir, "_static"), pages(app.env, Path(app.srcdir))
+    save(static / "search_index.js", "const searchIndex", index(found))
+    folder, written = static / "search_texts", set()
+    folder.mkdir(parents=True, exist_ok=True)
     for page in found:
-        name = page.doc.replace("/", "-")
-        save(static / "search_texts" / f"{name}.js", "searchTexts[...]", page.texts["text"])
+        file = folder / f"{page.doc.replace('/', '-')}.js"
+        save(file, f"(globalThis.searchTexts ??= {{}})[{json.dumps(page.doc)}]", page.passages())
+        written.add(file.name)
+    for file in folder.iterdir():
+        if file.name not in written:  # of a page that is gone
+            file.unlink()
     return []
 
 
 def save(file: Path, name: str, content: object) -> None:
+    """Write a script that gives a name to what JSON can say."""
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     files.write(file, f"{name} = {text};\n".encode())
