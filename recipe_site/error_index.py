@@ -104,11 +104,9 @@ class ErrorIndex(Directive):
             logger.warning(what, location=(str(self.root / layout.source(entry.slug)), line))
         text = printed(entry, self.root) or ""
         now = [as_printed(message, text) or message for message in entry.errors]
-        lines = [".. rst-class:: error-messages", "", f"{link(entry.slug)}", ""]
+        lines = [".. container:: error-messages", "", f"   {link(entry.slug)}", ""]
         for title, messages in (("", now), ("In other versions:", entry.older_errors)):
-            if not messages:
-                continue
-            lines += [f"   {title}", ""] if title else []
+            lines += [f"   {title}", ""] if title and messages else []
             for message in messages:
                 lines += ["   .. code-block:: none", "", f"      {message}", ""]
         return lines

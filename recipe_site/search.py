@@ -35,7 +35,7 @@ AROUND = {
 }  # fmt: skip
 WEIGHTS = {"title": 16, "searched_as": 12, "outcome": 8, "errors": 6, "headings": 6, "text": 1}
 SATURATION, BY_LENGTH = 6.0, 0.4  # k1 and b of BM25
-WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[_'-][A-Za-z0-9]+)*")  # as in search.js
+WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]*(?:[_'-][A-Za-z0-9]+)*")  # as in search.js
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # likewise
 ENGLISH = SearchEnglish({})  # whose stemmer and stop words Sphinx gives to browsers, too
 

@@ -13,7 +13,8 @@ const recipeSearch = (() => {
   const address = (doc) => new URL(`../${doc}.html`, files).href;
 
   // -- Words, as in recipe_site/search.py, to their terms in the index -----------------------
-  const WORD = /[A-Za-z][A-Za-z0-9]*(?:[_'-][A-Za-z0-9]+)*/g, PART = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+/g;
+  const WORD = /(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]*(?:[_'-][A-Za-z0-9]+)*/g;
+  const PART = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+/g;
   let index, stem;
   const load = () => (loaded.index ??= Promise.all(["language_data", "search_index"].map(script))
     .then(() => {
@@ -38,21 +39,23 @@ const recipeSearch = (() => {
     const [x, y] = [a, b].map((word) => word.slice(from, word.length - to));
     return (x.length < 2 && y.length < 2) || (x.length === 2 && x === y[1] + y[0]);
   };
+  const common = (test) => index.all.filter(({ term }) => test(term))
+    .sort((a, b) => b.on.size - a.on.size);
+  const begun = (word) => (word.length < 3 ? [] : common((term) => term.startsWith(word)).slice(0, 9));
   const instead = (word) => { // what somebody may have meant who wrote what no page has
-    const common = (entries) => entries.sort((a, b) => b.on.size - a.on.size);
-    const begun = word.length > 2 ? index.all.filter(({ term }) => term.startsWith(word)) : [];
-    if (begun.length) return common(begun).slice(0, 9);
+    const longer = begun(word);
+    if (longer.length) return longer;
     for (let at = 3; at < word.length - 2; at += 1) { // two words in one
       const both = known([word.slice(0, at), word.slice(at)]);
       if (both.length === 2) return both;
     }
     const close = (term) => term[0] === word[0] &&
       (nearly(word, term) || nearly(stem(word), stem(term)));
-    return word.length > 4 ? common(index.all.filter(({ term }) => close(term))).slice(0, 1) : [];
+    return word.length > 4 ? common(close).slice(0, 1) : [];
   };
 
   // -- The order: BM25 over words and parts of words, times how much of the query a page has --
-  const ask = (query) => {
+  const ask = (query, typing = false) => {
     const wanted = new Map(), groups = [], missing = [], changed = [];
     const want = (entries, weight) => entries.forEach((entry) =>
       wanted.set(entry, Math.max(weight, wanted.get(entry) || 0)));
@@ -67,6 +70,7 @@ const recipeSearch = (() => {
       want(direct, 1);
       want(parts, 0.6);
       want(others, 0.7);
+      if (typing && query.endsWith(word)) want(begun(whole), 0.5);
       const group = direct.length ? direct : [...parts, ...others];
       groups.push(group);
       if (others.length && !others[0].term.startsWith(whole)) changed.push([word, others]);
@@ -102,7 +106,7 @@ for (const field of document.querySelectorAll(".search-field")) {
   list.setAttribute("aria-label", "Suggestions");
   const suggest = async () => {
     await recipeSearch.load();
-    const { results } = recipeSearch.ask(field.value);
+    const { results } = recipeSearch.ask(field.value, true);
     list.replaceChildren(...results.filter(({ recipe }) => recipe).slice(0, 6).map((result) => {
       const link = document.createElement("a"), item = document.createElement("li");
       link.href = recipeSearch.address(result.doc);

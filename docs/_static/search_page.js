@@ -50,14 +50,12 @@ const answer = () => {
   const { results, wanted, missing, changed } = recipeSearch.ask(query);
   const good = results.filter(({ score }) => score > LEAST * results[0].score);
   const recipes = good.filter(({ recipe }) => recipe).length;
-  said.replaceChildren(query ? `${recipes || "No"} ${recipes === 1 ? "recipe" : "recipes"} for “${query}”. ` : "");
+  said.replaceChildren(query ? `${recipes || "No"} ${recipes === 1 ? "recipe" : "recipes"}. ` : "");
   if (missing.length) said.append(`No recipe has: ${list(missing)}. `);
   for (const [word, [entry]] of changed) {
     const other = query.replace(word, entry.term);
     said.append("Did you mean ", element("a", other, { href: `?q=${encodeURIComponent(other)}` }), "? ");
   }
-  const weak = query && (!good.length || good[0].share < 0.5);
-  document.body.classList.toggle("search-is-weak", Boolean(weak));
   found.replaceChildren(...good.slice(0, AT_FIRST).map(card(wanted)));
   more.hidden = good.length <= AT_FIRST;
   more.textContent = `Show ${good.length - AT_FIRST} more`;

@@ -12,6 +12,10 @@
 #   "unsqueeze adds a dimension", "how broadcasting works", "broadcast semantics",
 #   "custom loss function",
 # ]
+# older_errors = [
+#   "Using a target size that is different to the input size",
+#   "Target size must be the same as input size",
+# ]
 # ///
 """
 Avoid broadcasting pitfalls in the loss

@@ -10,6 +10,7 @@
 #   "model.to(device)", "set_default_device", "MPS on a Mac", "cuda is available",
 #   "tensors on different devices", "get the device of a model",
 # ]
+# older_errors = ["Expected object of backend CPU but got backend CUDA"]
 # ///
 """
 Changing default device

@@ -17,7 +17,8 @@
 #   "Expected floating point type for target with class probabilities, got Long",
 # ]
 # older_errors = [
-#   "Expected object of scalar type Long but got scalar type Float",
+#   '''Expected object of scalar type Long but got scalar type Float for argument #2
+#   'target'''',
 #   "expected scalar type Long but found Float",
 #   "1D target tensor expected, multi-target not supported",
 #   "multi-target not supported at ClassNLLCriterion.c",

@@ -10,8 +10,14 @@
 #   "ToTensor", "MNIST", "torchvision datasets", "iterate over a data set", "drop_last",
 #   "mean and standard deviation of a data set",
 # ]
-# errors = ["batch must contain tensors, numpy arrays, numbers, dicts or lists"]
-# older_errors = ["batch must contain tensors, numbers, dicts or lists; found"]
+# errors = [
+#   '''default_collate: batch must contain tensors, numpy arrays, numbers, dicts or
+#   lists''',
+# ]
+# older_errors = [
+#   '''batch must contain tensors, numbers, dicts or lists; found <class
+#   'PIL.Image.Image'>''',
+# ]
 # ///
 """
 Loading data in PyTorch

@@ -9,7 +9,10 @@
 #   "load a large model", "LLM weights", "low CPU memory", "big checkpoint",
 #   "RAM when loading", "memory mapping", "faster load_state_dict",
 # ]
-# errors = ["copying from a non-meta parameter in the checkpoint to a meta parameter"]
+# errors = [
+#   '''copying from a non-meta parameter in the checkpoint to a meta parameter in the
+#   current model, which is a no-op''',
+# ]
 # ///
 """
 Tips for Loading an nn.Module from a Checkpoint

@@ -9,6 +9,9 @@
 #   "onnxruntime", "dynamic axes", "dynamic batch size", "TensorRT", "convert a model",
 #   "run a model in C++ or a browser", "opset", "netron",
 # ]
+# older_errors = [
+#   "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid dimensions for input",
+# ]
 # ///
 """
 Export a model to ONNX and check it with ONNX Runtime

@@ -12,8 +12,10 @@
 #   "Expected all tensors to be on the same device",
 # ]
 # older_errors = [
-#   "Attempting to deserialize object on a CUDA device but",
-#   "and weight type (torch.FloatTensor) should be the same",
+#   '''Attempting to deserialize object on a CUDA device but
+#   torch.cuda.is_available() is False''',
+#   '''Input type (torch.cuda.FloatTensor) and weight type (torch.FloatTensor) should
+#   be the same''',
 # ]
 # ///
 """

@@ -10,6 +10,9 @@
 #   "pickle", ".pt or .pth file", "model export", "load a trained model",
 #   "unsafe globals",
 # ]
+# older_errors = [
+#   "Weights only load failed", "Can't get attribute 'Net' on <module '__main__'>",
+# ]
 # ///
 """
 Saving and loading models for inference in PyTorch

@@ -11,7 +11,8 @@
 # ]
 # errors = ["view size is not compatible with input tensor's size and stride"]
 # older_errors = [
-#   "size is not compatible with stride. Call .contiguous() before .view()",
+#   '''invalid argument 2: view size is not compatible with input tensor's size and
+#   stride. Call .contiguous() before .view()''',
 # ]
 # ///
 """

@@ -10,6 +10,10 @@
 #   "partial load", "load some of the weights", "pretrained weights",
 #   "change the last layer", "other number of classes", "module. prefix",
 # ]
+# older_errors = [
+#   "Error(s) in loading state_dict",
+#   "size mismatch for fc.weight: copying a param with shape",
+# ]
 # ///
 """
 Warmstarting model using parameters from a different model in PyTorch
