@@ -13,7 +13,7 @@ MARK ?=
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # `make epub zips html` is an order
 .PHONY: help html html-noplot new serve verify test coverage lint inventories data linkcheck epub
-.PHONY: zips lighthouse screenshots bench lock clean
+.PHONY: zips questions lighthouse screenshots bench lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,9 @@ bench:  ## time this build beside others, on a machine that does nothing else
 
 inventories:  ## write docs/inventories from the real ones (OFFLINE=1: as those that are there)
 	@$(PYTHON) -m tools.inventories $(if $(OFFLINE),--offline)
+
+questions:  ## ask the built site's search what people ask: how often it finds (needs Chromium)
+	@$(PYTHON) -m tools.questions
 
 lighthouse:  ## score the built site in a phone and on a desk (RUNS=n; needs npm and Chromium)
 	@RUNS=$(or $(RUNS),5) $(PYTHON) tests/browser/lighthouse.py

@@ -51,8 +51,9 @@ class Page:
         """How often the page has each term, every one by the weight of its place."""
         found = Counter()
         for name, texts in self.texts.items():
-            for term in terms(" ".join(texts)):
-                found[term] += WEIGHTS[name]
+            for text in texts:
+                for term in [*terms(text), *(pairs(text) if name == "searched_as" else ())]:
+                    found[term] += WEIGHTS[name]
         return found
 
     def passages(self) -> list[str]:
@@ -72,6 +73,14 @@ def terms(text: str) -> Iterator[str]:
         for term in dict.fromkeys([whole, re.sub(r"\d+d?$", "", whole), *parts]):
             if len(term) > 1 and term not in ENGLISH.stopwords:
                 yield term
+
+
+def pairs(text: str) -> Iterator[str]:
+    """Words that mean something by a small one before them: "of memory", "not learning"."""
+    words = [re.sub(r"\W|_", "", word.lower()) for word in WORD.findall(text)]
+    for before, word in zip(words, words[1:], strict=False):
+        if before in ENGLISH.stopwords - {"a", "an", "the"} and word not in ENGLISH.stopwords:
+            yield before + word
 
 
 def pages(env: BuildEnvironment, root: Path) -> list[Page]:

@@ -16,6 +16,8 @@ const recipeSearch = (() => {
   const WORD = /(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]*(?:[_'-][A-Za-z0-9]+)*/g;
   const PART = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+/g;
   let index, stem;
+  const entry = (term, on, count) =>
+    ({ term, on, rarity: Math.log(1 + (count - on.size + 0.5) / (on.size + 0.5)) });
   const load = () => (loaded.index ??= Promise.all(["language_data", "search_index"].map(script))
     .then(() => {
       const { pages, recipes, terms } = searchIndex, stemmer = new Stemmer(), found = new Map();
@@ -25,8 +27,7 @@ const recipeSearch = (() => {
         let page = -1;
         for (const [, far, letter, digit] of places.matchAll(/(z*)([a-y])(\d)/g))
           on.set(page += 25 * far.length + letter.charCodeAt(0) - 96, +digit);
-        const rarity = Math.log(1 + (pages.length - on.size + 0.5) / (on.size + 0.5));
-        found.set(stem(term), { term, on, rarity, inRecipes: [...on.keys()][0] < recipes });
+        found.set(stem(term), entry(term, on, pages.length));
       }
       index = { pages, recipes, found, all: [...found.values()] };
     }));
@@ -41,8 +42,15 @@ const recipeSearch = (() => {
   };
   const common = (test) => index.all.filter(({ term }) => test(term))
     .sort((a, b) => b.on.size - a.on.size);
-  const begun = (word) => (word.length < 3 ? [] : common((term) => term.startsWith(word)).slice(0, 9));
+  const begun = (word) => { // all words with this beginning, as if they were one
+    const longer = word.length < 3 ? [] : common((term) => term.startsWith(word)), on = new Map();
+    for (const [page, digit] of longer.flatMap((one) => [...one.on]))
+      on.set(page, Math.max(digit, on.get(page) || 0));
+    return longer.length ? [{ ...entry(longer[0].term, on, index.pages.length), longer }] : [];
+  };
   const instead = (word) => { // what somebody may have meant who wrote what no page has
+    const american = known([word.replace(/s(?=(e[drs]?|ers|ing|ations?)$)/, "z")]);
+    if (american.length) return american;
     const longer = begun(word);
     if (longer.length) return longer;
     for (let at = 3; at < word.length - 2; at += 1) { // two words in one
@@ -57,13 +65,16 @@ const recipeSearch = (() => {
   // -- The order: BM25 over words and parts of words, times how much of the query a page has --
   const ask = (query, typing = false) => {
     const wanted = new Map(), groups = [], missing = [], changed = [];
-    const want = (entries, weight) => entries.forEach((entry) =>
-      wanted.set(entry, Math.max(weight, wanted.get(entry) || 0)));
+    const want = (entries, weight) => entries.forEach((one) => {
+      wanted.set(one, Math.max(weight, wanted.get(one) || 0));
+      want(one.longer || [], 0); // to be marked
+    });
     let before = "";
     for (const word of query.match(WORD) || []) {
       const small = word.toLowerCase(), whole = small.replace(/\W|_/g, "");
-      if (stopwords.has(small) || whole.length < 2) continue;
       const direct = known([whole, before + whole].slice(0, before ? 2 : 1));
+      before = whole;
+      if (stopwords.has(small) || whole.length < 2) continue;
       const parts = known([whole.replace(/\d+d?$/, ""), ...(word.match(PART) || [])]
         .map((part) => part.toLowerCase()).filter((part) => part.length > 1 && part !== whole));
       const others = direct.length || parts.length ? [] : instead(whole);
@@ -74,8 +85,8 @@ const recipeSearch = (() => {
       const group = direct.length ? direct : [...parts, ...others];
       groups.push(group);
       if (others.length && !others[0].term.startsWith(whole)) changed.push([word, others]);
-      if (!group.some((entry) => entry.inRecipes)) missing.push(word);
-      before = whole;
+      const pages = group.flatMap(({ on }) => [...on.keys()]);
+      if (!pages.some((page) => page < index.recipes)) missing.push(word);
     }
     const score = new Map(), had = new Map();
     let total = 0;
@@ -89,7 +100,7 @@ const recipeSearch = (() => {
     const results = [...score].map(([number, sum]) => {
       const [doc, title, outcome] = index.pages[number], recipe = number < index.recipes;
       const share = had.get(number) / total;
-      const all = groups.every((group) => group.some((entry) => entry.on.has(number)));
+      const all = groups.every((group) => group.some(({ on }) => on.has(number)));
       return { doc, title, outcome, recipe, share, all, score: sum * share * (recipe ? 1 : 0.3) };
     });
     results.sort((a, b) => b.score - a.score);
@@ -119,7 +130,8 @@ for (const field of document.querySelectorAll(".search-field")) {
   };
   field.addEventListener("focus", recipeSearch.load);
   field.addEventListener("input", suggest);
-  form.addEventListener("focusout", ({ relatedTarget }) => form.contains(relatedTarget) || list.remove());
+  form.addEventListener("focusout", (event) =>
+    form.contains(event.relatedTarget) || list.remove());
   form.addEventListener("keydown", (event) => {
     const stops = [field, ...list.querySelectorAll("a")];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -131,8 +143,8 @@ for (const field of document.querySelectorAll(".search-field")) {
 }
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, textarea, select, [contenteditable]");
-  const control = event.key === "k" && (event.ctrlKey || event.metaKey);
-  if (!control && (event.key !== "/" || typing || event.ctrlKey || event.altKey || event.metaKey)) return;
+  const control = event.ctrlKey || event.metaKey;
+  if (control ? event.key !== "k" : event.key !== "/" || typing) return;
   event.preventDefault();
   const shown = [...document.querySelectorAll("[name=q]:is(#search-query, .search-field)")]
     .filter((field) => field.checkVisibility({ visibilityProperty: true }));

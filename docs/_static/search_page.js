@@ -1,9 +1,8 @@
 // The search page: says what was done, and shows the pages found as cards with quotations.
 "use strict";
 
-const form = document.getElementById("search-form"), field = document.getElementById("search-query");
-const said = document.getElementById("search-said"), found = document.getElementById("search-results");
-const more = document.getElementById("search-more"), ask = document.querySelector(".ask-for-recipe");
+const [form, field, said, found, more, wish] = ["form", "query", "said", "results", "more", "wish"]
+  .map((name) => document.getElementById(`search-${name}`));
 const AT_FIRST = 8, LEAST = 0.15; // cards; of the first one's score
 
 const element = (name, text, properties = {}) =>
@@ -46,7 +45,7 @@ const list = (names) => names.map((name) => `“${name}”`).join(", ");
 const answer = () => {
   const query = field.value.trim();
   document.title = document.title.replace(/^.*?(?=Search —)/, query && `${query} — `);
-  if (ask) ask.href = `${ask.dataset.form}&title=${encodeURIComponent(query)}`;
+  if (wish) wish.search = `?template=new_recipe.yml&title=${encodeURIComponent(query)}`;
   const { results, wanted, missing, changed } = recipeSearch.ask(query);
   const good = results.filter(({ score }) => score > LEAST * results[0].score);
   const recipes = good.filter(({ recipe }) => recipe).length;
@@ -54,7 +53,8 @@ const answer = () => {
   if (missing.length) said.append(`No recipe has: ${list(missing)}. `);
   for (const [word, [entry]] of changed) {
     const other = query.replace(word, entry.term);
-    said.append("Did you mean ", element("a", other, { href: `?q=${encodeURIComponent(other)}` }), "? ");
+    const href = `?q=${encodeURIComponent(other)}`;
+    said.append("Did you mean ", element("a", other, { href }), "? ");
   }
   found.replaceChildren(...good.slice(0, AT_FIRST).map(card(wanted)));
   more.hidden = good.length <= AT_FIRST;
