@@ -78,7 +78,8 @@ def unprinted(slug: str, root: Path) -> Iterator[tuple[int, str]]:
         return
     for message in entry.errors:
         if not as_printed(message, text):
-            line = source[: source.find(message.split("\n")[0][:20])].count("\n") + 1
+            place = re.search(r"\s+(?:# +)?".join(map(re.escape, message.split())), source)
+            line = source.count("\n", 0, place.start() if place else 0) + 1
             yield line, f"errors: the recipe does not print {message!r}: print it, or leave it out"
 
 

@@ -57,8 +57,9 @@ class Page:
         return found
 
     def passages(self) -> list[str]:
-        """What can be quoted of it; last, why it is found by words that it does not have."""
-        texts = [text for text in self.texts["text"] if len(text) > 1]
+        """What can be quoted beside title and outcome; last, why words find it that it lacks."""
+        shown = {"", *self.texts["outcome"]}
+        texts = [text for text in self.texts["text"] if text not in shown]
         names = ", ".join(self.texts["searched_as"])
         return [*texts, *([f"Also searched as: {names}"] if names else [])]
 

@@ -18,7 +18,7 @@ from sphinx.errors import SphinxError
 from recipe_gallery import gallery
 from recipe_gallery.header import BLOCK, HeaderError, check_extra, read_header
 from recipe_gallery.reading import imported_modules
-from recipe_site import layout, torch_plugin
+from recipe_site import error_index, layout, torch_plugin
 from recipe_site.catalogue import TAGS, title_and_outcome
 
 LIMITS = {"title": 70, "outcome": 110, "line": 88, "cell": 15, "least": 150, "words": 600}
@@ -185,10 +185,15 @@ def runs_everywhere(recipe: Recipe) -> Found:
             yield node.value.lineno, "num_workers at module level: guard it, or use 0"
 
 
+def messages_are_printed(recipe: Recipe) -> Found:
+    yield from error_index.unprinted(recipe.path.stem, recipe.path.parents[2])
+
+
 RULES = [
     header_is_complete, dependencies_are_the_imports, datasets_are_declared,
     title_and_outcome_are_short, lines_are_short_and_final, cells_and_prose_are_short,
     evidence_is_printed_and_asserted, links_lead_to_siblings_and_back, runs_everywhere,
+    messages_are_printed,
 ]  # fmt: skip
 
 
