@@ -2,9 +2,9 @@
 
 Problem: somebody pastes a message and wants to know what to do; a list of messages that is typed by
 hand goes stale with the next version.
-Usage: ``errors`` in a recipe's header has messages, or parts of them, that the recipe explains, and
+Usage: ``errors`` in a recipe's header has messages that the recipe explains, or parts of them, and
 ``older_errors`` what earlier versions said. ``.. error-index::`` has no arguments.
-Result: a list of the messages in groups of recipes, each as the last execution printed it. A message
+Result: a list of the messages in groups of recipes, each as the last execution printed it. One
 that was not printed is a warning with file and line, and a problem for ``make lint``.
 """
 

@@ -26,7 +26,7 @@ from sphinx.search.en import SearchEnglish
 
 from recipe_gallery import files
 
-from . import catalogue, layout
+from . import catalogue
 
 # What pages show of each other, and what they all say.
 AROUND = {

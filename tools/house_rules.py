@@ -186,7 +186,7 @@ def runs_everywhere(recipe: Recipe) -> Found:
 
 
 def messages_are_printed(recipe: Recipe) -> Found:
-    yield from error_index.unprinted(recipe.path.stem, recipe.path.parents[2])
+    return error_index.unprinted(recipe.path.stem, recipe.path.parents[2])
 
 
 RULES = [

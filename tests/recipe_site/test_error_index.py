@@ -28,7 +28,7 @@ Title
 @pytest.mark.parametrize(
     ("message", "text", "found"),
     [
-        ("cannot be multiplied", "b: cannot be multiplied (1x2)\nnext", "cannot be multiplied (1x2)"),
+        ("bad size", "b: bad size (1x2)\nnext", "bad size (1x2)"),
         ("bad size", "raised ValueError: bad size 3", "ValueError: bad size 3"),
         ("bad size", "torch.OutOfMemoryError: bad\n  size", "torch.OutOfMemoryError: bad size"),
         ("a (b) [c]", "a (b) [c]!", "a (b) [c]!"),
