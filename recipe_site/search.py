@@ -37,6 +37,7 @@ WEIGHTS = {"title": 16, "searched_as": 12, "outcome": 8, "errors": 6, "headings"
 SATURATION, BY_LENGTH = 6.0, 0.4  # k1 and b of BM25
 WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]*(?:[_'-][A-Za-z0-9]+)*")  # as in search.js
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # likewise
+TURNS = {"no", "not", "of", "off", "out"}  # what comes next means another thing behind them
 ENGLISH = SearchEnglish({})  # whose stemmer and stop words Sphinx gives to browsers, too
 
 
@@ -52,7 +53,7 @@ class Page:
         found = Counter()
         for name, texts in self.texts.items():
             for text in texts:
-                for term in [*terms(text), *(pairs(text) if name == "searched_as" else ())]:
+                for term in [*terms(text), *PHRASES.get(name, lambda _: ())(text)]:
                     found[term] += WEIGHTS[name]
         return found
 
@@ -60,8 +61,10 @@ class Page:
         """What can be quoted beside title and outcome; last, why words find it that it lacks."""
         shown = {"", *self.texts["outcome"]}
         texts = [text for text in self.texts["text"] if text not in shown]
+        texts = [text for text in texts if "sphx_glr_" not in text]  # the template's labels
         names = ", ".join(self.texts["searched_as"])
-        return [*texts, *([f"Also searched as: {names}"] if names else [])]
+        texts += [f"Also searched as: {names}"] if names else []
+        return texts + [text for text in self.texts["errors"] if text not in texts]
 
 
 def terms(text: str) -> Iterator[str]:
@@ -77,11 +80,22 @@ def terms(text: str) -> Iterator[str]:
 
 
 def pairs(text: str) -> Iterator[str]:
-    """Words that mean something by a small one before them: "of memory", "not learning"."""
+    """Words with the small one before them that turns them: "of memory", "not learning"."""
     words = [re.sub(r"\W|_", "", word.lower()) for word in WORD.findall(text)]
     for before, word in zip(words, words[1:], strict=False):
-        if before in ENGLISH.stopwords - {"a", "an", "the"} and word not in ENGLISH.stopwords:
+        if before in TURNS and word not in ENGLISH.stopwords:
             yield before + word
+
+
+def threes(text: str) -> Iterator[str]:
+    """Three words at a time, which tell a pasted message from others with the same words."""
+    words = [word for word in WORD.findall(text) if word.lower() not in ENGLISH.stopwords]
+    words = [re.sub(r"\W|_", "", word.lower()) for word in words if len(word) > 1]
+    for at in range(0, len(words) - 2, 3):
+        yield "".join(words[at : at + 3])
+
+
+PHRASES = {"searched_as": pairs, "errors": threes}
 
 
 def pages(env: BuildEnvironment, root: Path) -> list[Page]:
@@ -97,10 +111,10 @@ def pages(env: BuildEnvironment, root: Path) -> list[Page]:
         texts["headings"] = [title.astext() for title in list(tree.findall(nodes.title))[1:]]
         texts["text"] = list(texts_of(tree))
         if entry := recipes.get(doc):
-            texts["title"].append(entry.slug.replace("_", " "))
+            texts["title"].append(entry.slug)
             texts["outcome"].append(entry.outcome.replace("``", ""))
-            texts["searched_as"] += [*entry.searched_as, *entry.older_errors]
-            texts["errors"] += entry.errors
+            texts["searched_as"] += entry.searched_as
+            texts["errors"] += [*entry.errors, *entry.older_errors]
         found.append(page)
     return found
 

@@ -64,7 +64,7 @@ const recipeSearch = (() => {
 
   // -- The order: BM25 over words and parts of words, times how much of the query a page has --
   const ask = (query, typing = false) => {
-    const wanted = new Map(), groups = [], missing = [], changed = [];
+    const wanted = new Map(), groups = [], missing = [], changed = [], said = [];
     const want = (entries, weight) => entries.forEach((one) => {
       wanted.set(one, Math.max(weight, wanted.get(one) || 0));
       want(one.longer || [], 0); // to be marked
@@ -72,17 +72,20 @@ const recipeSearch = (() => {
     let before = "";
     for (const word of query.match(WORD) || []) {
       const small = word.toLowerCase(), whole = small.replace(/\W|_/g, "");
-      const direct = known([whole, before + whole].slice(0, before ? 2 : 1));
+      const direct = known([whole]), joined = before ? known([before + whole]) : [];
+      const told = direct.length && !stopwords.has(before); // by each word alone
       before = whole;
       if (stopwords.has(small) || whole.length < 2) continue;
       const parts = known([whole.replace(/\d+d?$/, ""), ...(word.match(PART) || [])]
         .map((part) => part.toLowerCase()).filter((part) => part.length > 1 && part !== whole));
-      const others = direct.length || parts.length ? [] : instead(whole);
+      const others = [...direct, ...joined, ...parts].length ? [] : instead(whole);
       want(direct, 1);
+      want(joined, told ? 0.3 : 0.8);
+      want(said.push(whole) > 2 ? known([said.slice(-3).join("")]) : [], 2);
       want(parts, 0.6);
       want(others, 0.7);
       if (typing && query.endsWith(word)) want(begun(whole), 0.5);
-      const group = direct.length ? direct : [...parts, ...others];
+      const group = direct.length ? direct : [...joined, ...parts, ...others];
       groups.push(group);
       if (others.length && !others[0].term.startsWith(whole)) changed.push([word, others]);
       const pages = group.flatMap(({ on }) => [...on.keys()]);
@@ -135,10 +138,11 @@ for (const field of document.querySelectorAll(".search-field")) {
   form.addEventListener("keydown", (event) => {
     const stops = [field, ...list.querySelectorAll("a")];
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (event.key === "Escape") { field.focus(); list.remove(); }
-    if (!step || !list.isConnected) return;
-    event.preventDefault();
-    stops[(stops.indexOf(document.activeElement) + step + stops.length) % stops.length].focus();
+    if (!list.isConnected || !(step || event.key === "Escape")) return;
+    event.preventDefault(); // Escape would clear the field
+    const at = step ? stops.indexOf(document.activeElement) + step + stops.length : 0;
+    stops[at % stops.length].focus();
+    if (!step) list.remove();
   });
 }
 document.addEventListener("keydown", (event) => {

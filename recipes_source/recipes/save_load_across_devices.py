@@ -9,9 +9,9 @@
 #   "map_location", "load a GPU model on a CPU", "cuda to cpu", "CPU-only machine",
 #   "move a model to the GPU", "model.to('cuda')",
 #   "input and weight on different devices",
-#   "Expected all tensors to be on the same device",
 # ]
 # older_errors = [
+#   "Expected all tensors to be on the same device, but found at least two devices",
 #   '''Attempting to deserialize object on a CUDA device but
 #   torch.cuda.is_available() is False''',
 #   '''Input type (torch.cuda.FloatTensor) and weight type (torch.FloatTensor) should
