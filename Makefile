@@ -20,7 +20,7 @@ $(if $(UNKNOWN),$(error $(firstword $(UNKNOWN)) is no setting of this Makefile; 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # `make epub zips html` is an order
 .PHONY: help html html-noplot new serve check verify claims test coverage lint inventories data
-.PHONY: linkcheck epub zips lighthouse screenshots bench repeat lock clean
+.PHONY: linkcheck epub zips questions lighthouse screenshots bench repeat lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,10 @@ repeat:  ## run all recipes TIMES times, under load, each time with another hash
 inventories:  ## write docs/inventories from the real ones (OFFLINE=1: as those that are there)
 	$(NEEDS) sphinx torch
 	@$(RUN) -m tools.inventories $(if $(OFFLINE),--offline)
+
+questions:  ## ask the built site's search what people ask: how often it finds (needs Chromium)
+	$(NEEDS) pytest playwright
+	@$(RUN) -m tools.questions
 
 lighthouse:  ## score the built site in a phone and on a desk (RUNS=n; needs npm and Chromium)
 	$(NEEDS) pytest playwright

@@ -91,15 +91,14 @@ html_theme_options = {"navigation_depth": 3, "style_external_links": False}
 html_title = "PyTorch Recipes"
 html_favicon = "docs/_static/favicon.svg"
 html_static_path = ["docs/_static"]
-html_css_files = ["site.css", "recipe.css"]
-html_js_files = ["site.js"]
+html_css_files = ["site.css", "recipe.css", "search.css"]
+html_js_files = ["search.js", "site.js"]  # the second uses the first
 templates_path = ["_templates"]
 html_math_renderer = "mathml"  # of recipe_site: written by the build, not by a script
 html_use_index = False  # docs/api_index.rst is one of names
 pygments_style = "bw"  # the colours, for light and dark, are in site.css
 html_show_sphinx = False
 html_copy_source = False
-html_show_search_summary = False  # recipe_site.search does it, from file:// too
 
 # Copy buttons on what readers type, not on what it prints.
 copybutton_selector = (
@@ -122,7 +121,8 @@ notfound_urls_prefix = urlsplit(html_baseurl).path or "/"
 notfound_context = {
     "title": "Page not found",
     "body": "<h1>Page not found</h1><p>There is no page at this address. Search for its words, or "
-    f'look at <a href="{notfound_urls_prefix}index.html">all recipes</a>.</p>',
+    f'look at <a href="{notfound_urls_prefix}index.html">all recipes</a> or at the '
+    f'<a href="{notfound_urls_prefix}docs/errors.html">error messages</a> that they explain.</p>',
 }
 
 # -- For machines ----------------------------------------------------------------------

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from . import as_script, gallery, plugin
+from . import as_script, execution, plugin
 from .header import missing_packages
 from .model import Failure, Run, Task
 from .plugin import NotHere
@@ -73,7 +73,7 @@ def execute(task: Task) -> Run:
         except Exception:  # a fault of ours, which the executor reports
             raise
         except BaseException as error:  # such as KeyboardInterrupt, which would end the build
-            reason = f"raised {readable(gallery.headline(error), scratch, task)}"
+            reason = f"raised {readable(execution.headline(error), scratch, task)}"
             run = Run(failure=Failure(reason, where(error, scratch, task)))
     (scratch / SHOWN).write_text(str(printed.place))
     return run
@@ -120,7 +120,7 @@ def run_cells(task: Task, scratch: Path, printed: Printed) -> Run:
     os.chdir(workdir)
     sys.path.insert(0, str(workdir))
     start = time.perf_counter()
-    cells, names, raised = gallery.execute(source, target, root, task.settings, printed)
+    cells, names, raised = execution.execute(source, target, root, task.settings, printed)
     wall = time.perf_counter() - start
     if raised:  # it is on the page, too
         texts = [readable(text, scratch, task) for text in (raised.reason, raised.details)]

@@ -13,6 +13,7 @@ from its reference implementation).
 
 import re
 import tomllib
+from collections.abc import Collection
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -24,7 +25,8 @@ from .model import Header
 BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
 UNDECLARED = Header()
 # What [tool.recipe] may have; the others stand at the block's top, or are ours.
-KNOWN = sorted({*Header.__struct_fields__} - {"declared", "requires_python", "dependencies"})
+OURS = {"declared", "requires_python", "dependencies", "extra"}
+KNOWN = sorted({*Header.__struct_fields__} - OURS)
 
 
 class HeaderError(ValueError):
@@ -33,6 +35,8 @@ class HeaderError(ValueError):
 
 def read_header(source: str, defaults: Header = UNDECLARED) -> Header:
     """Parse the header of a recipe's source text; what it leaves out is as in ``defaults``.
+
+    Keys that nobody here knows go into ``extra``; ``check_extra`` says whether the site does.
 
     Raises:
         HeaderError: with one sentence that says what is wrong.
@@ -49,13 +53,10 @@ def read_header(source: str, defaults: Header = UNDECLARED) -> Header:
     try:
         table = tomllib.loads("\n".join(line[2:] for line in lines))
         own = table.get("tool", {}).get("recipe", {})
-        if unknown := sorted(set(own) - set(KNOWN)):
-            raise HeaderError(
-                f"unknown key {unknown[0]!r} in [tool.recipe]; known: {', '.join(KNOWN)}"
-            )
         found = {
             **msgspec.structs.asdict(defaults),
-            **own,
+            **{name: own[name] for name in KNOWN if name in own},
+            "extra": {name: value for name, value in own.items() if name not in KNOWN},
             "declared": True,
             "dependencies": table.get("dependencies", ()),
             "requires_python": table.get("requires-python", ""),
@@ -65,6 +66,26 @@ def read_header(source: str, defaults: Header = UNDECLARED) -> Header:
         raise HeaderError(f"the '# /// script' block is not valid TOML: {error}") from None
     except (msgspec.ValidationError, AttributeError, TypeError) as error:
         raise HeaderError(f"the '# /// script' block is not as it should be: {error}") from None
+
+
+def check_extra(header: Header, fields: Collection[str]) -> None:
+    """Refuse a key that neither the run stage nor the site knows, or that is no list of strings.
+
+    Args:
+        header: of a recipe.
+        fields: the names that the site adds.
+
+    Raises:
+        HeaderError: with one sentence that names the key and those that are known.
+    """
+    if unknown := sorted(set(header.extra) - set(fields)):
+        known = ", ".join(sorted({*KNOWN, *fields}))
+        raise HeaderError(f"unknown key {unknown[0]!r} in [tool.recipe]; known: {known}")
+    for name, value in header.extra.items():
+        try:
+            msgspec.convert(value, list[str])
+        except msgspec.ValidationError as error:
+            raise HeaderError(f"{name} in [tool.recipe] is no list of texts: {error}") from None
 
 
 @cache

@@ -28,6 +28,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: tuple[str, ...] = ()  # recipes to read before this one, by their slugs
     datasets: tuple[str, ...] = ()  # for the plugin
     requires: tuple[str, ...] = ()  # tools that pip cannot install, for the plugin
+    extra: dict[str, Any] = {}  # the plugin's ``fields``, for the site; no result depends on it
 
 
 @dataclass

@@ -87,6 +87,7 @@ class Reader:
         recipe.may_fail = path in sections.expected_failures(options.gallery, options.srcdir)
         text = source.decode()
         recipe.header = header.read_header(text, options.defaults)
+        header.check_extra(recipe.header, options.plugin.fields)
         recipe.beside = self.files_beside(path, text)
         if published.get("executed") and published["source"] == digest(source):
             code = published["key"]["code"]  # no need to parse it

@@ -25,10 +25,10 @@ from sphinx.util import logging
 from recipe_gallery import Header
 from recipe_gallery.build import Build
 from recipe_gallery.files import CannotWrite, read_json, write
-from recipe_gallery.header import read_header
+from recipe_gallery.header import check_extra, read_header
 from recipe_gallery.prose import heading
 
-from . import layout, related
+from . import layout, related, torch_plugin
 from .layout import TAGS
 
 logger = logging.getLogger(__name__)
@@ -45,6 +45,9 @@ class Entry:
     tags: tuple[str, ...]
     after: tuple[str, ...]  # the slugs of recipes to read before
     minutes: int  # to read it
+    searched_as: tuple[str, ...] = ()  # words for it that it does not use
+    errors: tuple[str, ...] = ()  # messages that it explains, or parts of them
+    older_errors: tuple[str, ...] = ()  # what earlier versions said in their place
     related: tuple[str, ...] = ()  # the slugs of those that are most like it, the nearest first
 
     @property
@@ -89,9 +92,15 @@ def entry_of(slug: str, source: str) -> Entry:
     """A recipe's entry, as far as its text alone says."""
     try:
         header, (title, outcome) = read_header(source), title_and_outcome(source)
+        check_extra(header, torch_plugin.fields)
     except (ValueError, SyntaxError):  # what is wrong with it, the run stage says
         header, title, outcome = Header(), slug, ""
-    return Entry(slug, title or slug, outcome, header.tags, header.after, reading_minutes(source))
+    extra = {  # a text may be broken into lines
+        name: tuple(" ".join(text.split()) for text in header.extra.get(name, ()))
+        for name in torch_plugin.fields
+    }
+    minutes = reading_minutes(source)
+    return Entry(slug, title or slug, outcome, header.tags, header.after, minutes, **extra)
 
 
 def learning_path(entries: Iterable[Entry]) -> list[Entry]:
@@ -202,7 +211,7 @@ def read(root: Path) -> list[Entry]:
 @lru_cache(maxsize=1)
 def parsed(file: Path, changed: int) -> list[Entry]:
     """The content of the file, read once for all pages and again when it ``changed``."""
-    lists = ("tags", "after", "related")
+    lists = ("tags", "after", "related", *torch_plugin.fields)
     return [
         Entry(**{**values, **{name: tuple(values[name]) for name in lists}})
         for values in json.loads(file.read_text("utf-8"))

@@ -31,6 +31,7 @@ from . import (
     source_lines,
     tables,
 )
+from .error_index import ErrorIndex
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("github_repository", "", "env", str)  # owner/name
     app.add_config_value("github_branch", "main", "env", str)  # of the sources
     app.add_config_value("github_site_branch", "gh-pages", "env", str)  # of the built site
-    for name, directive in (directives.DIRECTIVES | tables.DIRECTIVES).items():
+    added = {"error-index": ErrorIndex}
+    for name, directive in (directives.DIRECTIVES | tables.DIRECTIVES | added).items():
         app.add_directive(name, directive)
     for node, html in markup.NODES.items():
         app.add_node(node, override=True, html=html)

@@ -36,6 +36,7 @@ logger = logging.getLogger(__name__)
 UNUSED = (  # files of others without which every page does
     "pygments.css", "copybutton.css",  # site.css has what is in them
     "jquery.js", "_sphinx_javascript_frameworks_compat.js", "sg-tags.js",
+    "doctools.js", "sphinx_highlight.js",  # shortcuts and marks; search.js has its own
 )  # fmt: skip
 FONTS = "_static/fonts", "_static/css/fonts"
 DOUBLE = "_2_00x"  # in the name of a figure for screens with twice as many pixels

@@ -39,6 +39,8 @@ def add(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> N
     made_with = {}
     if entry:
         made_with = read_json(root / layout.published(entry.slug)).get("made with", {})
+    if config.github_repository:  # for the search page
+        context["new_recipe_form"] = repository_links.new_recipe_form(config)
     context["foot"] = {
         "version": config.release,
         "changed": changed.partition("T")[0],

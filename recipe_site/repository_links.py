@@ -64,6 +64,11 @@ def file_link(config: Config, path: str, action: str) -> str:
     return f"{GITHUB}/{repository}/{action}/{config.github_branch}/{path}"
 
 
+def new_recipe_form(config: Config) -> str:
+    """The address of the form that asks for a recipe."""
+    return f"{GITHUB}/{config.github_repository}/issues/new?template=new_recipe.yml"
+
+
 def check_repository(app: Sphinx, config: Config) -> None:
     """End a build at its start if the setting names no repository.
 

@@ -16,9 +16,9 @@ from pathlib import Path
 from sphinx.errors import SphinxError
 
 from recipe_gallery import gallery
-from recipe_gallery.header import BLOCK, HeaderError, read_header
+from recipe_gallery.header import BLOCK, HeaderError, check_extra, read_header
 from recipe_gallery.reading import imported_modules
-from recipe_site import layout
+from recipe_site import error_index, layout, torch_plugin
 from recipe_site.catalogue import TAGS, title_and_outcome
 
 from .writing_rules import writing
@@ -56,6 +56,7 @@ class Recipe:
         self.path, self.text = path, path.read_text("utf-8")
         self.tree = ast.parse(self.text)
         self.header = read_header(self.text)
+        check_extra(self.header, torch_plugin.fields)
         if not self.header.declared:
             raise HeaderError("expected one '# /// script' block (PEP 723) at the top, got 0")
         self.blocks = gallery.split(path)[1]
@@ -217,11 +218,15 @@ def runs_everywhere(recipe: Recipe) -> Found:
             yield node.value.lineno, "num_workers at module level: guard it, or use 0"
 
 
+def messages_are_printed(recipe: Recipe) -> Found:
+    return error_index.unprinted(recipe.path.stem, recipe.path.parents[2])
+
+
 RULES = [
     header_is_complete, dependencies_are_the_imports, datasets_are_declared,
     title_and_outcome_are_short, lines_are_short_and_final, cells_and_prose_are_short,
     prose_is_its_own, evidence_is_printed_and_asserted, links_lead_to_siblings_and_back,
-    runs_everywhere, writing,
+    runs_everywhere, writing, messages_are_printed,
 ]  # fmt: skip
 
 

@@ -1,45 +1,157 @@
-// Sphinx's search, with the texts of the pages from search_texts.js: what holds the sought words
-// as they stand comes first, recipes before others; below each hit, the words around them.
+// The search: ranks the pages by the words of a query; for the search page, the suggestions of
+// every search field, and the filter of the cards. What pages say is in search_index.js.
 "use strict";
 
-const query = (new URLSearchParams(location.search).get("q") || "").toLowerCase().trim();
-const words = query.split(/[^\p{L}\p{N}_]+/u).filter((word) => word.length > 2)
-  .sort((a, b) => b.length - a.length);
-const name = query.split(".").pop(); // of torch.nn.Linear, linear
+const recipeSearch = (() => {
+  const files = document.currentScript.src;
+  const loaded = {};
+  const script = (name) => (loaded[name] ??= new Promise((resolve) => {
+    const tag = Object.assign(document.createElement("script"), { onload: resolve });
+    tag.src = new URL(`${name}.js`, files); // from file://, too, unlike fetch
+    document.head.append(tag);
+  }));
+  const address = (doc) => new URL(`../${doc}.html`, files).href;
 
-Scorer.score = ([page, title, , , score]) => {
-  const text = SEARCH_TEXTS[page].toLowerCase();
-  if (title.toLowerCase().includes(query)) score += 40;
-  if (text.includes(query)) score += 10;
-  if (name.length > 2) score += Math.min(10, text.split(name).length - 1);
-  return score + (/^recipes\/recipes\/(?!index$)/.test(page) ? 10 : 0);
-};
+  // -- Words, as in recipe_site/search.py, to their terms in the index -----------------------
+  const WORD = /(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]*(?:[_'-][A-Za-z0-9]+)*/g;
+  const PART = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+/g;
+  let index, stem;
+  const entry = (term, on, count) =>
+    ({ term, on, rarity: Math.log(1 + (count - on.size + 0.5) / (on.size + 0.5)) });
+  const load = () => (loaded.index ??= Promise.all(["language_data", "search_index"].map(script))
+    .then(() => {
+      const { pages, recipes, terms } = searchIndex, stemmer = new Stemmer(), found = new Map();
+      stem = (word) => stemmer.stemWord(word);
+      for (const line of terms.split("\n")) {
+        const [term, places] = line.split(" "), on = new Map();
+        let page = -1;
+        for (const [, far, letter, digit] of places.matchAll(/(z*)([a-y])(\d)/g))
+          on.set(page += 25 * far.length + letter.charCodeAt(0) - 96, +digit);
+        found.set(stem(term), entry(term, on, pages.length));
+      }
+      index = { pages, recipes, found, all: [...found.values()] };
+    }));
+  const get = (word) => (stopwords.has(word) ? undefined : index.found.get(stem(word)));
+  const known = (words) => words.map(get).filter(Boolean);
+  const nearly = (a, b) => { // one letter is changed, missing or too many, or two are exchanged
+    let from = 0, to = 0;
+    while (from < a.length && a[from] === b[from]) from += 1;
+    while (to < Math.min(a.length, b.length) - from && a.at(-1 - to) === b.at(-1 - to)) to += 1;
+    const [x, y] = [a, b].map((word) => word.slice(from, word.length - to));
+    return (x.length < 2 && y.length < 2) || (x.length === 2 && x === y[1] + y[0]);
+  };
+  const common = (test) => index.all.filter(({ term }) => test(term))
+    .sort((a, b) => b.on.size - a.on.size);
+  const begun = (word) => { // all words with this beginning, as if they were one
+    const longer = word.length < 3 ? [] : common((term) => term.startsWith(word)), on = new Map();
+    for (const [page, digit] of longer.flatMap((one) => [...one.on]))
+      on.set(page, Math.max(digit, on.get(page) || 0));
+    return longer.length ? [{ ...entry(longer[0].term, on, index.pages.length), longer }] : [];
+  };
+  const instead = (word) => { // what somebody may have meant who wrote what no page has
+    const american = known([word.replace(/s(?=(e[drs]?|ers|ing|ations?)$)/, "z")]);
+    if (american.length) return american;
+    const longer = begun(word);
+    if (longer.length) return longer;
+    for (let at = 3; at < word.length - 2; at += 1) { // two words in one
+      const both = known([word.slice(0, at), word.slice(at)]);
+      if (both.length === 2) return both;
+    }
+    const close = (term) => term[0] === word[0] &&
+      (nearly(word, term) || nearly(stem(word), stem(term)));
+    return word.length > 4 ? common(close).slice(0, 1) : [];
+  };
 
-const quote = (text, words) => {
-  const lower = text.toLowerCase();
-  const place = [query, name, ...words].map((word) => lower.indexOf(word)).find((at) => at >= 0);
-  const start = Math.max(0, (place || 0) - 90);
-  const from = start && text.indexOf(" ", start) + 1;
-  const line = document.createElement("p");
-  line.className = "context";
-  const pattern = new RegExp(`(${words.map((w) => w.replace(/\W/g, "\\$&")).join("|")})`, "i");
-  // Every second part is a hit, as the pattern is a group.
-  const parts = text.slice(from, from + 260).split(new RegExp(pattern, "gi"));
-  line.append(from ? "… " : "");
-  parts.forEach((part, number) => {
-    if (number % 2 === 0) return line.append(part);
-    const mark = document.createElement("mark");
-    mark.textContent = part;
-    line.append(mark);
+  // -- The order: BM25 over words and parts of words, times how much of the query a page has --
+  const ask = (query, typing = false) => {
+    const wanted = new Map(), groups = [], missing = [], changed = [], said = [];
+    const want = (entries, weight) => entries.forEach((one) => {
+      wanted.set(one, Math.max(weight, wanted.get(one) || 0));
+      want(one.longer || [], 0); // to be marked
+    });
+    let before = "";
+    for (const word of query.match(WORD) || []) {
+      const small = word.toLowerCase(), whole = small.replace(/\W|_/g, "");
+      const direct = known([whole]), joined = before ? known([before + whole]) : [];
+      const told = direct.length && !stopwords.has(before); // by each word alone
+      before = whole;
+      if (stopwords.has(small) || whole.length < 2) continue;
+      const parts = known([whole.replace(/\d+d?$/, ""), ...(word.match(PART) || [])]
+        .map((part) => part.toLowerCase()).filter((part) => part.length > 1 && part !== whole));
+      const others = [...direct, ...joined, ...parts].length ? [] : instead(whole);
+      want(direct, 1);
+      want(joined, told ? 0.3 : 0.8);
+      want(said.push(whole) > 2 ? known([said.slice(-3).join("")]) : [], 2);
+      want(parts, 0.6);
+      want(others, 0.7);
+      if (typing && query.endsWith(word)) want(begun(whole), 0.5);
+      const group = direct.length ? direct : [...joined, ...parts, ...others];
+      groups.push(group);
+      if (others.length && !others[0].term.startsWith(whole)) changed.push([word, others]);
+      const pages = group.flatMap(({ on }) => [...on.keys()]);
+      if (!pages.some((page) => page < index.recipes)) missing.push(word);
+    }
+    const score = new Map(), had = new Map();
+    let total = 0;
+    for (const [{ on, rarity }, weight] of wanted) {
+      total += weight * rarity;
+      for (const [page, digit] of on) {
+        score.set(page, (score.get(page) || 0) + weight * rarity * digit);
+        had.set(page, (had.get(page) || 0) + weight * rarity);
+      }
+    }
+    const results = [...score].map(([number, sum]) => {
+      const [doc, title, outcome] = index.pages[number], recipe = number < index.recipes;
+      const share = had.get(number) / total;
+      const all = groups.every((group) => group.some(({ on }) => on.has(number)));
+      return { doc, title, outcome, recipe, share, all, score: sum * share * (recipe ? 1 : 0.3) };
+    });
+    results.sort((a, b) => b.score - a.score);
+    return { results, wanted, missing, changed };
+  };
+
+  return { load, ask, script, address, known, WORD, PART };
+})();
+
+// -- Search fields: suggestions while typing; / and Ctrl-K lead to the first that is shown ----
+for (const field of document.querySelectorAll(".search-field")) {
+  const form = field.closest("form"), list = document.createElement("ul");
+  list.className = "search-suggestions";
+  list.setAttribute("aria-label", "Suggestions");
+  const suggest = async () => {
+    await recipeSearch.load();
+    const { results } = recipeSearch.ask(field.value, true);
+    list.replaceChildren(...results.filter(({ recipe }) => recipe).slice(0, 6).map((result) => {
+      const link = document.createElement("a"), item = document.createElement("li");
+      link.href = recipeSearch.address(result.doc);
+      link.textContent = result.title;
+      item.append(link);
+      return item;
+    }));
+    if (list.children.length) form.append(list);
+    else list.remove();
+  };
+  field.addEventListener("focus", recipeSearch.load);
+  field.addEventListener("input", suggest);
+  form.addEventListener("focusout", (event) =>
+    form.contains(event.relatedTarget) || list.remove());
+  form.addEventListener("keydown", (event) => {
+    const stops = [field, ...list.querySelectorAll("a")];
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!list.isConnected || !(step || event.key === "Escape")) return;
+    event.preventDefault(); // Escape would clear the field
+    const at = step ? stops.indexOf(document.activeElement) + step + stops.length : 0;
+    stops[at % stops.length].focus();
+    if (!step) list.remove();
   });
-  line.append(" …");
-  return line;
-};
-
-new MutationObserver((changes) => {
-  for (const item of changes.flatMap((change) => [...change.addedNodes])) {
-    if (item.nodeName !== "LI" || !words.length) continue;
-    const page = item.querySelector("a").getAttribute("href").split("#")[0].replace(/\.html$/, "");
-    if (page in SEARCH_TEXTS) item.append(quote(SEARCH_TEXTS[page], words));
-  }
-}).observe(document.getElementById("search-results"), { childList: true, subtree: true });
+}
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  const control = event.ctrlKey || event.metaKey;
+  if (control ? event.key !== "k" : event.key !== "/" || typing) return;
+  event.preventDefault();
+  const shown = [...document.querySelectorAll("[name=q]:is(#search-query, .search-field)")]
+    .filter((field) => field.checkVisibility({ visibilityProperty: true }));
+  if (shown.length) shown.at(-1).select();
+  else location = recipeSearch.address("search");
+});

@@ -144,20 +144,28 @@ for (const form of document.querySelectorAll(".recipe-filter")) {
   const cards = [...section.querySelectorAll(".recipe-card")];
   const text = form.elements.q;
   const boxes = [...form.querySelectorAll("[name=tag]")];
-  const apply = () => {
-    const words = text.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const instead = Object.assign(document.createElement("a"), { textContent: "Search all pages" });
+  form.querySelector("output").after(" ", instead);
+  const apply = async () => { // with the words of the search: names, synonyms, messages
+    const words = text.value.trim();
+    if (words) await recipeSearch.load();
+    if (words !== text.value.trim()) return; // typed on meanwhile
+    const { results, missing } = words ? recipeSearch.ask(words) : { results: [], missing: [] };
+    const pages = results.filter(({ all }) => all).map(({ doc }) => recipeSearch.address(doc));
+    const any = !results.length && !missing.length; // nothing typed yet that is a word
+    instead.hidden = !words;
+    instead.href = `${recipeSearch.address("search")}?q=${encodeURIComponent(words)}`;
     const tags = boxes.filter((box) => box.checked).map((box) => box.value);
     for (const card of cards) {
       const own = card.querySelector(".recipe-tags").textContent.split(" · ").pop().split(", ");
-      const content = card.textContent.toLowerCase();
-      card.hidden = !(tags.every((tag) => own.includes(tag)) &&
-        words.every((word) => content.includes(word)));
+      const address = card.querySelector("a").href.split("#")[0];
+      card.hidden = !(tags.every((tag) => own.includes(tag)) && (any || pages.includes(address)));
     }
     for (const group of section.querySelectorAll("section"))
       group.hidden = !group.querySelector(".recipe-card:not([hidden])");
     const found = cards.filter((card) => !card.hidden).length;
     form.querySelector("output").textContent = `${found} of ${cards.length} recipes`;
-    form.querySelector("[type=reset]").hidden = !words.length && !tags.length;
+    form.querySelector("[type=reset]").hidden = !words && !tags.length;
   };
   const remember = () => {
     const query = new URLSearchParams(boxes.filter((box) => box.checked).map((b) => ["tag", b.value]));

@@ -5,6 +5,11 @@
 # tags = ["Inspection"]
 # after = ["hooks_capture_activations"]
 # timeout = 120
+# searched_as = [
+#   "explainable AI", "explainability", "XAI", "feature importance", "saliency map",
+#   "attribution", "Grad-CAM", "integrated gradients", "which pixels matter",
+#   "shortcut learning", "spurious correlation",
+# ]
 # ///
 """
 Model Interpretability using Captum

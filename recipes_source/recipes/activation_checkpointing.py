@@ -5,6 +5,11 @@
 # tags = ["Performance"]
 # after = ["no_grad_and_inference_mode"]
 # timeout = 60
+# searched_as = [
+#   "gradient checkpointing", "torch.utils.checkpoint", "CUDA out of memory",
+#   "OOM in training", "reduce GPU memory", "recompute the forward pass",
+#   "train larger models",
+# ]
 # ///
 """
 Trade compute for memory with activation checkpointing

@@ -5,6 +5,10 @@
 # tags = ["Performance"]
 # after = ["zeroing_out_gradients"]
 # timeout = 120
+# searched_as = [
+#   "AMP", "fp16", "bf16", "half precision", "float16 training", "GradScaler",
+#   "autocast", "tensor cores", "CUDA out of memory", "loss becomes NaN with half",
+# ]
 # ///
 """
 Automatic Mixed Precision

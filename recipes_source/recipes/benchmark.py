@@ -5,6 +5,11 @@
 # tags = ["Inspection"]
 # after = ["timer_quick_start"]
 # timeout = 120
+# searched_as = [
+#   "microbenchmark", "measure execution time", "compare speed", "time a function",
+#   "timeit", "number of CPU threads", "set_num_threads",
+#   "torch.cuda.synchronize before timing",
+# ]
 # ///
 """
 PyTorch Benchmark

@@ -5,6 +5,17 @@
 # tags = ["Training"]
 # after = ["zeroing_out_gradients"]
 # timeout = 60
+# searched_as = [
+#   "MSELoss shape warning", "target size different to input size",
+#   "loss does not decrease", "model predicts the mean", "model predicts a constant",
+#   "regression target shape", "squeeze or unsqueeze the target",
+#   "unsqueeze adds a dimension", "how broadcasting works", "broadcast semantics",
+#   "custom loss function",
+# ]
+# older_errors = [
+#   "Using a target size that is different to the input size",
+#   "Target size must be the same as input size",
+# ]
 # ///
 """
 Avoid broadcasting pitfalls in the loss

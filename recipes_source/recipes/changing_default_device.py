@@ -5,6 +5,12 @@
 # tags = ["Basics"]
 # after = ["defining_a_neural_network"]
 # timeout = 60
+# searched_as = [
+#   "move a model to the GPU", "move tensors to cuda", "use the GPU",
+#   "model.to(device)", "set_default_device", "MPS on a Mac", "cuda is available",
+#   "tensors on different devices", "get the device of a model",
+# ]
+# older_errors = ["Expected object of backend CPU but got backend CUDA"]
 # ///
 """
 Changing default device

@@ -5,6 +5,15 @@
 # tags = ["Data"]
 # after = ["loading_data_recipe"]
 # timeout = 60
+# searched_as = [
+#   "pad_sequence", "pack_padded_sequence", "padding", "variable length sequences",
+#   "ragged batches", "custom collate function", "RNN batches", "LSTM with padding",
+#   "unequal sizes in a batch",
+# ]
+# errors = ["stack expects each tensor to be equal size, but got"]
+# older_errors = [
+#   "invalid argument 0: Sizes of tensors must match except in dimension 0",
+# ]
 # ///
 """
 Batch sequences of different lengths

@@ -5,6 +5,10 @@
 # tags = ["Compile and export"]
 # after = ["torch_logs", "lr_schedulers"]
 # timeout = 120
+# searched_as = [
+#   "compile the optimizer step", "torch.compile optimizer", "fused optimizer",
+#   "learning rate as a tensor", "recompilation in every epoch",
+# ]
 # ///
 """
 Compiling the optimizer with a learning-rate scheduler

@@ -5,6 +5,10 @@
 # tags = ["Inspection"]
 # after = ["reasoning_about_shapes"]
 # timeout = 60
+# searched_as = [
+#   "number of parameters", "model size", "model summary", "torchinfo", "torchsummary",
+#   "trainable parameters", "MACs", "GFLOPs", "how big is my model", "p.numel()",
+# ]
 # ///
 """
 Count a model's parameters and FLOPs

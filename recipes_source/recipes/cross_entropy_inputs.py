@@ -5,6 +5,24 @@
 # tags = ["Training"]
 # after = ["defining_a_neural_network"]
 # timeout = 60
+# searched_as = [
+#   "CrossEntropyLoss", "NLLLoss", "log_softmax", "softmax twice", "one-hot labels",
+#   "class probabilities", "soft labels", "semantic segmentation loss",
+#   "pixel-wise loss", "target shape", "multi-class classification",
+#   "loss does not decrease", "label format",
+# ]
+# errors = [
+#   "expected target dtype to be Long or Byte, but got Float",
+#   "0D or 1D target tensor expected, multi-target not supported",
+#   "Expected floating point type for target with class probabilities, got Long",
+# ]
+# older_errors = [
+#   '''Expected object of scalar type Long but got scalar type Float for argument #2
+#   'target'''',
+#   "expected scalar type Long but found Float",
+#   "1D target tensor expected, multi-target not supported",
+#   "multi-target not supported at ClassNLLCriterion.c",
+# ]
 # ///
 """
 Pass logits and class indices to cross-entropy

@@ -5,6 +5,11 @@
 # tags = ["Data"]
 # after = ["loading_data_recipe"]
 # timeout = 60
+# searched_as = [
+#   "custom dataset", "subclass Dataset", "__getitem__ and __len__",
+#   "data augmentation", "image annotations", "bounding boxes", "object detection",
+#   "own images and labels", "read data from CSV",
+# ]
 # ///
 """
 Developing Custom PyTorch Dataloaders

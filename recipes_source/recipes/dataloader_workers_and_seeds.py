@@ -5,6 +5,16 @@
 # tags = ["Data"]
 # after = ["loading_data_recipe"]
 # timeout = 120
+# searched_as = [
+#   "num_workers", "how many workers", "multiprocessing DataLoader", "worker_init_fn",
+#   "random seed", "reproducible data loading", "deterministic shuffling",
+#   "reproducibility", "same augmentation in every worker", "numpy seed in workers",
+#   "if __name__ == '__main__'", "spawn on Windows",
+# ]
+# older_errors = [
+#   '''An attempt has been made to start a new process before the current process has
+#   finished its bootstrapping phase''',
+# ]
 # ///
 """
 Use DataLoader workers without repeating random numbers

@@ -7,6 +7,11 @@
 # timeout = 120
 # cpus = 2
 # requires = ["torchrun"]
+# searched_as = [
+#   "DDP", "multiple GPUs", "multi-GPU training", "distributed training",
+#   "data parallel", "DataParallel", "torchrun", "DistributedSampler",
+#   "init_process_group", "all_reduce of gradients", "NCCL", "gloo",
+# ]
 # ///
 """
 Train in two processes with DistributedDataParallel

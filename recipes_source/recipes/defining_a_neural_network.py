@@ -4,6 +4,13 @@
 # [tool.recipe]
 # tags = ["Basics"]
 # timeout = 60
+# searched_as = [
+#   "nn.Module subclass", "forward method", "__init__ and super", "ModuleList",
+#   "ModuleDict", "register a parameter", "register_parameter", "register_buffer",
+#   "parameters not updating", "optimizer got an empty parameter list",
+#   "layer not trained", "nn.Sequential", "build a model",
+#   "functional or module layers", "custom layer",
+# ]
 # ///
 """
 Defining a neural network in PyTorch

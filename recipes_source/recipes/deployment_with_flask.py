@@ -5,6 +5,11 @@
 # tags = ["Deployment"]
 # after = ["saving_and_loading_models_for_inference"]
 # timeout = 120
+# searched_as = [
+#   "REST API", "web service", "serve predictions", "inference server",
+#   "predict a single image", "upload an image", "FastAPI", "production",
+#   "model serving",
+# ]
 # ///
 """
 Deploying with Flask

@@ -7,6 +7,10 @@
 # timeout = 120
 # cpus = 2
 # requires = ["torchrun"]
+# searched_as = [
+#   "FSDP checkpoint", "fully_shard", "sharded state dict", "save in parallel",
+#   "resume with another number of GPUs", "resharding", "torch.distributed.checkpoint",
+# ]
 # ///
 """
 Getting Started with Distributed Checkpoint (DCP)

@@ -7,6 +7,10 @@
 # timeout = 180
 # cpus = 2
 # requires = ["torchrun"]
+# searched_as = [
+#   "process groups", "tensor parallel", "DTensor", "2D parallelism", "hybrid sharding",
+#   "HSDP", "init_device_mesh", "new_group", "model parallelism",
+# ]
 # ///
 """
 Getting Started with DeviceMesh

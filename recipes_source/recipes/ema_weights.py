@@ -5,6 +5,10 @@
 # tags = ["Training"]
 # after = ["train_and_eval_modes", "what_is_state_dict"]
 # timeout = 120
+# searched_as = [
+#   "EMA", "exponential moving average", "SWA", "stochastic weight averaging",
+#   "AveragedModel", "Polyak averaging", "update_bn", "teacher weights",
+# ]
 # ///
 """
 Average the weights during training

@@ -5,6 +5,13 @@
 # tags = ["Inspection"]
 # after = ["zeroing_out_gradients"]
 # timeout = 60
+# searched_as = [
+#   "loss is NaN", "nan gradients", "inf in the loss", "detect_anomaly",
+#   "set_detect_anomaly", "numerical instability", "division by zero", "log of zero",
+#   "sqrt of zero", "isnan",
+# ]
+# errors = ["Function 'SqrtBackward0' returned nan values in its 0th output."]
+# older_errors = ["Function 'SqrtBackward' returned nan values in its 0th output."]
 # ///
 """
 Find where a NaN gradient comes from

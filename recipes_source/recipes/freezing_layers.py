@@ -5,6 +5,11 @@
 # tags = ["Training"]
 # after = ["train_and_eval_modes"]
 # timeout = 60
+# searched_as = [
+#   "transfer learning", "fine-tuning", "fine-tune", "feature extraction",
+#   "requires_grad = False", "freeze the backbone", "freeze batch norm",
+#   "train only the last layer", "pretrained model",
+# ]
 # ///
 """
 Freeze layers, batch normalization included

@@ -5,6 +5,10 @@
 # tags = ["Training"]
 # after = ["zeroing_out_gradients"]
 # timeout = 60
+# searched_as = [
+#   "larger effective batch size", "batch does not fit", "CUDA out of memory",
+#   "accumulate steps", "micro-batches", "virtual batch", "small GPU",
+# ]
 # ///
 """
 Train with a large batch by accumulating gradients

@@ -5,6 +5,11 @@
 # tags = ["Training"]
 # after = ["zeroing_out_gradients"]
 # timeout = 60
+# searched_as = [
+#   "exploding gradients", "clip_grad_norm_", "clip_grad_value_", "gradient norm",
+#   "check the gradient flow", "max_norm", "vanishing gradients", "unstable training",
+#   "loss spikes",
+# ]
 # ///
 """
 Clip gradients so that one bad batch does little harm

@@ -5,6 +5,11 @@
 # tags = ["Inspection"]
 # after = ["defining_a_neural_network"]
 # timeout = 60
+# searched_as = [
+#   "register_forward_hook", "feature maps", "visualize layers", "intermediate outputs",
+#   "extract features", "get the output of a layer", "embedding of an image",
+#   "backward hook",
+# ]
 # ///
 """
 Capture activations with forward hooks

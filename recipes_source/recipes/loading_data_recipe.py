@@ -5,6 +5,19 @@
 # tags = ["Data"]
 # timeout = 60
 # datasets = ["CIFAR10"]
+# searched_as = [
+#   "DataLoader", "mini-batches", "shuffle", "batch_size", "normalize images",
+#   "ToTensor", "MNIST", "torchvision datasets", "iterate over a data set", "drop_last",
+#   "mean and standard deviation of a data set",
+# ]
+# errors = [
+#   '''default_collate: batch must contain tensors, numpy arrays, numbers, dicts or
+#   lists''',
+# ]
+# older_errors = [
+#   '''batch must contain tensors, numbers, dicts or lists; found <class
+#   'PIL.Image.Image'>''',
+# ]
 # ///
 """
 Loading data in PyTorch

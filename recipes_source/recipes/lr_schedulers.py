@@ -5,6 +5,12 @@
 # tags = ["Training"]
 # after = ["zeroing_out_gradients"]
 # timeout = 60
+# searched_as = [
+#   "learning rate schedule", "learning rate decay", "reduce the learning rate",
+#   "warmup", "StepLR", "CosineAnnealingLR", "OneCycleLR", "LambdaLR",
+#   "change the learning rate", "lr",
+# ]
+# errors = ["Detected call of `lr_scheduler.step()` before `optimizer.step()`"]
 # ///
 """
 Schedule the learning rate: warm-up and cosine

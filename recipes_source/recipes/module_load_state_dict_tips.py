@@ -5,6 +5,14 @@
 # tags = ["Saving and loading"]
 # after = ["saving_and_loading_models_for_inference"]
 # timeout = 60
+# searched_as = [
+#   "load a large model", "LLM weights", "low CPU memory", "big checkpoint",
+#   "RAM when loading", "memory mapping", "faster load_state_dict",
+# ]
+# errors = [
+#   '''copying from a non-meta parameter in the checkpoint to a meta parameter in the
+#   current model, which is a no-op''',
+# ]
 # ///
 """
 Tips for Loading an nn.Module from a Checkpoint

@@ -5,6 +5,12 @@
 # tags = ["Basics"]
 # after = ["zeroing_out_gradients"]
 # timeout = 60
+# searched_as = [
+#   "torch.no_grad", "disable gradients", "validation loop", "GPU memory in evaluation",
+#   "CUDA out of memory during validation", "difference between no_grad and eval",
+#   "set_grad_enabled", "detach", "inference",
+# ]
+# errors = ["Inference tensors cannot be saved for backward"]
 # ///
 """
 Evaluate with no_grad and inference_mode

@@ -5,6 +5,13 @@
 # tags = ["Compile and export", "Deployment"]
 # after = ["torch_export"]
 # timeout = 120
+# searched_as = [
+#   "onnxruntime", "dynamic axes", "dynamic batch size", "TensorRT", "convert a model",
+#   "run a model in C++ or a browser", "opset", "netron",
+# ]
+# older_errors = [
+#   "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid dimensions for input",
+# ]
 # ///
 """
 Export a model to ONNX and check it with ONNX Runtime

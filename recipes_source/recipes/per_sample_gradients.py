@@ -5,6 +5,11 @@
 # tags = ["Training"]
 # after = ["gradient_accumulation"]
 # timeout = 60
+# searched_as = [
+#   "differential privacy", "DP-SGD", "Opacus", "vmap", "torch.func.grad",
+#   "individual gradients", "influence of examples", "gradient of each sample",
+# ]
+# errors = ["Expected more than 1 value per channel when training, got input size"]
 # ///
 """
 Compute per-sample gradients

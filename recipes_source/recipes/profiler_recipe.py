@@ -5,6 +5,11 @@
 # tags = ["Inspection"]
 # after = ["benchmark"]
 # timeout = 120
+# searched_as = [
+#   "profile a training loop", "bottleneck", "slow training", "GPU utilization",
+#   "chrome trace", "flame graph", "time per operator", "torch.profiler",
+#   "record_function",
+# ]
 # ///
 """
 PyTorch Profiler

@@ -5,6 +5,17 @@
 # tags = ["Basics"]
 # after = ["defining_a_neural_network"]
 # timeout = 60
+# searched_as = [
+#   "shape mismatch", "size mismatch", "input size of the first linear layer",
+#   "in_features", "flatten after convolution", "output size of a convolution",
+#   "conv output formula", "model summary", "print layer shapes", "meta device",
+#   "LazyLinear",
+# ]
+# errors = [
+#   "mat1 and mat2 shapes cannot be multiplied",
+#   "Cannot copy out of meta tensor; no data",
+# ]
+# older_errors = ["size mismatch, m1: [4 x 512], m2: [1152 x 10]"]
 # ///
 """
 Reasoning about Shapes in PyTorch

@@ -6,6 +6,10 @@
 # after = ["torch_logs"]
 # timeout = 120
 # requires = ["c++"]
+# searched_as = [
+#   "torch.compile is slow to start", "compile time", "warm-up time",
+#   "speed up torch.compile", "compile transformer blocks", "long first iteration",
+# ]
 # ///
 """
 Reducing torch.compile cold start time with regional compilation

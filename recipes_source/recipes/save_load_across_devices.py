@@ -5,6 +5,18 @@
 # tags = ["Saving and loading"]
 # after = ["saving_and_loading_models_for_inference", "changing_default_device"]
 # timeout = 60
+# searched_as = [
+#   "map_location", "load a GPU model on a CPU", "cuda to cpu", "CPU-only machine",
+#   "move a model to the GPU", "model.to('cuda')",
+#   "input and weight on different devices",
+# ]
+# older_errors = [
+#   "Expected all tensors to be on the same device, but found at least two devices",
+#   '''Attempting to deserialize object on a CUDA device but
+#   torch.cuda.is_available() is False''',
+#   '''Input type (torch.cuda.FloatTensor) and weight type (torch.FloatTensor) should
+#   be the same''',
+# ]
 # ///
 """
 Saving and loading models across devices in PyTorch

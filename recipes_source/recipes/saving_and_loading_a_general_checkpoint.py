@@ -5,6 +5,10 @@
 # tags = ["Saving and loading"]
 # after = ["saving_and_loading_models_for_inference"]
 # timeout = 60
+# searched_as = [
+#   "resume training", "continue training", "save the optimizer", "save every epoch",
+#   "crash recovery", "restore the epoch", "save best model",
+# ]
 # ///
 """
 Saving and loading a general checkpoint in PyTorch

@@ -5,6 +5,14 @@
 # tags = ["Saving and loading"]
 # after = ["what_is_state_dict", "train_and_eval_modes"]
 # timeout = 60
+# searched_as = [
+#   "save a model", "load a model", "torch.save", "torch.load", "weights_only",
+#   "pickle", ".pt or .pth file", "model export", "load a trained model",
+#   "unsafe globals",
+# ]
+# older_errors = [
+#   "Weights only load failed", "Can't get attribute 'Net' on <module '__main__'>",
+# ]
 # ///
 """
 Saving and loading models for inference in PyTorch

@@ -5,6 +5,10 @@
 # tags = ["Saving and loading"]
 # after = ["saving_and_loading_a_general_checkpoint"]
 # timeout = 60
+# searched_as = [
+#   "GAN", "encoder and decoder", "several models", "ensemble", "seq2seq",
+#   "save two networks", "share weights between models",
+# ]
 # ///
 """
 Saving and loading multiple models in one file using PyTorch

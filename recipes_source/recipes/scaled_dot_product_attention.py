@@ -5,6 +5,11 @@
 # tags = ["Performance"]
 # after = ["reasoning_about_shapes"]
 # timeout = 60
+# searched_as = [
+#   "FlashAttention", "self-attention", "MultiheadAttention", "transformer",
+#   "attention mask", "causal mask", "key_padding_mask", "is_causal",
+#   "efficient attention", "softmax of QK",
+# ]
 # ///
 """
 Compute attention with scaled_dot_product_attention

@@ -5,6 +5,11 @@
 # tags = ["Saving and loading"]
 # after = ["module_load_state_dict_tips"]
 # timeout = 60
+# searched_as = [
+#   "skip_init", "meta device", "to_empty", "fast model construction", "large model",
+#   "no random initialization", "torch.nn.utils.skip_init",
+# ]
+# errors = ["Tensor on device meta is not on the expected device cpu!"]
 # ///
 """
 Skipping Module Parameter Initialization

@@ -5,6 +5,15 @@
 # tags = ["Saving and loading"]
 # after = ["module_load_state_dict_tips"]
 # timeout = 60
+# searched_as = [
+#   "parameters not updating", "optimizer lost its parameters",
+#   "model converted after making the optimizer", "load_state_dict assign",
+#   "replace a parameter", "model.double()", "set_swap_module_params_on_conversion",
+# ]
+# errors = [
+#   "Couldn't swap Linear.weight",
+#   "Trying to execute AccumulateGrad node that was poisoned by swap_tensors",
+# ]
 # ///
 """
 Keep a parameter's identity with swap_tensors

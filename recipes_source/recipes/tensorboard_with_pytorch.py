@@ -5,6 +5,10 @@
 # tags = ["Inspection"]
 # after = ["zeroing_out_gradients"]
 # timeout = 120
+# searched_as = [
+#   "SummaryWriter", "visualize training", "plot the loss", "log metrics",
+#   "learning curves", "experiment tracking", "add_scalar", "Weights and Biases",
+# ]
 # ///
 """
 How to use TensorBoard with PyTorch

@@ -4,6 +4,10 @@
 # [tool.recipe]
 # tags = ["Inspection"]
 # timeout = 120
+# searched_as = [
+#   "measure time", "timeit", "compare speed", "which is faster", "benchmark timer",
+#   "execution time",
+# ]
 # ///
 """
 Timer quick start

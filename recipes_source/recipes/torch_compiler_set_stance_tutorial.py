@@ -5,6 +5,14 @@
 # tags = ["Compile and export"]
 # after = ["torch_logs"]
 # timeout = 120
+# searched_as = [
+#   "disable torch.compile", "avoid recompilation", "turn the compiler off",
+#   "force eager", "fail on recompile", "dynamic input sizes",
+# ]
+# errors = [
+#   "size mismatch at index 0. expected",
+#   "dtype mismatch. expected Float, actual Double",
+# ]
 # ///
 """
 Dynamic Compilation Control with torch.compiler.set_stance

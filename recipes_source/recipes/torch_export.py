@@ -5,6 +5,14 @@
 # tags = ["Compile and export"]
 # after = ["torch_logs"]
 # timeout = 120
+# searched_as = [
+#   "ExportedProgram", "dynamic shapes", "Dim", "dynamic batch", "TorchScript",
+#   "torch.jit.script", "torch.jit.trace", "trace a model",
+#   "data-dependent control flow", "GuardOnDataDependentSymNode",
+# ]
+# errors = [
+#   "Guard failed: tokens.size()[0] == 4", "your code specialized it to be a constant",
+# ]
 # ///
 """
 Export a model for any input size with torch.export

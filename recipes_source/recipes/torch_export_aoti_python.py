@@ -6,6 +6,11 @@
 # after = ["torch_export"]
 # timeout = 180
 # requires = ["c++"]
+# searched_as = [
+#   "AOTInductor", "ahead-of-time compilation", "deploy without Python", "pt2 package",
+#   "aoti_compile_and_package", "shared library", "C++ inference",
+# ]
+# errors = ["unmatched dim value at", "dim value is too small at"]
 # ///
 """
 torch.export AOTInductor Tutorial for Python runtime

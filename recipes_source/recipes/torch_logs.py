@@ -4,6 +4,11 @@
 # [tool.recipe]
 # tags = ["Compile and export"]
 # timeout = 120
+# searched_as = [
+#   "torch.compile", "graph break", "recompilation", "why does it recompile",
+#   "debug torch.compile", "dynamo", "speed up a model with torch.compile", "fullgraph",
+#   "torch.compile not faster",
+# ]
 # ///
 """
 Using TORCH_LOGS python API with torch.compile

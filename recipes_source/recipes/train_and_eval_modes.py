@@ -5,6 +5,11 @@
 # tags = ["Training"]
 # after = ["zeroing_out_gradients"]
 # timeout = 60
+# searched_as = [
+#   "model.eval()", "model.train()", "dropout", "batch norm at inference",
+#   "different results at test time", "evaluation mode", "F.dropout",
+#   "functional dropout", "random predictions",
+# ]
 # ///
 """
 Switch between train and eval modes

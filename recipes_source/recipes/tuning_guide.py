@@ -5,6 +5,11 @@
 # tags = ["Performance"]
 # after = ["profiler_recipe"]
 # timeout = 120
+# searched_as = [
+#   "speed up training", "slow model", "faster inference", "optimize performance",
+#   "channels_last", "cudnn.benchmark", "fuse operators", "GPU utilization",
+#   "tips and tricks",
+# ]
 # ///
 """
 Performance Tuning Guide

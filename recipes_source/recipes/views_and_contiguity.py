@@ -4,6 +4,16 @@
 # [tool.recipe]
 # tags = ["Basics"]
 # timeout = 60
+# searched_as = [
+#   "contiguous()", "reshape or view", "permute", "transpose", "copy a tensor", "clone",
+#   "shared memory of tensors", "stride", "memory layout", "row-major",
+#   "in-place change of a slice",
+# ]
+# errors = ["view size is not compatible with input tensor's size and stride"]
+# older_errors = [
+#   '''invalid argument 2: view size is not compatible with input tensor's size and
+#   stride. Call .contiguous() before .view()''',
+# ]
 # ///
 """
 Tell views from copies with strides

@@ -5,6 +5,15 @@
 # tags = ["Saving and loading"]
 # after = ["saving_and_loading_models_for_inference"]
 # timeout = 60
+# searched_as = [
+#   "transfer learning", "fine-tune", "strict=False", "missing keys", "unexpected keys",
+#   "partial load", "load some of the weights", "pretrained weights",
+#   "change the last layer", "other number of classes", "module. prefix",
+# ]
+# older_errors = [
+#   "Error(s) in loading state_dict",
+#   "size mismatch for fc.weight: copying a param with shape",
+# ]
 # ///
 """
 Warmstarting model using parameters from a different model in PyTorch

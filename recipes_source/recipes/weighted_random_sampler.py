@@ -5,6 +5,10 @@
 # tags = ["Data"]
 # after = ["loading_data_recipe"]
 # timeout = 60
+# searched_as = [
+#   "imbalanced data", "class imbalance", "unbalanced classes", "oversampling",
+#   "undersampling", "rare class", "class weights", "minority class",
+# ]
 # ///
 """
 Balance rare classes with a weighted sampler

@@ -5,6 +5,11 @@
 # tags = ["Basics", "Saving and loading"]
 # after = ["defining_a_neural_network"]
 # timeout = 60
+# searched_as = [
+#   "model weights", "inspect parameters", "save weights", "named_parameters",
+#   "buffers", "difference between a buffer and a parameter", "register_buffer",
+#   "best model is overwritten", "copy.deepcopy", "optimizer state",
+# ]
 # ///
 """
 What is a state_dict in PyTorch

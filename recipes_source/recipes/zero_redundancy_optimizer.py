@@ -7,6 +7,11 @@
 # timeout = 120
 # cpus = 2
 # requires = ["torchrun"]
+# searched_as = [
+#   "ZeRO", "DeepSpeed", "shard the optimizer", "less memory per GPU",
+#   "optimizer memory", "FSDP", "Adam uses too much memory", "multi-GPU",
+# ]
+# errors = ["Optimizer state has not been consolidated on this rank"]
 # ///
 """
 Shard Optimizer States with ZeroRedundancyOptimizer

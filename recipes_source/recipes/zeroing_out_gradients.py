@@ -6,6 +6,11 @@
 # after = ["defining_a_neural_network"]
 # timeout = 120
 # datasets = ["CIFAR10"]
+# searched_as = [
+#   "optimizer.zero_grad", "training loop", "loss does not decrease",
+#   "gradients accumulate", "set_to_none", "model is not learning", "backward and step",
+#   "train a classifier", "subset of a data set", "reset gradients",
+# ]
 # ///
 """
 Zeroing out gradients in PyTorch

@@ -20,7 +20,7 @@ LANDING = "index.html"
 INDEX = "recipes/recipes/index.html"
 LEAD = "recipes/recipes/zeroing_out_gradients.html"
 SEARCH, DOCS, MISSING = "search.html?q=zero_grad", "docs/recipe_times.html", "no/such/page.html"
-PAGES = [LANDING, INDEX, LEAD, SEARCH, DOCS, MISSING, "docs/api_index.html"]
+PAGES = [LANDING, INDEX, LEAD, SEARCH, DOCS, MISSING, "docs/api_index.html", "docs/errors.html"]
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 COMPRESSED = {".html", ".css", ".js", ".svg", ".json", ".xml", ".txt"}
 

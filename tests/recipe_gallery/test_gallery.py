@@ -18,7 +18,7 @@ import pytest
 from small_gallery import gallery_defaults
 from sphinx_gallery import gen_rst
 
-from recipe_gallery import Cell, Run, gallery
+from recipe_gallery import Cell, Run, execution, gallery
 from recipe_gallery.key import result_settings
 from recipe_gallery.printed import Printed
 
@@ -114,7 +114,7 @@ def execute(root: Path, text: str = SAMPLE, **settings) -> tuple[Run, str]:
     os.chdir(source.parent)
     try:
         with Printed(root / "printed") as printed:
-            cells, names, raised = gallery.execute(
+            cells, names, raised = execution.execute(
                 source, target, root / "execution", wanted, printed
             )
     finally:

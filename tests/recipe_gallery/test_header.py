@@ -7,6 +7,7 @@ import pytest
 from recipe_gallery import Header
 from recipe_gallery.header import (
     HeaderError,
+    check_extra,
     missing_packages,
     read_header,
     version_of,
@@ -110,8 +111,20 @@ def test_table_is_a_table(block) -> None:
 def test_a_wrong_header_is_refused(table, sentence) -> None:
     """One sentence that names the key."""
     with pytest.raises(HeaderError, match=sentence) as caught:
-        read_header(source(table))
+        check_extra(read_header(source(table)), ())
     assert "\n" not in str(caught.value)
+
+
+def test_a_site_has_fields_of_its_own() -> None:
+    """Lists of strings, which the run stage hands on; it refuses what the site does not know."""
+    header = read_header(source('tags = ["Data"]\nlooked_for = ["loss", "lr"]'))
+    assert header.extra == {"looked_for": ["loss", "lr"]} and header.tags == ("Data",)
+    check_extra(header, ("looked_for",))
+    with pytest.raises(HeaderError, match="unknown key 'looked_for'.*known:.* other, "):
+        check_extra(header, ("other",))
+    for wrong in ('"loss"', "5", '["loss", 1]', "[[]]"):
+        with pytest.raises(HeaderError, match="looked_for in .*Expected `(array|str)`"):
+            check_extra(read_header(source(f"looked_for = {wrong}")), ("looked_for",))
 
 
 @pytest.mark.parametrize("table", ['tags = "Data"', 'datasets = "CIFAR10"', "tags = 5"])

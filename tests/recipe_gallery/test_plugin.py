@@ -34,6 +34,7 @@ def test_without_a_plugin_nothing_is_added() -> None:
     assert plugin.enter(TASK) is None and plugin.made_with() == {}
     assert plugin.finish(Path()) is None
     assert (dict(plugin.preload), plugin.packages, dict(plugin.environment)) == ({}, (), {})
+    assert plugin.fields == ()
 
 
 def test_plugin_replaces_what_it_names(site) -> None:

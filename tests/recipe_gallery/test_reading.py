@@ -65,6 +65,21 @@ def test_site_has_limits_for_recipes_without_a_header(small) -> None:
     assert (found["b"].header.timeout, found["b"].header.memory) == (7, 2)
 
 
+def test_what_a_header_says_for_the_site_alone_runs_nothing(small) -> None:
+    """Its fields go along; the key is the same, and unknown ones are refused."""
+    path, site = small.add("a"), {"plugin": plugin(fields=("looked_for",))}
+    plain = path.read_text()
+    text = "# /// script\n# [tool.recipe]\n# looked_for = ['{}']\n# ///\n" + plain
+    keys = []
+    for word in ("loss", "gradient"):
+        path.write_text(text.format(word))
+        recipe = small.read(**site)["a"]
+        assert recipe.header.extra == {"looked_for": [word]}
+        keys.append(recipe.key)
+    assert keys[0] == keys[1]
+    assert "unknown key 'looked_for'" in failures(small)["examples/a.py"]
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
