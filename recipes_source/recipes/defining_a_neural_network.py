@@ -88,6 +88,8 @@ class Stack(nn.Module):
         return self.output(x)
 
 
+# %%
+
 plain, registered = Stack(list), Stack(nn.ModuleList)
 inputs = torch.randn(64, 16)
 torch.testing.assert_close(plain(inputs), registered(inputs))  # same function
@@ -188,7 +190,10 @@ class MLP(nn.Module):
 
 
 # %%
-# The check for every new model: after one backward pass, each parameter has a gradient.
+# Check
+# -----
+#
+# For every new model: after one backward pass, each parameter has a gradient.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = MLP(16, 64, 10, depth=3).to(device)

@@ -177,6 +177,10 @@ checkpoint = {"model": model.state_dict(), "ema": ema.state_dict()}
 deployed = ema.module.eval()
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 with torch.no_grad():
     answers = deployed(test_inputs.float().to(device)).cpu()

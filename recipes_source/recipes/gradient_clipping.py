@@ -156,6 +156,10 @@ for x, y in zip(inputs.to(device), spoilt.to(device), strict=True):
     optimizer.zero_grad()
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 print(f"loss {loss.item():.2f}, gradient norm {norm.item():.2f}")
 assert loss.isfinite()

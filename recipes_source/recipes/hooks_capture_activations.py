@@ -179,6 +179,10 @@ def activations(model, names, inputs):
 
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 
 class Net(nn.Module):

@@ -162,6 +162,10 @@ for x, y in [*zip(inputs, targets, strict=True)] * epochs:
     scheduler.step()  # the new line: after the optimizer, once per batch
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 checkpoint = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
 print(f"last rate {scheduler.get_last_lr()[0]:.1e}, in the checkpoint:", *checkpoint)

@@ -156,6 +156,10 @@ def mean_loss(model, loader, device):
 
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 loss = mean_loss(model.to(device), batches, device)

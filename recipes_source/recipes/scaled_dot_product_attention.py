@@ -197,7 +197,10 @@ def self_attention(x, keep, heads=4):  # (batch, length, features), True: a real
 
 
 # %%
-# The check: padding at the end changes no real token.
+# Check
+# -----
+#
+# Padding at the end changes no real token.
 
 x = torch.randn(2, 10, 128, device=device)
 keep = torch.arange(10, device=device) < torch.tensor([[10], [6]], device=device)

@@ -151,6 +151,10 @@ for _epoch in range(2):
     tested = accuracy(model, 256)
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 print(f"test accuracy {tested:.2f}, left in training mode: {model.training}")
 assert tested > train_accuracy + 0.1
