@@ -189,6 +189,8 @@ class MLP(nn.Module):
         return self.output(x)  # logits: cross_entropy applies the softmax
 
 
+model = MLP(16, 64, 10, depth=3)
+
 # %%
 # Check
 # -----
@@ -196,7 +198,7 @@ class MLP(nn.Module):
 # For every new model: after one backward pass, each parameter has a gradient.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-model = MLP(16, 64, 10, depth=3).to(device)
+model.to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 labels = torch.arange(64, device=device) % 10
 F.cross_entropy(model(inputs.to(device)), labels).backward()

@@ -168,7 +168,7 @@ def activations(model, names, inputs):
 
     def keep(name, module, args, output):
         output = output[0] if isinstance(output, tuple) else output
-        outputs[name].append(output.detach().clone())
+        outputs[name].append(output.detach().clone())  # never the output itself
 
     with contextlib.ExitStack() as hooks, torch.no_grad():
         for name in names:
@@ -177,6 +177,8 @@ def activations(model, names, inputs):
         model(inputs.to(next(model.parameters()).device))
     return outputs
 
+
+print(*activations(model, ["0", "3"], inputs))
 
 # %%
 # Check

@@ -108,7 +108,8 @@ assert all(p.is_meta for p in model.parameters())
 
 # %%
 # With ``assign=True`` the checkpoint's tensors become the parameters. If they are
-# mapped, no weight is allocated. The weights equal the weights of the plain way bit for bit.
+# mapped, no weight is allocated. Their values are those that the plain way loads, bit
+# for bit.
 
 ways["meta, assign"] = load("meta", mmap=False, assign=True)[2]
 model, checkpoint, ways["meta, assign, mmap"] = load("meta", mmap=True, assign=True)

@@ -49,8 +49,8 @@ path, cpu_path = Path(folder.name, "from_a_gpu.pt"), Path(folder.name, "cpu.pt")
 #
 # :func:`torch.save` writes a location tag such as ``cuda:0`` next to each storage, the
 # block of memory behind a tensor. The build of this page has no GPU, so
-# :func:`torch.serialization.register_package` writes the tag instead: the first GPU that
-# this machine lacks. Only this demonstration needs it.
+# :func:`torch.serialization.register_package` writes the tag instead: the first GPU
+# that this machine lacks. Only this demonstration needs it.
 
 absent = f"cuda:{torch.cuda.device_count()}"
 tag = {"now": absent}

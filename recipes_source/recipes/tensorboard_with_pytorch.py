@@ -63,7 +63,7 @@ def train(lr, writer, steps=50):
 #
 # ``SummaryWriter`` writes events to a file in its folder. ``read`` returns them with
 # TensorBoard's own reader. If two runs use the same folder, the events of the second
-# join those of the first: one line that jumps back.
+# join the events of the first: one line that jumps back.
 
 
 def read(run):
