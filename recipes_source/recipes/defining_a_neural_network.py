@@ -95,6 +95,8 @@ class Stack(nn.Module):
         return self.output(x)
 
 
+# %%
+
 plain, registered = Stack(list), Stack(nn.ModuleList)
 inputs = torch.randn(64, 16)
 torch.testing.assert_close(plain(inputs), registered(inputs))  # same function
@@ -194,11 +196,16 @@ class MLP(nn.Module):
         return self.output(x)  # logits: cross_entropy applies the softmax
 
 
+model = MLP(16, 64, 10, depth=3)
+
 # %%
-# The check for every new model: after one backward pass, each parameter has a gradient.
+# Check
+# -----
+#
+# For every new model: after one backward pass, each parameter has a gradient.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-model = MLP(16, 64, 10, depth=3).to(device)
+model.to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 labels = torch.arange(64, device=device) % 10
 F.cross_entropy(model(inputs.to(device)), labels).backward()

@@ -62,17 +62,17 @@ def test_loss(model):
 #
 # :class:`torch.optim.swa_utils.AveragedModel` copies the model. After each step,
 # ``update_parameters`` moves the copy one percent of the way to the model, because the
-# decay is 0.99: an exponential moving average (EMA), of about the last 100 steps.
+# decay is 0.99. The result is an exponential moving average (EMA), of about the last 100 steps.
 # ``recent`` leaves ``use_buffers`` out, for the pitfall below. ``history`` keeps a bias
 # of every step, to check the average.
 
 average = get_ema_multi_avg_fn(0.99)
 ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
 recent = AveragedModel(model, multi_avg_fn=average)
+losses, ema_losses, history = [], [], []
 
 # %%
 
-losses, ema_losses, history = [], [], []
 for step in range(1000):
     index = torch.randint(768, (16,))
     optimizer.zero_grad()
@@ -181,6 +181,10 @@ checkpoint = {"model": model.state_dict(), "ema": ema.state_dict()}
 deployed = ema.module.eval()
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 with torch.no_grad():
     answers = deployed(test_inputs.float().to(device)).cpu()

@@ -185,6 +185,10 @@ def train_step(function, x, y):
 
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 try:
     train_step(compress, inputs.to(device), targets.to(device))

@@ -169,12 +169,18 @@ class Classifier(nn.Module):
         return self
 
 
+model = Classifier(copy.deepcopy(backbone), nn.Linear(32, 2))
+model.train()
+
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-model = Classifier(copy.deepcopy(backbone), nn.Linear(32, 2)).to(device)
+model.to(device)
 optimizer = torch.optim.AdamW(model.head.parameters(), lr=0.01)
-model.train()
 for x, y in zip(new_inputs.split(50), new_targets.split(50), strict=True):
     nn.functional.cross_entropy(model(x.to(device)), y.to(device)).backward()
     optimizer.step()

@@ -40,6 +40,7 @@ inputs = 2 * torch.rand(300, 32, 1, generator=generator) - 1
 targets = torch.sin(3 * inputs)
 spoilt = targets.clone()
 spoilt[150, 0] = 1000.0  # one record of batch 150
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 loss_fn = nn.MSELoss()
 grid = torch.linspace(-1, 1, 200).unsqueeze(1)
 sine = torch.sin(3 * grid)  # clean points to measure the loss on
@@ -70,7 +71,7 @@ def train(targets, max_norm):
 # -----------------------------
 #
 # A ``max_norm`` of infinity changes nothing and still measures. Half of the training is
-# left after the bad batch, and yet the model ends no better than a constant: the bad
+# left after the bad batch, and yet the model ends no better than a constant. The bad
 # step pushed most ReLU units to where they are off, and a unit that is off learns no
 # more. The section after this one prints how many units are still on.
 
@@ -146,7 +147,6 @@ except RuntimeError as error:
 # With float16, gradients are scaled: unscale before you clip. Without a GPU, the scaler
 # is switched off, and its calls change nothing.
 
-device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Sequential(nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, 1)).to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 scaler = torch.amp.GradScaler(enabled=torch.cuda.is_available())
@@ -161,6 +161,10 @@ for x, y in zip(inputs.to(device), spoilt.to(device), strict=True):
     optimizer.zero_grad()
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 print(f"loss {loss.item():.2f}, gradient norm {norm.item():.2f}")
 assert loss.isfinite()

@@ -19,7 +19,8 @@ Schedule the learning rate: warm-up and cosine
 Warm the learning rate up, let it fall along a cosine, and step the scheduler in order.
 
 Why it matters: a rate that suits the middle of training can be too high for the first
-steps, where the loss jumps, and for the last ones, where it keeps bouncing. A scheduler
+steps, where the loss jumps. It can be too high for the last steps, where the loss keeps
+bouncing. A scheduler
 stepped in the wrong place follows another curve than the one you asked for.
 """
 
@@ -168,6 +169,10 @@ for x, y in [*zip(inputs, targets, strict=True)] * epochs:
     scheduler.step()  # the new line: after the optimizer, once per batch
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 checkpoint = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
 print(f"last rate {scheduler.get_last_lr()[0]:.1e}, in the checkpoint:", *checkpoint)

@@ -116,7 +116,8 @@ assert all(p.is_meta for p in model.parameters())
 
 # %%
 # With ``assign=True`` the checkpoint's tensors become the parameters. If they are
-# mapped, no weight is allocated. The weights equal those of the plain way bit for bit.
+# mapped, no weight is allocated. Their values are those that the plain way loads, bit
+# for bit.
 
 ways["meta, assign"] = load("meta", mmap=False, assign=True)[2]
 model, checkpoint, ways["meta, assign, mmap"] = load("meta", mmap=True, assign=True)
@@ -183,6 +184,9 @@ assert not any(tensor.is_meta for tensor in [*model.parameters(), *model.buffers
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)  # after loading
 
 # %%
+# Check
+# -----
+#
 # The optimizer's step changes the weights in memory. The file stays as it is.
 
 model(inputs.to(device)).square().mean().backward()

@@ -19,7 +19,7 @@ Evaluate with no_grad and inference_mode
 Evaluate without the memory that gradients need, and pick the mode your tensors allow.
 
 Why it matters: every forward pass prepares for a backward pass by keeping the layers'
-inputs. An evaluation never goes back, so that memory is wasted, and it grows with every
+inputs. An evaluation never goes back, so that memory is wasted. It grows with every
 batch as long as something, a sum of losses for instance, refers to it.
 """
 
@@ -68,7 +68,7 @@ def evaluate(mode):
 # ------------------------------------------
 #
 # ``total`` is a tensor computed from all the losses, so it holds on to what each loss
-# needs for its gradient: the 64, 512 and 512 features that enter the linear
+# needs for its gradient. That is the 64, 512 and 512 features that enter the linear
 # layers, and the output and target that enter the loss, 4 bytes each.
 # :meth:`torch.nn.Module.eval` is no help: it changes what layers do, not what is kept.
 
@@ -130,7 +130,7 @@ assert allowed is torch.no_grad
 
 # %%
 # So take ``inference_mode`` where results are final, and ``no_grad`` where they return
-# to training. A clone made outside the mode is an ordinary tensor again: the gradient
+# to training. A clone made outside the mode is an ordinary tensor again. The gradient
 # that the last layer gets from it must match the formula for the mean squared error.
 
 head.zero_grad()
@@ -161,11 +161,16 @@ def mean_loss(model, loader, device):
     return (total / count).item()  # the caller goes back to model.train()
 
 
-# %%
-
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 loss = mean_loss(model.to(device), batches, device)
 print(f"mean loss {loss:.3f}")
+
+# %%
+# Check
+# -----
+#
+# The lines above do what they say.
+
 assert abs(loss - total.item() / 20) < 1e-5
 
 # %%

@@ -172,6 +172,10 @@ with torch.inference_mode():
     torch.testing.assert_close(torch.from_numpy(logits), model(images[:5]))
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 print("opset:", program.model_proto.opset_import[0].version)
 assert program.model_proto.opset_import[0].version == 20

@@ -186,6 +186,10 @@ for name, parameter in model.named_parameters():
 torch.optim.AdamW(model.parameters(), lr=1e-3).step()
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 clipped = at_once * (1 / at_once.norm(dim=1, keepdim=True)).clamp(max=1)
 found = torch.cat([p.grad.flatten() for p in model.parameters()]).cpu()

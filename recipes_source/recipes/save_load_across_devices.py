@@ -61,8 +61,8 @@ path, cpu_path = Path(folder.name, "from_a_gpu.pt"), Path(folder.name, "cpu.pt")
 #
 # :func:`torch.save` writes a location tag such as ``cuda:0`` next to each storage, the
 # block of memory behind a tensor. The build of this page has no GPU, so
-# :func:`torch.serialization.register_package` writes the tag instead: that of the first
-# GPU that this machine lacks. Only this demonstration needs it.
+# :func:`torch.serialization.register_package` writes the tag instead: the first GPU
+# that this machine lacks. Only this demonstration needs it.
 
 absent = f"cuda:{torch.cuda.device_count()}"
 tag = {"now": absent}
@@ -166,7 +166,7 @@ assert outputs.device.type == "cuda" and batch.device.type == "cpu"
 # Load to the CPU and move the model: this works on every machine, and the GPU never
 # holds the weights twice. With several processes, save ``model.module.state_dict()`` on
 # rank 0: :class:`~torch.nn.parallel.DistributedDataParallel` puts ``module.`` before
-# all names. Each process then moves its model to its own GPU, that of ``LOCAL_RANK``.
+# all names. Each process then moves its model to its own GPU, number ``LOCAL_RANK``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = build(1)

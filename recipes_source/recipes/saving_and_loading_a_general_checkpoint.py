@@ -75,7 +75,7 @@ uninterrupted = train(reference, 0, epochs)
 # One file for all that changes
 # -----------------------------
 #
-# A second run stops after 12 epochs and saves a dictionary: the ``state_dict()`` of
+# A second run stops after 12 epochs. It saves in a dictionary the ``state_dict()`` of
 # model, optimizer and scheduler, the state of the random number generator, and how far
 # the run got. The rename is for runs that die while saving: the previous file stays
 # whole. ``resume`` builds everything anew, as a new process would. Then it restores all
@@ -177,6 +177,10 @@ if path.exists():  # resume
 # Then train from ``first``, and save after every epoch as above.
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 optimizer = run["optimizer"]
 moments = [state["exp_avg"] for state in optimizer.state.values()]

@@ -163,6 +163,10 @@ for name, part in parts.items():
     part.load_state_dict(checkpoint[name])
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 print(*checkpoint, sep=", ")
 for seed, name in enumerate(["generator", "discriminator"]):

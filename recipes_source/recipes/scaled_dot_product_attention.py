@@ -186,7 +186,8 @@ assert fused < naive <= dropped
 # ---------------
 #
 # A mask of shape (batch, length) needs two more dimensions, for heads and queries.
-# ``attn_mask`` together with ``is_causal=True`` is refused: join the two masks.
+# ``attn_mask`` together with ``is_causal=True`` is refused. For a causal model, join the
+# two masks: ``mask & past``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 project, out = (torch.nn.Linear(128, n, device=device) for n in (3 * 128, 128))
@@ -195,14 +196,16 @@ project, out = (torch.nn.Linear(128, n, device=device) for n in (3 * 128, 128))
 def self_attention(x, keep, heads=4):  # (batch, length, features), True: a real token
     batch, length, features = x.shape
     q, k, v = project(x).view(batch, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
-    past = torch.ones(length, length, dtype=torch.bool, device=x.device).tril()
-    mask = keep[:, None, None, :] & past
+    mask = keep[:, None, None, :]
     y = scaled_dot_product_attention(q, k, v, attn_mask=mask)  # the new line
     return out(y.transpose(1, 2).reshape(batch, length, features))
 
 
 # %%
-# The check: padding at the end changes no real token.
+# Check
+# -----
+#
+# Padding at the end changes no real token.
 
 x = torch.randn(2, 10, 128, device=device)
 keep = torch.arange(10, device=device) < torch.tensor([[10], [6]], device=device)

@@ -157,6 +157,10 @@ assigned.ramp = torch.linspace(0, 1, 2000)  # write what is left
 assigned.to(device).eval()
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 torch.testing.assert_close(assigned(inputs.to(device)).cpu(), expected)
 assert left == ["ramp"]

@@ -110,7 +110,7 @@ print(f"same object: {holder['optimizer'] is old}, content: {holder['optimizer']
 # ----------------
 #
 # With this switch, which holds for the whole process, modules swap. The same
-# measurement again: the losses equal those of the plain remedy.
+# measurement again: the losses equal the losses of the plain remedy.
 
 torch.__future__.set_swap_module_params_on_conversion(True)
 swapped = load_then_train()

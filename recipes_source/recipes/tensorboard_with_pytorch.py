@@ -17,7 +17,7 @@ How to use TensorBoard with PyTorch
 Log several training runs, read their curves back, and know that nothing was lost.
 
 Why it matters: losses that were only printed are gone with the terminal, and two runs
-can hardly be compared. A log keeps them, if each run has a place of its own and what
+can hardly be compared. A log keeps them, if each run has its own place and what
 you read back is what you wrote.
 """
 
@@ -67,7 +67,7 @@ def train(lr, writer, steps=50):
 #
 # ``SummaryWriter`` writes events to a file in its folder. ``read`` returns them with
 # TensorBoard's own reader. If two runs use the same folder, the events of the second
-# join those of the first: one line that jumps back.
+# join the events of the first: one line that jumps back.
 
 
 def read(run):
@@ -102,7 +102,7 @@ for lr, points in found.items():
 
 # %%
 # Is it what was written? Events hold float32, so compare with the losses rounded to
-# that, exactly.
+# float32, exactly.
 
 for lr, losses in written.items():
     steps, values = zip(*found[lr], strict=True)
@@ -177,6 +177,10 @@ with SummaryWriter(logs / "runs" / "lr_0.01") as writer:  # SummaryWriter() in y
             writer.add_scalar("loss/train", loss.item(), step)
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 print("steps logged:", [step for step, _ in read("runs/lr_0.01")])
 folder.cleanup()

@@ -105,7 +105,7 @@ torch.testing.assert_close(in_fours, by_hand, atol=1e-4, rtol=1e-4)
 
 # %%
 # In training mode, the batch size changes the result of a test: the mean and variance
-# of two samples say little about the data, those of 256 say more.
+# of two samples say little about the data. The mean and variance of 256 say more.
 
 sizes = [2, 4, 8, 16, 32, 64, 128, 256]
 train_mode = [100 * accuracy(copy.deepcopy(model).train(), n) for n in sizes]
@@ -156,9 +156,13 @@ for _epoch in range(2):
     tested = accuracy(model, 256)
 
 # %%
+# Check
+# -----
+#
+# The lines above do what they say.
 
 print(f"test accuracy {tested:.2f}, left in training mode: {model.training}")
-assert tested > train_accuracy + 0.1
+assert tested > train_accuracy + 0.1 and not model.training
 
 # %%
 # Learn more
