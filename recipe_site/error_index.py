@@ -102,7 +102,7 @@ class ErrorIndex(Directive):
     def messages(self, entry: Entry) -> list[str]:
         """The rst of one recipe's messages: its link, what it prints, older words."""
         for line, what in unprinted(entry.slug, self.root):
-            logger.warning(what, location=(str(self.root / layout.source(entry.slug)), line))
+            logger.warning(what, location=f"{self.root / layout.source(entry.slug)}:{line}")
         text = printed(entry, self.root) or ""
         now = [as_printed(message, text) or message for message in entry.errors]
         lines = [".. container:: error-messages", "", f"   {link(entry.slug)}", ""]

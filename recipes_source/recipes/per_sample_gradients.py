@@ -9,7 +9,6 @@
 #   "differential privacy", "DP-SGD", "Opacus", "vmap", "torch.func.grad",
 #   "individual gradients", "influence of examples", "gradient of each sample",
 # ]
-# errors = ["Expected more than 1 value per channel when training, got input size"]
 # ///
 """
 Compute per-sample gradients

@@ -12,7 +12,6 @@
 # ]
 # errors = [
 #   "Couldn't swap Linear.weight",
-#   "Trying to execute AccumulateGrad node that was poisoned by swap_tensors",
 # ]
 # ///
 """

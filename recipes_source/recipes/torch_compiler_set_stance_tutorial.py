@@ -11,7 +11,6 @@
 # ]
 # errors = [
 #   "size mismatch at index 0. expected",
-#   "dtype mismatch. expected Float, actual Double",
 # ]
 # ///
 """
