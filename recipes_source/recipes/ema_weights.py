@@ -62,9 +62,9 @@ def test_loss(model):
 #
 # :class:`torch.optim.swa_utils.AveragedModel` copies the model. After each step,
 # ``update_parameters`` moves the copy one percent of the way to the model, because the
-# decay is 0.99. The result is an exponential moving average (EMA), of about the last 100 steps.
-# ``recent`` leaves ``use_buffers`` out, for the pitfall below. ``history`` keeps a bias
-# of every step, to check the average.
+# decay is 0.99. The result is an exponential moving average (EMA), of about the last
+# 100 steps. ``recent`` leaves ``use_buffers`` out, for the comparison below.
+# ``history`` keeps a bias of every step, to check the average.
 
 average = get_ema_multi_avg_fn(0.99)
 ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
@@ -100,6 +100,8 @@ pairs = zip(losses[-40:], ema_losses[-40:], strict=True)
 share = sum(e < m for m, e in pairs) / 40
 print(f"average better in {share:.0%} of the measurements")
 assert share > 0.8 and swings["model"] > 1.5 > swings["average"]
+
+# %%
 
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 steps = range(0, 1000, 5)

@@ -104,7 +104,7 @@ def resume(*left_out):
 # Resume from the weights, resume from everything
 # -----------------------------------------------
 #
-# With the weights alone, the first epoch after the interruption throws the model back:
+# With the weights alone, the first epoch after the interruption throws the model back.
 # Adam has lost its running averages, and the learning rate is at its maximum again.
 
 _, weights_only = resume("optimizer", "scheduler", "rng")

@@ -21,8 +21,8 @@ Saving and loading models for inference in PyTorch
 Save a trained model so that another program can load it and get the same predictions.
 
 Why it matters: a file holding the whole model object stops loading as soon as you
-rename the class. It can also run any code on the machine that opens it. A model that did
-load, but was left in training mode, answers wrongly, and no error tells you.
+rename the class. It can also run any code on the machine that opens it. A model that
+did load, but was left in training mode, answers wrongly, and no error tells you.
 """
 
 # %%

@@ -186,8 +186,8 @@ assert fused < naive <= dropped
 # ---------------
 #
 # A mask of shape (batch, length) needs two more dimensions, for heads and queries.
-# ``attn_mask`` together with ``is_causal=True`` is refused. For a causal model, join the
-# two masks: ``mask & past``.
+# ``attn_mask`` together with ``is_causal=True`` is refused. For a causal model, join
+# the two masks: ``mask & past``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 project, out = (torch.nn.Linear(128, n, device=device) for n in (3 * 128, 128))
