@@ -2,7 +2,7 @@
 
 Problem: what child processes and compiled code print does not go through ``sys.stdout``, and is
 missing where only that is looked at; a stream that stands for it lacks half of its methods.
-Usage: ``with Printed(file) as printed:``, and ``printed.take()`` after each cell.
+Usage: ``Printed`` as a context manager around all cells, and its ``take`` after each.
 Result: ``sys.stdout`` and ``sys.stderr`` are streams as in a script on a terminal, line by line;
 the file descriptors 1 and 2 lead to the file, for whoever inherits them.
 """

@@ -65,7 +65,8 @@ class Progress:
         text += f" and {len(others) - 1} more" if len(others) > 1 else ""
         ran = {docname: time.monotonic() - start for docname, start in self.running.items()}
         left = sum(max(0, cost - ran.get(docname, 0)) for docname, cost in self.left.items())
-        self.bar.update(self.task, description=f"{text}, about {left / self.jobs:.0f} s left")
+        wait = f", about {left / self.jobs:.0f} s left" if self.left else ""
+        self.bar.update(self.task, description=f"{text}{wait}")
 
 
 def cost_table(records: Mapping[str, dict]) -> str:

@@ -144,7 +144,8 @@ def title_and_outcome_are_short(recipe: Recipe) -> Found:
     line, limit, (title, outcome) = recipe.line('"""'), recipe.limit, title_and_outcome(recipe.text)
     if not re.search(r"\w", title) or len(title) > limit["title"]:
         yield line + 1, f"no title or a long one: write {limit['title']} characters at most"
-    if not re.fullmatch(r"(?!.*[.!?] +[A-Z]).+\.", outcome) or len(outcome) > limit["outcome"]:
+    good = re.fullmatch(r"(?!.*[.!?] +[A-Z]).+\.", outcome) and len(outcome) <= limit["outcome"]
+    if title and not good:
         yield line + 4, f"no outcome: write one sentence, {limit['outcome']} characters at most"
 
 
