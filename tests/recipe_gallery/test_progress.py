@@ -58,7 +58,7 @@ def test_terminal_has_a_live_line(capsys, monkeypatch) -> None:
         progress.finished(other, Run())
         assert progress.bar.tasks[0].description == "" and progress.bar.finished
     shown = capsys.readouterr().out
-    assert "one, other, about 12 s left" in shown and "0/2" in shown
+    assert "one and 1 more, about 12 s left" in shown and "0/2" in shown
     assert re.search(r"recipe one: \d+\.\d s \(1/2\) \[code changed\]", shown)
     assert ": start" not in shown
 

@@ -91,7 +91,7 @@ MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its 
     ("FakeData(3)", 'CIFAR10("data")', "other data sets: declare ['CIFAR10']", "[tool.recipe]"),
     ("# timeout", '# datasets = ["MNIST"]\n# timeout', "declare []", "[tool.recipe]"),
     ("A title\n=======", "T" * 71 + "\n" + "=" * 71, "a long one", "TTT"),
-    ("A title\n=======", "", "no title", "Say in"),
+    ("A title\n=======", "", "no title", ""),
     ("Say in", f"Say in\n{70 * 'a'}\n", "write one sentence, 110", "Say in"),
     ("reader can do.", "reader can do", "no outcome", "Say in"),
     ("in one sentence", "it. In one sentence", "no outcome", "Say it."),
