@@ -68,7 +68,10 @@ def lines_are_ready_to_use(recipe: "Recipe") -> "Found":
     if re.search(r"\.backward\(", code) and not re.search(r"\bdevice\b|\brank\b", code):
         yield line, "it trains a model and names no device: move the model and the data to one"
     definitions = (ast.FunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
-    if code and all(isinstance(node, definitions) for node in ast.parse(code).body):
+    body = ast.parse(code).body
+    defined = {getattr(node, "name", "") for node in body}
+    used = any(n.id in defined for n in recipe.nodes(ast.Name))
+    if code and not used and all(isinstance(node, definitions) for node in body):
         yield line, "nothing is executed in your project: call what is defined"
 
 

@@ -97,8 +97,8 @@ print(f"no checkpoints: {naive_kept:.0f} KiB kept, {naive_flops:.0f} MFLOP")
 # The same gradients
 # ------------------
 #
-# With all eight blocks checkpointed, what remains are the inputs of the blocks, and the
-# output and the targets for the loss: ten tensors of 128 times 64 floats. No gradient
+# With all eight blocks checkpointed, ten tensors of 128 times 64 floats remain: the
+# inputs of the blocks, the output, and the targets for the loss. No gradient
 # changes, dropout included, because ``checkpoint`` restores the state of the random
 # number generator before it runs a block again. The added compute is the first product
 # of each block: the second gives the block's output, which is not needed again.

@@ -58,8 +58,8 @@ except RuntimeError as error:
 # The default one stacks, hence the error. :func:`torch.nn.utils.rnn.pad_sequence` fills
 # up to the longest, and the error is gone. But a :class:`torch.nn.GRU` reads token by
 # token, padding too, even where ``padding_idx`` makes it zeros: its last state,
-# ``gru(x)[1][0]``, is the one after the padding. Compare it with that of each sequence
-# read alone, unpadded; the error is relative to the latter.
+# ``gru(x)[1][0]``, is the one after the padding. Compare it with the state of each
+# sequence read alone, unpadded; the error is relative to the latter.
 
 embed = nn.Embedding(50, 16, padding_idx=0)
 gru = nn.GRU(16, 32, batch_first=True)

@@ -31,8 +31,8 @@ Pass logits and class indices to cross-entropy
 Give the cross-entropy loss the scores, targets and shapes it expects, and check them.
 
 Why it matters: :class:`torch.nn.CrossEntropyLoss` contains a softmax, which turns
-scores into probabilities. A model that ends in a softmax of its own still runs, without
-an error or a warning, but its loss stays above a floor and it learns more slowly.
+scores into probabilities. A model that ends in another softmax still runs, without an
+error or a warning. But its loss stays above a floor, and it learns more slowly.
 Swapped dimensions can pass unnoticed as well.
 """
 
@@ -78,9 +78,9 @@ def train(last_layer, steps=300):
 # A softmax too many
 # ------------------
 #
-# The loss of perfect predictions should be 0. The best probabilities there are, 1 for
-# the right class and 0 for the other nine, do not reach it: the softmax inside the loss
-# turns that 1 into :math:`e / (e + 9)`, which leaves a floor of :math:`\log(1 + 9/e)`.
+# The loss of perfect predictions should be 0. The best probabilities are 1 for the
+# right class and 0 for the other nine, and they do not reach it. The softmax inside the
+# loss turns the 1 into :math:`e / (e + 9)`, which leaves a floor of :math:`\log(1 + 9/e)`.
 
 soft_losses, soft_accuracies = train(nn.Softmax(dim=1))
 floor = math.log(1 + 9 / math.e)
@@ -165,15 +165,17 @@ assert loss_fn(logits, targets) > 1 > 1e-3 > loss_fn(logits.transpose(1, 2), tar
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
 model = nn.Sequential(nn.Embedding(50, 32), nn.Linear(32, 50)).to(device)
-tokens = torch.randint(50, (4, 12), device=device)
-targets = tokens.clone()
-targets[0, 8:] = -100  # padding
+tokens = torch.randint(50, (4, 12), device=device)  # 0 is padding
+targets = tokens.masked_fill(tokens == 0, -100)
 logits = model(tokens)  # (4, 12, 50)
 loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())  # new
 loss.backward()
 probabilities = logits.detach().softmax(dim=-1)  # new: after the model
 
 # %%
+# Check these lines
+# -----------------
+#
 # The two layouts give the same loss, and the probabilities of a token add up to 1:
 
 swapped = nn.functional.cross_entropy(logits.transpose(1, 2), targets)

@@ -20,12 +20,12 @@
 Use DataLoader workers without repeating random numbers
 =======================================================
 
-Load data in worker processes that start on any platform and draw numbers of their own.
+Load data in worker processes that start on any platform and draw different numbers.
 
 Why it matters: every worker gets a copy of your data set. If the data set has a random
-generator inside, all workers get the same generator, and augment alike. And a script
-without a guard cannot start workers at all on macOS, on Windows, and on Linux since
-Python 3.14: there, a worker is not a copy of your process, but a new one.
+generator inside, all workers get the same generator, and augment alike. On macOS, on
+Windows, and on Linux since Python 3.14, a worker is not a copy of your process, but a
+new one. There, a script without a guard cannot start workers at all.
 """
 
 # %%
@@ -86,8 +86,8 @@ class Seeded(Noise):
 
 
 # %%
-# Where a library insists on a generator of its own, replace that generator as each
-# worker starts. ``get_worker_info`` has the worker's copy of the
+# Where a library insists on its generator, replace that generator as each worker
+# starts. ``get_worker_info`` has the worker's copy of the
 # data set and the worker's seed.
 
 

@@ -195,7 +195,7 @@ def train(model, optimizer, loader, device, every=3):
 # -----------------
 #
 # Train on eight pieces in windows of three: 24, 24 and 16 targets, half of them are
-# padding. The weights must be those of three steps with these windows as whole batches.
+# padding. Three steps with these windows as whole batches must give the same weights.
 
 device = torch.device("cpu")
 small, large = copy.deepcopy(model), copy.deepcopy(model)

@@ -25,10 +25,9 @@ Loading data in PyTorch
 
 Turn a data set into shuffled, normalized batches, and know what the loader changes.
 
-Why it matters: a model wants batches of equal shape, in an order that differs from one
-pass over the data (an *epoch*) to the next, with pixels around zero. A quiet mistake
-here (a forgotten shuffle, a transform that ran twice) costs accuracy rather than
-raising an error.
+Why it matters: a model wants batches of equal shape, with pixels around zero. Their
+order should differ from one pass over the data (an *epoch*) to the next. A quiet
+mistake here, such as a forgotten shuffle, raises no error. It costs accuracy.
 """
 
 # %%
@@ -168,7 +167,7 @@ train_transform = v2.Compose([v2.RandomHorizontalFlip(), test_transform])
 trainset = datasets.CIFAR10("data", train=True, transform=train_transform)
 testset = datasets.CIFAR10("data", train=False, transform=test_transform)
 options = {"batch_size": 128, "pin_memory": gpu}
-train_loader = DataLoader(trainset, shuffle=True, **options)
+train_loader = DataLoader(trainset, shuffle=True, **options)  # new order in each epoch
 test_loader = DataLoader(testset, **options)
 for images, targets in test_loader:
     images, targets = images.to(device, non_blocking=True), targets.to(device)

@@ -16,8 +16,8 @@ Balance rare classes with a weighted sampler
 
 Draw every class equally often from an unbalanced data set, and know what that costs.
 
-Why it matters: where one sample in ten belongs to the class you look for, a model is
-right nine times in ten by never naming it: high accuracy, and nothing found.
+Why it matters: let one sample in ten belong to the class that you look for. A model
+that never names this class is right nine times in ten, and finds nothing.
 """
 
 # %%
@@ -90,9 +90,9 @@ print(f"sampler: recall common {even[0]:.2f}, rare {even[1]:.2f}")
 # Is that right, and what does it cost?
 # -------------------------------------
 #
-# For these clouds the most accurate classifier is known: its border lies
-# :math:`\tfrac12 \ln r` from the middle towards the rare class, if the common class is
-# :math:`r` times as frequent. Its recalls are values of the normal distribution
+# For these clouds the most accurate classifier is known. Let the common class be
+# :math:`r` times as frequent. Then the border lies :math:`\tfrac12 \ln r` from the
+# middle, towards the rare class. Its recalls are values of the normal distribution
 # function. Both models come close to it for the mixture they saw. The price is paid
 # where the world stays nine to one, as ``accuracy`` assumes: the balanced model calls
 # more common samples rare, and is right less often.
@@ -148,8 +148,7 @@ assert plain[1] < 0.5 < even[1]
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
-class_sizes = train_targets.bincount()
-weights = 1 / class_sizes[train_targets]  # new: one for each sample
+weights = 1 / train_targets.bincount()[train_targets]  # new: one for each sample
 sampler = WeightedRandomSampler(weights, num_samples=len(weights))  # new
 loader = DataLoader(data, batch_size=100, sampler=sampler, pin_memory=gpu)  # no shuffle
 model, loss_fn = nn.Linear(2, 2).to(device), nn.CrossEntropyLoss()
