@@ -80,7 +80,8 @@ def train(last_layer, steps=300):
 #
 # The loss of perfect predictions should be 0. The best probabilities are 1 for the
 # right class and 0 for the other nine, and they do not reach it. The softmax inside the
-# loss turns the 1 into :math:`e / (e + 9)`, which leaves a floor of :math:`\log(1 + 9/e)`.
+# loss turns the 1 into :math:`e / (e + 9)`. That leaves a floor of
+# :math:`\log(1 + 9/e)`.
 
 soft_losses, soft_accuracies = train(nn.Softmax(dim=1))
 floor = math.log(1 + 9 / math.e)
