@@ -32,6 +32,6 @@ def captioned(run: Run, codes: Iterable[str]) -> Run:
     caption = f"\n.. rst-class:: output-varies\n\n   {CAPTION}\n\n"
     cells = [
         replace(cell, rst=cell.rst + caption) if cell.rst.strip() and varies(code) else cell
-        for cell, code in zip(run.cells, codes, strict=True)
+        for cell, code in zip(run.cells, codes, strict=False)  # an exception may have ended it
     ]
     return replace(run, cells=tuple(cells))

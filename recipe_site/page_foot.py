@@ -30,6 +30,11 @@ def source_of(page: str) -> str:
     return layout.INDEX_SOURCE if page == layout.INDEX else f"{page}.rst"
 
 
+def first_line(file: Path) -> str:
+    """The first line of a text file, "" if there is none."""
+    return file.read_text("utf-8").partition("\n")[0].strip() if file.is_file() else ""
+
+
 def add(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
     """Give the templates what the foot of this page says, and its group."""
     root, config = Path(app.srcdir), app.config
@@ -44,7 +49,7 @@ def add(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> N
     context["foot"] = {
         "version": config.release,
         "changed": changed.partition("T")[0],
-        "licence": (root / LICENCE).read_text("utf-8").partition("\n")[0].strip(),
+        "licence": first_line(root / LICENCE),
         "licence_link": repository_links.file_link(config, LICENCE, "blob"),
         "edit": repository_links.file_link(config, source, "edit") if known else "",
         "report": repository_links.report_link(entry.slug, config, made_with) if entry else "",

@@ -144,7 +144,6 @@ UNTYPESETTABLE = {
     "no_docstring": ('"""\n{title}\n{line}\n\nA recipe made by a test.\n"""', "", "docstring"),
     "wrong_option": ("print(1)", "# sphinx_gallery_thumbnail_number = 'two'\nprint(1)", "number"),
     "open_ignore": ("print(1)", "# sphinx_gallery_start_ignore\nprint(1)", "ignore"),
-    "missing_table": ("The only cell.", "A table.\n#\n# .. csv-table::\n#    :file: no.csv", ""),
     "huge_figure": (
         "print(1)",
         "import matplotlib.pyplot as plt\n\n_ = plt.figure(figsize=(150, 125))",
