@@ -91,7 +91,8 @@ def before_it_runs(entry: Entry, root: Path) -> str:
     text, script = "", root / layout.script(entry.slug)
     for name in read_header(script.read_text("utf-8")).datasets if script.is_file() else ():
         text += (
-            f"\nScript and notebook fetch {DATASETS.get(name, name)}; :doc:`/docs/data` says "
+            "\n.. rst-class:: recipe-fetches\n\n"
+            f"Script and notebook fetch {DATASETS.get(name, name)}; :doc:`/docs/data` says "
             "how to do without.\n"
         )
     record = read_json(root / layout.published(entry.slug))

@@ -24,7 +24,8 @@ STATE = ROOT / "_build" / "recipe_runs" / "recipes" / "recipes"
 SOURCES = ROOT / "recipes_source" / "recipes"
 # What a page shows around the recipe itself.
 AROUND = (
-    ".recipe-facts, .recipe-after, .recipe-related, .recipe-cards, .output-varies, .page-contents"
+    ".recipe-facts, .recipe-after, .recipe-related, .recipe-cards, .output-varies, .page-contents, "
+    ".recipe-fetches"
 )
 LEAD = "zeroing_out_gradients"
 

@@ -11,6 +11,8 @@ from bs4 import BeautifulSoup, Tag
 from conftest import AROUND, every_page
 from markdown_it import MarkdownIt
 
+from recipe_gallery import terminal
+
 pytestmark = pytest.mark.site
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -67,12 +69,18 @@ def test_outputs_are_those_of_the_page(page) -> None:
     for cell, shown in zip(cells, page.cells(), strict=True):
         assert cell.source.strip() == shown["code"]
         texts = [out.text for out in cell.outputs if out.output_type == "stream"]
-        assert [text.strip("\n") for text in texts] == [t.strip("\n") for t in shown["outputs"]]
+        on_page = [plain(terminal.shown(text)) for text in texts]
+        assert on_page == [plain(text) for text in shown["outputs"]]
         pictures = [out.data for out in cell.outputs if out.output_type == "display_data"]
         assert len(texts) + len(pictures) == len(cell.outputs)
         pngs = [base64.b64decode(data["image/png"]) for data in pictures]
         assert pngs == [path.with_suffix(".png").read_bytes() for path in shown["figures"]]
         assert all(data["text/plain"].strip() for data in pictures), "no alternative text"
+
+
+def plain(text: str) -> str:
+    """Without blanks at the ends of lines, which no page shows."""
+    return "\n".join(line.rstrip() for line in text.strip("\n").splitlines())
 
 
 @every_page

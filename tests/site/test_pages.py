@@ -19,6 +19,7 @@ from PIL import Image
 from sphinx.util.inventory import InventoryFile
 
 from recipe_gallery import gallery
+from recipe_gallery.varying import varies
 from recipe_site import catalogue
 from recipe_site.catalogue import TAGS, title_and_outcome
 
@@ -292,7 +293,7 @@ def test_page_was_executed(page) -> None:
 def test_outputs_hold_no_addresses(page) -> None:
     """An object's address differs from run to run."""
     for cell in page.cells():
-        for text in cell["outputs"]:
+        for text in () if varies(cell["code"]) else cell["outputs"]:
             assert not re.findall(r"0x[0-9a-f]{6,}", text)
 
 
