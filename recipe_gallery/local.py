@@ -9,6 +9,7 @@ every recipe's process is a fork of that; elsewhere each is spawned.
 """
 
 import multiprocessing
+import os
 import shutil
 import sys
 import tempfile
@@ -18,11 +19,12 @@ from pathlib import Path
 
 from . import forkserver
 from .child import execute
+from .files import DISK, CannotWrite
 from .key import made_environment
 from .limits import end_tree
 from .model import Failure, Run, Task
 from .printed import read
-from .supervisor import FAULTS, PRINTED, RESULT, Work, supervise
+from .supervisor import FAULTS, FULL, PRINTED, RESULT, Work, supervise
 
 ALWAYS = (f"{__package__}.child", "matplotlib.pyplot", "numpy")
 LINES, TAIL = 20, 20_000  # lines that a report shows, of so many last bytes
@@ -66,7 +68,11 @@ class LocalExecutor:
             process.start()
             self.running.add(process)
             process.join(task.header.timeout + GRACE)
+            if (number := (process.exitcode or 0) - FULL) in DISK:
+                raise CannotWrite(number, os.strerror(number), str(scratch))
             run = Run.from_json((scratch / RESULT).read_bytes())
+        except CannotWrite:  # concerns all recipes
+            raise
         except (OSError, ValueError):
             run = Run(failure=Failure("was lost with the process that watched it"))
         except Exception as error:  # such as a task that cannot be sent

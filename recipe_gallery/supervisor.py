@@ -19,11 +19,13 @@ from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from .files import DISK
 from .limits import Family, adopt_orphans, die_with_parent, peak_of_children
 from .model import Failure, Run, Task
 from .printed import LIMIT, read, too_late, too_much
 
 INTERVAL = 0.1  # seconds between two looks
+FULL = 100  # exit codes from here on: the disk is full, and the error's number
 PATIENCE = 60  # seconds until a recipe's process must have begun
 GIB, MIB = 2**30, 2**20
 OWN_ANSWER, RESULT = "answer", "result"  # files in scratch: of the recipe's process, and ours
@@ -66,6 +68,8 @@ def supervise(task: Task, work: Work, environment: Mapping[str, str]) -> None:
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         family.end()
+    if process.exitcode and process.exitcode - FULL in DISK:
+        os._exit(process.exitcode)
     run = result_of(scratch, process.exitcode, reason)
     if left and not run.failure:
         run.failure = Failure(f"left {len(left)} process(es) running: {left[0]}")
@@ -77,8 +81,18 @@ def supervise(task: Task, work: Work, environment: Mapping[str, str]) -> None:
     if not run.failure and run.peak * MIB > task.header.memory * GIB:
         run.failure = Failure(over_memory(task))
     run.key = task.key
-    (scratch / "result.new").write_bytes(run.to_json())
-    os.replace(scratch / "result.new", scratch / RESULT)
+    write(scratch / RESULT, run.to_json())
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write a file in one step; where the disk is full, this process ends with ``FULL`` + errno."""
+    try:
+        path.with_suffix(".new").write_bytes(content)
+        os.replace(path.with_suffix(".new"), path)
+    except OSError as error:
+        if error.errno in DISK:
+            os._exit(FULL + error.errno)
+        raise
 
 
 def told_to_end(*signal_and_frame: object) -> None:
@@ -101,7 +115,7 @@ def answer(task: Task, work: Work) -> None:
             raise
         content = b""
     if os.getpid() == me:  # a fork that the recipe made must not answer in its place
-        Path(task.scratch, OWN_ANSWER).write_bytes(content)
+        write(Path(task.scratch, OWN_ANSWER), content)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     os._exit(0)  # without a second round of what is done at the end of a process

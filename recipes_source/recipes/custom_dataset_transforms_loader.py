@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["torch", "torchvision", "matplotlib"]
+# dependencies = ["torch", "torchvision", "matplotlib", "pillow"]
 # [tool.recipe]
 # tags = ["Data"]
 # after = ["loading_data_recipe"]
@@ -36,8 +36,8 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from PIL import Image
 from torch.utils.data import DataLoader, Dataset
-from torchvision.io import decode_image, write_png
 from torchvision.ops import box_iou
 from torchvision.transforms import v2
 from torchvision.tv_tensors import BoundingBoxes, Image
@@ -56,7 +56,7 @@ for number in range(60):
         width, height = torch.randint(8, 17, (2,)).tolist()
         image[label, y : y + height, x : x + width] = 255
         rows.append([f"{number:02}.png", label, x, y, x + width, y + height])
-    write_png(image, folder / f"{number:02}.png")
+    v2.functional.to_pil_image(image).save(folder / f"{number:02}.png")
 with open(folder / "boxes.csv", "w", newline="") as file:
     csv.writer(file).writerows(rows)
 print("first lines:", *rows[:3], sep="\n")
@@ -82,7 +82,7 @@ class Boxes(Dataset):
         return len(self.names)
 
     def __getitem__(self, index):
-        image = decode_image(self.folder / self.names[index])
+        image = v2.functional.pil_to_tensor(Image.open(self.folder / self.names[index]))
         numbers = torch.tensor(self.found[self.names[index]])
         return self.transform(image, {"labels": numbers[:, 0], "boxes": numbers[:, 1:]})
 

@@ -169,8 +169,7 @@ class Classifier(nn.Module):
         return self
 
 
-model = Classifier(copy.deepcopy(backbone), nn.Linear(32, 2))
-model.train()
+model = Classifier(copy.deepcopy(backbone), nn.Linear(32, 2)).train()
 
 # %%
 # Check

@@ -129,7 +129,7 @@ axes[0].set(ylabel="kept for backward (KiB)")
 for name, value in errors.items():
     axes[1].plot(value, name, "C0o" if name in right else "C1X", ms=9)
 axes[1].set(xscale="log", xlim=(1e-17, 30), xlabel="relative error of the gradient")
-axes[1].set_title("Only the right shares are exact (dots)")
+axes[1].set(title="Only the right shares are exact (dots)", ylabel="weight of a piece")
 axes[1].invert_yaxis()
 axes[1].grid(axis="y", linestyle=":")
 plt.show()

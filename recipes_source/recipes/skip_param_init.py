@@ -154,7 +154,7 @@ try:
 except RuntimeError as error:
     print(error)
 assigned.ramp = torch.linspace(0, 1, 2000)  # write what is left
-assigned.to(device).eval()
+assigned = assigned.to(device).eval()
 
 # %%
 # Check

@@ -171,7 +171,7 @@ except RuntimeError as error:
 print(*[layer.weight.dtype for layer in model])
 assert model[0].weight.dtype != model[1].weight.dtype
 del row  # without the view, it works
-model.double()
+model = model.double()
 
 # %%
 # Between the forward and the backward pass, the graph uses the weights, and the swap is

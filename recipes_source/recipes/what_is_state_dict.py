@@ -167,7 +167,7 @@ for x, y in zip(inputs[:50].split(10), targets[:50].split(10), strict=True):
     if (loss := evaluate(model)) < best:
         best, state = loss, model.state_dict()
         kept = {name: tensor.to("cpu", copy=True) for name, tensor in state.items()}
-model.load_state_dict(kept)  # the best, not the last
+result = model.load_state_dict(kept)  # the best, not the last
 
 # %%
 # Learn more
