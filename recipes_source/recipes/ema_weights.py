@@ -186,7 +186,7 @@ deployed = ema.module.eval()
 # Check
 # -----
 #
-# The lines above do what they say.
+# The average is updated once per batch, 48 times, and its counter is in the checkpoint.
 
 with torch.no_grad():
     answers = deployed(test_inputs.float().to(device)).cpu()

@@ -188,7 +188,7 @@ def train_step(function, x, y):
 # Check
 # -----
 #
-# The lines above do what they say.
+# A gradient with NaN stops the step, and the weights stay finite. The safe step runs.
 
 try:
     train_step(compress, inputs.to(device), targets.to(device))

@@ -175,7 +175,7 @@ model = Classifier(copy.deepcopy(backbone), nn.Linear(32, 2)).train()
 # Check
 # -----
 #
-# The lines above do what they say.
+# After training with the new head, the backbone's running variance is unchanged.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model.to(device)

@@ -164,7 +164,7 @@ for x, y in zip(inputs.to(device), spoilt.to(device), strict=True):
 # Check
 # -----
 #
-# The lines above do what they say.
+# The loss of the last batch is finite, although batch 150 is spoilt.
 
 print(f"loss {loss.item():.2f}, gradient norm {norm.item():.2f}")
 assert loss.isfinite()

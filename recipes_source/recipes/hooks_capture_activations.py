@@ -189,7 +189,7 @@ print(*activations(model, ["0", "3"], inputs))
 # Check
 # -----
 #
-# The lines above do what they say.
+# A recurrent layer gives a tuple, and an activation that runs twice gives two outputs.
 
 
 class Net(nn.Module):

@@ -172,7 +172,7 @@ for x, y in [*zip(inputs, targets, strict=True)] * epochs:
 # Check
 # -----
 #
-# The lines above do what they say.
+# After the last batch, the learning rate has fallen to zero.
 
 checkpoint = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
 print(f"last rate {scheduler.get_last_lr()[0]:.1e}, in the checkpoint:", *checkpoint)

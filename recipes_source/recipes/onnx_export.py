@@ -175,7 +175,7 @@ with torch.inference_mode():
 # Check
 # -----
 #
-# The lines above do what they say.
+# The exported program has the version of the operators that ``opset_version`` asks for.
 
 print("opset:", program.model_proto.opset_import[0].version)
 assert program.model_proto.opset_import[0].version == 20

@@ -188,7 +188,7 @@ torch.optim.AdamW(model.parameters(), lr=1e-3).step()
 # Check
 # -----
 #
-# The lines above do what they say.
+# The gradients of the first ``vmap``, clipped one by one, have the same mean.
 
 clipped = at_once * (1 / at_once.norm(dim=1, keepdim=True)).clamp(max=1)
 found = torch.cat([p.grad.flatten() for p in model.parameters()]).cpu()

@@ -180,7 +180,7 @@ if path.exists():  # resume
 # Check
 # -----
 #
-# The lines above do what they say.
+# The optimizer's loaded moments are on the same device as the model's parameters.
 
 optimizer = run["optimizer"]
 moments = [state["exp_avg"] for state in optimizer.state.values()]

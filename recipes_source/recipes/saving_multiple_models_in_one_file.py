@@ -166,7 +166,7 @@ for name, part in parts.items():
 # Check
 # -----
 #
-# The lines above do what they say.
+# The file has four entries. Each model's entry holds its first layer's weights.
 
 print(*checkpoint, sep=", ")
 for seed, name in enumerate(["generator", "discriminator"]):

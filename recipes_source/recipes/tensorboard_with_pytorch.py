@@ -180,7 +180,7 @@ with SummaryWriter(logs / "runs" / "lr_0.01") as writer:  # SummaryWriter() in y
 # Check
 # -----
 #
-# The lines above do what they say.
+# The log has a value for every tenth step.
 
 print("steps logged:", [step for step, _ in read("runs/lr_0.01")])
 folder.cleanup()

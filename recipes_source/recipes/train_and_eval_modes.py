@@ -159,7 +159,7 @@ for _epoch in range(2):
 # Check
 # -----
 #
-# The lines above do what they say.
+# The model beats the accuracy of training mode, and ends in evaluation mode.
 
 print(f"test accuracy {tested:.2f}, left in training mode: {model.training}")
 assert tested > train_accuracy + 0.1 and not model.training

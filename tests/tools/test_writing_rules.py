@@ -88,6 +88,7 @@ ALLOWED = [
     (SECTION, SECTION + "\n# %%\n# And then:\n\n" + "y = 1\n# Why.\n\n" * 9),
     (SECTION, NO_DEVICE.replace(".backward()", ".item()")),
     (SECTION, DEFINED + "\n\ntrain()\n"),
+    (SECTION, DEFINED + "\n\n# %%\n# Start it\n# --------\n\nprint(train())\n\n"),  # called below
     ("print(error)", "print(type(error), error)"),
     ("print(1)", "print(type(x).__name__)"),
     ("print(1)", "ax.barh(x, y)\nax.set(yscale='log')"),
