@@ -36,7 +36,7 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
-from PIL import Image
+from PIL.Image import open as open_image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.ops import box_iou
 from torchvision.transforms import v2
@@ -82,7 +82,7 @@ class Boxes(Dataset):
         return len(self.names)
 
     def __getitem__(self, index):
-        image = v2.functional.pil_to_tensor(Image.open(self.folder / self.names[index]))
+        image = v2.functional.pil_to_tensor(open_image(self.folder / self.names[index]))
         numbers = torch.tensor(self.found[self.names[index]])
         return self.transform(image, {"labels": numbers[:, 0], "boxes": numbers[:, 1:]})
 
