@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
-from served_site import DESKTOP, INDEX, LANDING, LEAD, MISSING, PHONE, SITE, with_settings
+from served_site import DESKTOP, LANDING, LEAD, MISSING, PHONE, SITE, with_settings
 
 from tools import questions
 
@@ -204,7 +204,7 @@ def test_suggestion_leads_to_its_recipe(tab, site) -> None:
 
 def test_shortcuts_are_told_and_disturb_nobody(tab, http) -> None:
     """The field says them; a slash in a text is a slash."""
-    tab.goto(http + INDEX)
+    tab.goto(http + LANDING)
     expect(tab.locator(".search-field")).to_have_attribute("placeholder", re.compile("/.*Ctrl K"))
     text = tab.get_by_label("Filter by words")
     text.fill("a")
@@ -237,7 +237,7 @@ def test_pages_without_a_query_load_no_index(tab, http) -> None:
 )
 def test_filter_knows_the_words_of_the_search(tab, site, words, slug) -> None:
     """Names, other words for it, messages; all words count; the search is one step away."""
-    tab.goto(site + INDEX)
+    tab.goto(site + LANDING)
     tab.get_by_label("Filter by words").fill(words)
     expect(tab.locator(".recipe-filter output")).not_to_have_text(re.compile(r"^(\d+) of \1 "))
     shown = tab.locator(".recipe-card:visible a").evaluate_all("all => all.map(a => a.href)")
@@ -248,7 +248,7 @@ def test_filter_knows_the_words_of_the_search(tab, site, words, slug) -> None:
 
 def test_filter_waits_for_a_word(tab, http) -> None:
     """One letter, or a word that says nothing, hides no card."""
-    tab.goto(http + INDEX)
+    tab.goto(http + LANDING)
     text = tab.get_by_label("Filter by words")
     for typed in ("", "a", "how", "how to"):
         text.fill(typed)
