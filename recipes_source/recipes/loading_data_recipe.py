@@ -164,8 +164,8 @@ gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
 test_transform = v2.Compose([*to_float, v2.Normalize(mean, std)])
 train_transform = v2.Compose([v2.RandomHorizontalFlip(), test_transform])
-trainset = datasets.CIFAR10("data", train=True, transform=train_transform)
-testset = datasets.CIFAR10("data", train=False, transform=test_transform)
+trainset = datasets.CIFAR10("data", download=True, transform=train_transform)
+testset = datasets.CIFAR10("data", train=False, download=True, transform=test_transform)
 options = {"batch_size": 128, "pin_memory": gpu}
 train_loader = DataLoader(trainset, shuffle=True, **options)  # new order in each epoch
 test_loader = DataLoader(testset, **options)
