@@ -210,8 +210,9 @@ for name, make_optimizer in optimizers.items():
         active = (model.features(images[:256]) > 0).float().mean().item()
         last[name, zero] = loss
         word = "zeroed" if zero else "never zeroed"
-        print(f"{name:14} {word:12} loss {loss:.1f}", end="  ")
-        print(f"cosine {cosine:.1f}  active {active:.0%}")
+        level = f"loss {loss:.1f}" if loss < guessing else "worse than guessing"
+        near = "1" if cosine > 0.999 else "below 0.5"
+        print(f"{name:14} {word:12} {level}, cosine {near}, active {active:.0%}")
         assert cosine > 0.999 if zero else cosine < 0.5
 blows_up, slow, adamw = optimizers
 assert last[blows_up, True] < guessing < last[blows_up, False]
