@@ -156,5 +156,5 @@ def test_recorded_costs_are_shown(original, first, tmp_path) -> None:
     }
     page |= {"recipes/recipes/{}.rst"}
     expected = {name.format(slug) for name in page for slug in slugs}
-    cards = {"_build/html/index.html", "_build/html/_static/search_texts.js"}  # and the table
+    cards = {"_build/html/index.html", "_build/html/_static/search_texts/index.js"}  # and its text
     assert different == expected | cards
