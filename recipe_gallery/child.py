@@ -26,7 +26,7 @@ from . import as_script, execution, plugin
 from .header import missing_packages
 from .model import Failure, Run, Task
 from .plugin import NotHere
-from .printed import Printed, TooMuch, too_late
+from .printed import CannotShow, Printed, too_late
 from .supervisor import FAULTS, PRINTED, SHOWN
 from .walls import keep_inside
 
@@ -60,13 +60,8 @@ def execute(task: Task) -> Run:
                 "platform": f"{platform.system()} {platform.machine()}",
                 **site.made_with(),
             }
-        except NotHere as error:
+        except (NotHere, CannotShow) as error:
             run = Run(failure=Failure(str(error)))
-        except TooMuch as error:
-            run = Run(failure=Failure(str(error)))
-        except UnicodeDecodeError as error:
-            byte = error.object[error.start : error.start + 1]
-            run = Run(failure=Failure(f"printed text that is not valid UTF-8: {byte!r}"))
         except SystemExit as error:
             reason = f"called sys.exit({error.code!r}), which would end the page here"
             run = Run(failure=Failure(reason, where(error, scratch, task)))
@@ -128,16 +123,18 @@ def run_cells(task: Task, scratch: Path, printed: Printed) -> Run:
         cells = [replace(cell, rst=readable(cell.rst, scratch, task)) for cell in cells]
     run = Run(tuple(cells), names, wall=wall, raised=raised.details if raised else "")
     try:
-        "".join([run.text, run.raised, *(cell.rst for cell in cells)]).encode()
+        "".join(cell.rst for cell in cells).encode()  # values of last lines are in it
     except UnicodeEncodeError as error:
         reason = f"printed text that is not valid UTF-8: {error.object[error.start]!r}"
         return Run(failure=Failure(reason))  # nobody could write down the rest
+    if raised:  # without waiting for its threads, which may wait for what will not come
+        if not task.may_fail:
+            run.failure = replace(raised, reason=f"raised {raised.reason}")
+        return run
     as_script.end()
     if late := printed.take():
         run.failure = Failure(too_late(late))
-    if raised and not task.may_fail:
-        run.failure = replace(raised, reason=f"raised {raised.reason}")
-    elif task.may_fail and not raised:
+    if task.may_fail:
         run.failure = Failure("ran to its end, though conf.py expects it to fail")
     return run
 

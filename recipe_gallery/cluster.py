@@ -60,7 +60,9 @@ def run_on_node(
         if not same_version(here, there):
             reason = f"was not run: the node {node} has {name} {there}, this build {here}"
             return model.Run(failure=model.Failure(reason)).to_json()
-    return local.LocalExecutor(modules, environment).run(pickle.loads(task)).to_json()
+    one = pickle.loads(task)
+    keep = importlib.import_module(f"{package}.plugin").load(one.plugin).keep
+    return local.LocalExecutor(modules, environment, keep).run(one).to_json()
 
 
 def same_version(here: str, there: str) -> bool:

@@ -25,7 +25,7 @@ from sphinx_gallery import gen_gallery, gen_rst, py_source_parser, scrapers
 from .as_script import main_module
 from .gallery import split, used_names
 from .model import Cell, Failure, Figure
-from .printed import Printed, TooMuch
+from .printed import CannotShow, Printed
 
 WITH_ALT = re.compile(r"image-sg:: \S*/(\S+)\n\s+:alt: ?(.*)")
 DOUBLE = re.compile(r"_\d_\d\dx\.png$")  # a copy for screens with more pixels, see image_srcset
@@ -67,7 +67,7 @@ def execute(
 
     Raises:
         BaseException: what a cell raises that is no Exception.
-        TooMuch, UnicodeDecodeError: if it printed what no page can show.
+        CannotShow: if it printed what no page can show.
     """
     conf = execution_conf(settings, root)
     images = target / "images"
@@ -91,31 +91,31 @@ def execute(
     compiler = codeop.Compile()
     cells: list[Cell] = []
     for block in (block for block in blocks if block.type == "code"):
-        vars(main).pop("___", None)  # the value of a cell's last line
-        before = {path.name for path in images.iterdir()}
         try:
-            text, rst = execute_cell(compiler, block, script_vars, conf, printed)
-        except (TooMuch, UnicodeDecodeError):
+            cells.append(execute_cell(compiler, block, script_vars, conf, printed))
+        except CannotShow:
             raise
         except Exception as error:
             failure = Failure(headline(error), traceback_of(error))
             rst = gen_rst.codestr2rst(failure.details, lang="pytb")
             rst = f"\n.. rst-class:: sphx-glr-script-out\n\n{rst}\n\n\n\n"
             return [*cells, Cell(printed.take(), rst)], {}, failure
-        drawn = drawn_since(images, before, rst)
-        cells.append(Cell(text, rst, drawn, last_value(main, block, file_conf, conf)))
     found = vars(main) if conf["inspect_global_variables"] else None
     return cells, used_names(blocks, conf, found, node), None
 
 
 def execute_cell(
     compiler: codeop.Compile, block: Any, script_vars: dict, conf: Mapping, printed: Printed
-) -> tuple[str, str]:
-    """Execute one cell; what it printed, and the rst of all that it printed and drew.
+) -> Cell:
+    """Execute one cell.
 
     Raises:
         BaseException: what the cell raises, or a scraper that looks at what it drew.
     """
+    main = script_vars["example_globals"]
+    images = Path(script_vars["target_file"]).parent / "images"
+    main.pop("___", None)  # the value of a cell's last line
+    before = {path.name for path in images.iterdir()}
     options = py_source_parser.extract_file_config(block.content)
     script_vars["multi_image"] = options.get("multi_image_block")
     pictures: list[str] = []
@@ -143,11 +143,9 @@ def execute_cell(
     wanted = options.get("capture_repr_block", file_conf.get("capture_repr", conf["capture_repr"]))
     text = printed.take()
     tee = SimpleNamespace(output=StringIO(text))  # all that is asked of a _LoggingTee
-    shown = "".join(pictures)
-    rst = gen_rst._get_code_output(
-        has_value, script_vars["example_globals"], conf, tee, shown, wanted
-    )
-    return text, rst
+    rst = gen_rst._get_code_output(has_value, main, conf, tee, "".join(pictures), wanted)
+    value = last_value(main["___"], wanted, conf) if has_value else {}
+    return Cell(text, rst, drawn_since(images, before, rst), value)
 
 
 @contextmanager
@@ -194,15 +192,10 @@ def drawn_since(images: Path, before: set[str], rst: str) -> tuple[Figure, ...]:
     )
 
 
-def last_value(main: Any, block: Any, file_conf: dict, conf: Mapping[str, Any]) -> dict[str, str]:
+def last_value(value: Any, wanted: tuple[str, ...], conf: Mapping[str, Any]) -> dict[str, str]:
     """The value of a cell's last line as the page shows it, by MIME type."""
-    if "___" not in vars(main):
-        return {}
-    parser, _ = gen_rst._get_parser("cell.py", conf)
-    wanted = file_conf.get("capture_repr", conf["capture_repr"])
-    wanted = parser.extract_file_config(block.content).get("capture_repr_block", wanted)
     ignored = conf["ignore_repr_types"]
-    if not wanted or (ignored and re.search(ignored, str(type(main.___)))):
+    if not wanted or (ignored and re.search(ignored, str(type(value)))):
         return {}
-    text, method = gen_rst._get_last_repr(wanted, main.___)
+    text, method = gen_rst._get_last_repr(wanted, value)
     return {MIME[method]: text} if method and text else {}

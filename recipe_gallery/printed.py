@@ -18,8 +18,8 @@ LIMIT = 1_000_000  # characters that a recipe may print
 LINE_BUFFERED = 1  # _IOLBF of C, on Linux and macOS
 
 
-class TooMuch(Exception):
-    """More was printed than a page can show; the text says how it begins."""
+class CannotShow(Exception):
+    """Something was printed that no page can show; the text says what."""
 
 
 class Printed:
@@ -70,16 +70,20 @@ class Printed:
         """What was printed since the last call.
 
         Raises:
-            TooMuch: if it is more than ``LIMIT``.
-            UnicodeDecodeError: if it is not UTF-8.
+            CannotShow: if it is more than ``LIMIT``, or not UTF-8.
         """
         self.flush()
-        size = self.path.stat().st_size - self.place
-        content = read(self.path, self.place, 4 * LIMIT + 1)
-        self.place += size
-        text = content[: 4 * LIMIT].decode(errors="ignore" if size > 4 * LIMIT else "strict")
-        if len(content) > 4 * LIMIT or len(text) > LIMIT:
-            raise TooMuch(too_much(content))
+        content = read(self.path, self.place, 4 * LIMIT + 1)  # no character has more bytes
+        self.place = self.path.stat().st_size
+        try:
+            text = content.decode()
+        except UnicodeDecodeError as error:
+            if len(content) > 4 * LIMIT:
+                raise CannotShow(too_much(content)) from None
+            byte = content[error.start : error.start + 1]
+            raise CannotShow(f"printed text that is not valid UTF-8: {byte!r}") from None
+        if len(text) > LIMIT:
+            raise CannotShow(too_much(content))
         return text.replace(self.hidden, "") if self.hidden else text
 
 

@@ -8,7 +8,6 @@ for those with which something is wrong.
 """
 
 import ast
-import difflib
 import os
 import re
 from functools import cache
@@ -18,7 +17,7 @@ from pathlib import Path
 from . import gallery, header, key, sections
 from .files import digest
 from .model import Failure, Recipe
-from .settings import BuildError, Settings
+from .settings import BuildError, Settings, nearest
 from .store import STAGED, Store
 
 IMPORTS = re.compile(r"\b(?:from|import)\b([\w.,\s\\]+)")  # and some words of prose
@@ -51,9 +50,7 @@ class Reader:
         """
         only, slugs = self.settings.only, {path.stem for path in self.paths.values()}
         if only and only not in slugs:
-            near = difflib.get_close_matches(only, sorted(slugs), n=3, cutoff=0.3)
-            hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(slugs)}"
-            raise BuildError(f"no recipe is called {only!r}; {hint}")
+            raise BuildError(f"no recipe is called {only!r}; {nearest(only, slugs)}")
         for docname, path in sorted(self.paths.items()):
             try:
                 recipe = self.read_recipe(docname, path)

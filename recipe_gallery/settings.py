@@ -1,8 +1,9 @@
 """What whoever starts a build decides, in one place."""
 
+import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,12 @@ def cores() -> int:
     """How many cores this process may use."""
     found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return found or 1
+
+
+def nearest(slug: str, known: Collection[str]) -> str:
+    """The end of a sentence on a recipe that is not there: which are called nearly so."""
+    near = difflib.get_close_matches(slug, sorted(known), n=3, cutoff=0.3)
+    return f"did you mean {', '.join(near)}?" if near else f"there are {len(known)}"
 
 
 def number_of_jobs(text: str) -> int:

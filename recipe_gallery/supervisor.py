@@ -17,6 +17,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from multiprocessing.connection import wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from .files import DISK
@@ -56,20 +57,22 @@ def supervise(task: Task, work: Work, environment: Mapping[str, str]) -> None:
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
     process = context.Process(target=answer, args=(task, work))
-    family, reason = Family(), ""
+    family, ended = Family(), False
     try:
         process.start()
         reason = watch(task, process, family, build)
         left = [] if reason else family.left_by(1.0)
     except Ended:
-        family.end()
-        shutil.rmtree(scratch, ignore_errors=True)
-        return
+        ended = True
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         family.end()
-    if process.exitcode and process.exitcode - FULL in DISK:
-        os._exit(process.exitcode)
+    if ended:
+        shutil.rmtree(scratch, ignore_errors=True)
+        return
+    # Only then is the exit code ours; a recipe may end with the same.
+    if not reason and unfinished(scratch / OWN_ANSWER).exists():
+        os._exit(process.exitcode or 1)
     run = result_of(scratch, process.exitcode, reason)
     if left and not run.failure:
         run.failure = Failure(f"left {len(left)} process(es) running: {left[0]}")
@@ -87,12 +90,15 @@ def supervise(task: Task, work: Work, environment: Mapping[str, str]) -> None:
 def write(path: Path, content: bytes) -> None:
     """Write a file in one step; where the disk is full, this process ends with ``FULL`` + errno."""
     try:
-        path.with_suffix(".new").write_bytes(content)
-        os.replace(path.with_suffix(".new"), path)
+        unfinished(path).write_bytes(content)
+        os.replace(unfinished(path), path)
     except OSError as error:
-        if error.errno in DISK:
-            os._exit(FULL + error.errno)
-        raise
+        os._exit(FULL + error.errno if error.errno in DISK else 1)
+
+
+def unfinished(path: Path) -> Path:
+    """What a file is called while it is written."""
+    return path.with_suffix(".new")
 
 
 def told_to_end(*signal_and_frame: object) -> None:
@@ -121,7 +127,7 @@ def answer(task: Task, work: Work) -> None:
     os._exit(0)  # without a second round of what is done at the end of a process
 
 
-def watch(task: Task, process: multiprocessing.Process, family: "Family", build: object) -> str:
+def watch(task: Task, process: BaseProcess, family: Family, build: BaseProcess | None) -> str:
     """Wait for the end of a recipe's process; the limit that it broke, "" if none."""
     printed, start = Path(task.scratch, PRINTED), time.monotonic()
     limit, begun = task.header.memory * GIB, False

@@ -153,7 +153,8 @@ def exits(task: Task) -> Run:
     """As compiled code can."""
     scratch = Path(task.scratch)
     (scratch / "printed").write_text("the last words\n")
-    (scratch / "faults").write_text(f'File "{scratch}/work/a.py"\nin /usr/lib/threading.py')
+    source = scratch / "work" / "a.py"
+    (scratch / "faults").write_text(f'File "{source}"\nin /usr/lib/threading.py')
     os._exit(3)
 
 

@@ -10,7 +10,6 @@ recipe, then one per edit after which it did something else; exit status 1 if th
 """
 
 import argparse
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from recipe_gallery.header import read_header
 from recipe_gallery.key import ENVIRONMENT
 from recipe_gallery.local import LocalExecutor
 from recipe_gallery.model import Task
+from recipe_gallery.settings import BuildError, number_of_jobs
 from recipe_site import layout, torch_plugin
 
 ROOT = Path(__file__).parents[1]
@@ -119,7 +119,8 @@ def raised(reason: str) -> bool:
 def check_all(root: Path, claims: Mapping[str, Claims], jobs: int) -> dict[str, list[str]]:
     """What is wrong with some recipes, by their slugs; several are executed at once."""
     modules = list(torch_plugin.preload.values())
-    executor = LocalExecutor(modules, {**ENVIRONMENT, **torch_plugin.environment})
+    environment = {**ENVIRONMENT, **torch_plugin.environment}
+    executor = LocalExecutor(modules, environment, torch_plugin.keep)
     with ThreadPoolExecutor(jobs) as pool:
         found = pool.map(lambda slug: check(executor, root, slug, claims[slug]), claims)
         return dict(zip(claims, found, strict=True))
@@ -133,12 +134,14 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m tools.claims")
     parser.add_argument("--recipe", default="", help="slugs with blanks between; by default all")
-    parser.add_argument("--jobs", type=int, default=0, help="how many at once")
+    parser.add_argument("--jobs", default="0", help="how many at once")
     options = parser.parse_args(arguments)
     try:
-        claims = read(root)
+        claims, jobs = read(root), number_of_jobs(options.jobs)
     except ValueError as error:
         raise SystemExit(f"{CLAIMS}: {error}") from None
+    except BuildError as error:
+        raise SystemExit(str(error)) from None
     if unknown := [slug for slug in options.recipe.split() if slug not in claims]:
         raise SystemExit(f"{CLAIMS} has no table [{unknown[0]}]: add one")
     chosen = {slug: claims[slug] for slug in options.recipe.split() or claims}
@@ -149,7 +152,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
         if lack := torch_plugin.skip(read_header(file.read_text("utf-8"))):
             print(f"skipped: {slug}: {lack}")
             del chosen[slug]
-    found = check_all(root, chosen, options.jobs or os.cpu_count() or 1)
+    found = check_all(root, chosen, jobs)
     for slug, wrong in found.items():
         edits = f"{len(chosen[slug].fail)} fail, {len(chosen[slug].hold)} hold"
         print(f"{slug}: {'WRONG' if wrong else 'as claimed'}: {edits}")

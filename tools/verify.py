@@ -11,7 +11,6 @@ docs/verified_devices.json.
 """
 
 import argparse
-import difflib
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from recipe_gallery.files import read_json, write_json
-from recipe_gallery.settings import BuildError, number_of_jobs
+from recipe_gallery.settings import BuildError, nearest, number_of_jobs
 from recipe_site import layout
 
 from .comparison import Published, check_notebook, check_page, check_script
@@ -82,9 +81,7 @@ def chosen(root: Path, slug: str) -> list[str]:
     records = {name: record for name, record in records.items() if slug in ("", name)}
     if not records and summary:
         known = [layout.slug_of(docname) for docname in summary]
-        near = difflib.get_close_matches(slug, known, cutoff=0.3)
-        hint = f"did you mean {', '.join(near)}?" if near else f"there are {len(known)}"
-        raise SystemExit(f"no recipe {slug!r} was built; {hint}")
+        raise SystemExit(f"no recipe {slug!r} was built; {nearest(slug, known)}")
     if not records:
         raise SystemExit("nothing to verify: run 'make html'")
     for name in [name for name, record in records.items() if record.get("skipped")]:

@@ -213,6 +213,11 @@ def test_recipes_do_not_see_each_other(execute) -> None:
         ("import os, shutil\nshutil.rmtree(os.getcwd())\n\n# %%\n# Prose.\n\nos.getcwd()",
          "raised FileNotFoundError: ", 14),
         ("import os\nos._exit(3)", "ended its process with exit code 3", 0),
+        ("import os\nos._exit(128)", "ended its process with exit code 128", 0),
+        ("import os\nos._exit(130)", "ended its process with exit code 130", 0),
+        ("b'\\xff'.decode()", "raised UnicodeDecodeError: 'utf-8' codec can't decode", 8),
+        ("import threading\nthreading.Thread(target=threading.Event().wait).start()\n1 / 0",
+         "raised ZeroDivisionError: division by zero", 10),
         ("import ctypes\nctypes.string_at(0)", "was ended by the signal SIGSEGV", 9),
         ("import subprocess, sys\n"
          "_ = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])",
@@ -275,7 +280,8 @@ def test_fault_of_a_plugin_is_told(execute, tmp_path, monkeypatch) -> None:
 def test_traceback_names_the_source(tmp_path) -> None:
     """Whatever separates folders."""
     one = task("")
-    text = f'File "{tmp_path}/work/a.py", line 3\nFile "{tmp_path}/work\\b.py"\nFile "x.py"'
+    folder = tmp_path / "work"
+    text = f'File "{folder}/a.py", line 3\nFile "{folder}\\b.py"\nFile "x.py"'
     expected = 'File "examples/sub/a.py", line 3\nFile "examples/sub/b.py"\nFile "x.py"'
     assert readable(text, tmp_path, one) == expected
 

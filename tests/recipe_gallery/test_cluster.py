@@ -8,6 +8,7 @@ import platform
 import shutil
 import socket
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from types import SimpleNamespace
@@ -239,8 +240,10 @@ def test_parts_of_a_key_that_are_versions() -> None:
 # -- On a node -------------------------------------------------------------------------
 
 
-def test_node_executes_as_at_home(monkeypatch) -> None:
-    """With the same modules and variables."""
+def test_node_executes_as_at_home(monkeypatch, tmp_path) -> None:
+    """With the same modules and variables, and those of the node that the plugin keeps."""
+    (tmp_path / "plugin_of_node.py").write_text("keep = ('WHERE_DATA_IS',)\n")
+    monkeypatch.syspath_prepend(tmp_path)
     seen = []
 
     class Local:
@@ -252,9 +255,10 @@ def test_node_executes_as_at_home(monkeypatch) -> None:
 
     monkeypatch.setattr(local, "LocalExecutor", Local)
     expected = {"Python": platform.python_version(), "numpy": version("numpy")}
-    sent = pickle.dumps(task())
+    sent = pickle.dumps(replace(task(), plugin="plugin_of_node"))
     answer = run_on_node({}, "recipe_gallery", sent, expected, ["PIL"], {"A": "1"})
-    assert Run.from_json(answer) == fake_run(task()) and seen == [(["PIL"], {"A": "1"})]
+    assert Run.from_json(answer) == fake_run(task())
+    assert seen == [(["PIL"], {"A": "1"}, ("WHERE_DATA_IS",))]
 
 
 def test_node_with_other_versions_executes_nothing() -> None:

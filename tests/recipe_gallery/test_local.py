@@ -137,7 +137,8 @@ def test_without_a_fork_server_processes_are_spawned(monkeypatch, methods, used)
 
 def test_last_words_of_a_run(tmp_path) -> None:
     """Where it was and what it had printed; bytes that are no text do no harm."""
-    (tmp_path / "faults").write_text(f'File "{tmp_path}/work/a.py", line 3\n\n')
+    source = tmp_path / "work" / "a.py"
+    (tmp_path / "faults").write_text(f'File "{source}", line 3\n\n')
     (tmp_path / "printed").write_bytes(b"one \xff\n\n" * 30)
     first, second, *printed = last_words(tmp_path, "examples/sub/a.py").splitlines()
     assert (first, second) == ('File "examples/sub/a.py", line 3', "It had printed:")
