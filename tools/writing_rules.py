@@ -1,19 +1,16 @@
 """The house rules on how a recipe is written: what it hands over, shows and says.
 
 Problem: a recipe can prove a technique and never show the lines that one would write.
-Usage: ``tools.house_rules`` asks these rules of each recipe that has the section "In your
-project"; ``python -m tools.writing_rules`` lists those that have none yet.
+Usage: ``writing(recipe)``, one of the rules of ``tools.house_rules``.
 Result: as in ``tools.house_rules``.
 """
 
 import ast
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recipe_gallery.varying import VARIES, varies
-from recipe_site import layout
 
 if TYPE_CHECKING:
     from .house_rules import Found, Recipe
@@ -59,7 +56,10 @@ def section(recipe: "Recipe") -> tuple[int, str] | None:
 
 
 def lines_are_ready_to_use(recipe: "Recipe") -> "Found":
-    line, code = section(recipe)
+    if not (found := section(recipe)):
+        yield 1, f"no section {HEADING!r}: write the lines that one would use"
+        return
+    line, code = found
     count = len(re.findall(r"(?m)^ *[^\s#]", code))
     if not 1 <= count <= SECTION_LINES:
         yield line, f"{count} lines of code in your project: write 1 to {SECTION_LINES}"
@@ -131,20 +131,6 @@ RULES = [
 
 
 def writing(recipe: "Recipe") -> "Found":
-    """What these rules say of a recipe; nothing if it has no section "In your project"."""
-    if section(recipe):
-        for rule in RULES:
-            yield from rule(recipe)
-
-
-def main() -> None:
-    """The command: the recipes without the section, a line each."""
-    from .house_rules import Recipe, sources
-
-    for path in sources(Path(__file__).resolve().parents[1] / layout.SOURCES):
-        if not section(Recipe(path)):
-            print(f"{layout.source(path.stem)}:1: no section {HEADING!r}: write what one would use")
-
-
-if __name__ == "__main__":
-    main()
+    """What these rules say of a recipe."""
+    for rule in RULES:
+        yield from rule(recipe)

@@ -26,7 +26,7 @@ without it.
 # Setting
 # -------
 #
-# Captum is a package of its own.
+# Captum is a package beside PyTorch.
 
 import warnings
 
@@ -71,11 +71,11 @@ def train(stamp):
         loss.backward()
         optimizer.step()
 
-    def score(images):
-        logits = model(images)
-        return logits[:, 1] - logits[:, 0]
+    return model
 
-    return score
+
+def score_of(model):
+    return lambda images: model(images)[:, 1] - model(images)[:, 0]
 
 
 # %%
@@ -84,7 +84,8 @@ def train(stamp):
 #
 # New pictures from the same source are all recognized. You might stop here.
 
-score = train(stamp=True)
+model = train(stamp=True)
+score = score_of(model)
 inputs, targets = draw(200, stamp=True)
 right = (score(inputs) > 0) == (targets == 1)
 print(f"accuracy: {right.float().mean().item():.2f}")
@@ -119,7 +120,7 @@ maps = attribute(score, stamped)
 # disc is recognized. A model trained on pictures without a stamp has to use the shape.
 # Its attributions say so, and the erased stamp costs it no disc.
 
-better = train(stamp=False)
+better = score_of(train(stamp=False))
 better_maps = attribute(better, stamped)
 erased = stamped.clone()
 erased[..., 1:4, 1:4] = 0.0
@@ -154,6 +155,31 @@ plt.show()
 for baseline in (0.0, 1.0):
     print(f"baseline {baseline}:", end=" ")
     maps = attribute(score, squares, baseline)
+
+# %%
+# In your project
+# ---------------
+#
+# A classifier returns a score for each class. ``target`` says which of them to explain,
+# here the class that the model chose. ``internal_batch_size`` bounds the memory.
+
+gpu = torch.accelerator.is_available()
+device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
+model, batch = model.to(device).eval(), inputs[:8].to(device)
+chosen = model(batch).argmax(dim=1)
+options = {"target": chosen, "internal_batch_size": 64}  # new: the class to explain
+black = torch.zeros_like(batch)
+maps = IntegratedGradients(model).attribute(batch, black, n_steps=100, **options)
+
+# %%
+# Check these lines
+# -----------------
+#
+# For each picture, the attributions add up to the change of the chosen score.
+
+change = (model(batch) - model(black)).gather(1, chosen[:, None])[:, 0]
+print("largest change of a score:", f"{change.abs().max().item():.1f}")
+assert (maps.sum(dim=(1, 2, 3)) - change).abs().max() < 0.01 * change.abs().max()
 
 # %%
 # Learn more

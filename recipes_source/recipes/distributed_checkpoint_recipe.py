@@ -10,174 +10,214 @@
 # searched_as = [
 #   "FSDP checkpoint", "fully_shard", "sharded state dict", "save in parallel",
 #   "resume with another number of GPUs", "resharding", "torch.distributed.checkpoint",
+#   "dcp_to_torch_save", "async_save", "convert a sharded checkpoint to one file",
 # ]
 # ///
 """
-Getting Started with Distributed Checkpoint (DCP)
+Getting started with Distributed Checkpoint (DCP)
 =================================================
 
 Save a model that two processes hold in parts, and resume its training in one.
 
 Why it matters: when each process holds a part of the model, one file per process fits
 only as many processes as saved it. Gathering the whole model first works anywhere, but
-needs the memory and disk that dividing it was to save.
+one process then needs the memory that dividing the model was to save.
 """
 
 # %%
-# What the processes share
-# ------------------------
+# A divided model, data and a loop
+# --------------------------------
 #
-# A file with a model, Adam, data, and a training loop. ``divide`` splits the model.
+# :func:`~torch.distributed.fsdp.fully_shard` leaves every process about half the rows
+# of each parameter: layer by layer, then what is left of the model.
 
-SETTING = """
-import torch
-from torch import nn
-
-def start(divide=None):
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(64, 1023), nn.Tanh(), nn.Linear(1023, 64)).double()
-    if divide:
-        divide(model)
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
-    inputs, targets = torch.randn(2, 10, 16, 64, dtype=torch.float64)  # 10 batches
-    return model, optimizer, inputs, targets
-"""
-
-# %%
-
+import gc
+import inspect
+import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
-SETTING += """
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch import nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+
+# %%
+
+
+def start(mesh=None):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(64, 1023), nn.Tanh(), nn.Linear(1023, 64)).double()
+    for part in (*model, model) if mesh else ():
+        if list(part.parameters()):
+            fully_shard(part, mesh=mesh)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    inputs, targets = torch.randn(2, 10, 16, 64, dtype=torch.float64)  # 10 batches
+    return model, optimizer, inputs, targets
+
+
 def train(model, optimizer, inputs, targets):
     for batch, target in zip(inputs, targets, strict=True):
         optimizer.zero_grad()
         nn.functional.mse_loss(model(batch), target).backward()
         optimizer.step()
-"""
-temporary = tempfile.TemporaryDirectory()
-folder = Path(temporary.name)
-_ = Path(folder, "checkpoint_setting.py").write_text(SETTING)
+
+
+# %%
+# Save and load
+# -------------
+#
+# ``get_state_dict`` gives the state of the optimizer under the names of the parameters,
+# which are the same in any number of processes. It also makes Adam's tensors, which a
+# new Adam lacks. ``load`` fills all tensors in place, and ``set_state_dict`` hands them
+# to model and optimizer.
+
+
+def state_of(model, optimizer):
+    weights, moments = get_state_dict(model, optimizer)
+    return {"model": weights, "optim": moments}
+
+
+def load(model, optimizer, path):
+    state = state_of(model, optimizer)
+    dcp.load(state, checkpoint_id=path)
+    weights, moments = state["model"], state["optim"]
+    set_state_dict(
+        model, optimizer, model_state_dict=weights, optim_state_dict=moments
+    )
+
 
 # %%
 # What each process does
 # ----------------------
 #
-# :func:`~torch.distributed.fsdp.fully_shard` leaves every rank, as processes are called
-# here, about half the rows of each parameter. Each rank trains on its half of five
-# batches. On GPUs, write ``"cuda"`` for ``"cpu"``, and move the batches there.
-
-WORKER = """
-import gc
-import torch
-import torch.distributed as dist
-import torch.distributed.checkpoint as dcp
-from torch.distributed.checkpoint.state_dict import StateDictOptions, get_state_dict
-from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-from checkpoint_setting import start, train
-
-mesh = init_device_mesh("cpu", (2,))
-rank = dist.get_rank()
-model, optimizer, inputs, targets = start(lambda model: fully_shard(model, mesh=mesh))
-train(model, optimizer, inputs[:5, rank::2], targets[:5, rank::2])
-"""
-
-# %%
+# The *rank* is the number of a process. Each rank trains on its half of five batches.
 # Then it saves in three ways:
 #
-# - its own part of the model, with :func:`torch.save`;
-# - the whole state of model and optimizer, gathered first;
+# - its part of the model, with :func:`torch.save`;
+# - the whole state of model and optimizer, gathered on rank 0;
 # - that state with DCP: all ranks call ``save`` together, each writes its part, and a
 #   metadata file tells where each part belongs.
-#
-# ``get_state_dict`` gives the optimizer's state under the parameters' names, which are
-# the same in any number of processes.
 
-WORKER += """
-part = {name: tensor.to_local() for name, tensor in model.state_dict().items()}
-torch.save(part, f"part{rank}.pt")
-whole = StateDictOptions(full_state_dict=True)
-torch.save(get_state_dict(model, optimizer, options=whole), f"whole{rank}.pt")
-weights, moments = get_state_dict(model, optimizer)
-dcp.save({"model": weights, "optim": moments}, checkpoint_id="checkpoint")
-del model, optimizer
-gc.collect()  # free the models before their group
-dist.destroy_process_group()
-"""
-_ = Path(folder, "worker.py").write_text(WORKER)
+
+def count(state):  # bytes of all tensors that this process holds
+    if isinstance(state, dict):
+        return sum(map(count, state.values()))
+    local = state.to_local() if hasattr(state, "to_local") else state
+    return local.nbytes if isinstance(local, torch.Tensor) else 0
+
+
+# %%
+
+
+def study():
+    mesh = init_device_mesh("cpu", (2,))
+    rank = dist.get_rank()
+    model, optimizer, inputs, targets = start(mesh)
+    train(model, optimizer, inputs[:5, rank::2], targets[:5, rank::2])
+    part = {name: value.to_local() for name, value in model.state_dict().items()}
+    torch.save(part, f"part{rank}.pt")
+    gather = StateDictOptions(full_state_dict=True, cpu_offload=True)
+    whole = get_state_dict(model, optimizer, options=gather)
+    whole = dict(zip(("model", "optim"), whole, strict=True))
+    held = count(whole), count(state_of(model, optimizer))
+    torch.save(held, f"held{rank}.pt")
+    dcp.save(state_of(model, optimizer), checkpoint_id="checkpoint")
+
 
 # %%
 # Start two processes
 # -------------------
 #
-# ``torchrun``, here as a module, starts the worker twice. On Windows, it needs WSL.
+# ``torchrun`` starts a file once for each process. So the functions above are written
+# to a file. In a terminal you type
+# ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
+# ``gc.collect()`` frees the models before their group goes.
 
-import os
-import subprocess
-import sys
-
-command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "--log-dir=logs"]
-one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
-pipe = {"capture_output": True, "text": True, "timeout": 100}
-done = subprocess.run([*command, "worker.py"], cwd=folder, env=one_thread, **pipe)
-assert done.returncode == 0, done.stderr[-9000:]
+imports = """import gc, torch
+from pathlib import Path
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch import nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions
+from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
+"""
+end = "\ngc.collect()\ndist.destroy_process_group()\n"
+temporary = tempfile.TemporaryDirectory()
+folder = Path(temporary.name)
 
 # %%
-# Parts do not fit, wholes are too large
-# --------------------------------------
-#
-# This process belongs to no group, and holds the whole model. A rank's own file does
-# not fit it.
 
-sys.path.insert(0, temporary.name)
-import torch
-from checkpoint_setting import start, train
+
+def torchrun(*functions):
+    sources = [inspect.getsource(function) for function in functions]
+    script = "\n\n".join([imports, *sources, f"{functions[-1].__name__}()", end])
+    Path(folder, "train.py").write_text(script)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node=2", "--local-addr=127.0.0.1", "--log-dir=logs"]
+    command += ["train.py"]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}  # one core for each process
+    pipe = {"capture_output": True, "text": True}
+    done = subprocess.run(command, cwd=folder, env=env, **pipe)
+    assert done.returncode == 0, done.stderr
+
+
+torchrun(start, train, state_of, count, study)
+
+# %%
+# Parts do not fit, a whole fills one process
+# -------------------------------------------
+#
+# This process belongs to no group, and holds the whole model. The file of one rank
+# does not fit it.
 
 model, optimizer, inputs, targets = start()
 try:
     model.load_state_dict(torch.load(folder / "part0.pt"))
+    refused = False
 except RuntimeError as error:
-    mismatch = str(error).splitlines()[1].strip()
-    print(mismatch.replace(", the", ",\n  the"))
+    refused = True
+    print(error)
+assert refused
 
 # %%
-# The gathered files hold everything, but once for each rank. If only rank 0 wrote its
-# file, the disk would be spared, but not the memory of rank 0.
+# Gathering makes rank 0 hold the whole model and Adam's two numbers for each weight,
+# beside its part. For DCP each rank holds its part alone.
 
-# for each weight, three numbers of 8 bytes: itself and Adam's two
+# for each weight, three numbers of 8 bytes: the weight and Adam's two
 one_copy = 24 * sum(weight.numel() for weight in model.parameters())
-print(f"one copy:          {one_copy / 1e6:.1f} MB")
-path = folder / "checkpoint"
-written = {}
-for way, files in [("gathered", folder.glob("whole*")), ("DCP", path.iterdir())]:
-    written[way] = sum(file.stat().st_size for file in files)
-    print(f"{way + ', on disk:':18} {written[way] / 1e6:.1f} MB")
-assert written["gathered"] > 2 * one_copy and written["DCP"] < 1.1 * one_copy
+held = [torch.load(folder / f"held{rank}.pt") for rank in (0, 1)]
+print(f"one copy: {one_copy / 1e6:.1f} MB")
+for rank, (gathered, own) in enumerate(held):
+    print(f"rank {rank}: {gathered / 1e6:.1f} MB gathered, {own / 1e6:.1f} MB for DCP")
+assert held[0][0] > 0.99 * one_copy > 1.9 * held[0][1] and held[1][0] == 0
+written = sum(file.stat().st_size for file in (folder / "checkpoint").iterdir())
+print(f"checkpoint on disk: {written / 1e6:.1f} MB")
+assert written < 1.1 * one_copy
 
 # %%
 # Load in another number of processes
 # -----------------------------------
 #
 # A DCP checkpoint describes whole tensors, whoever wrote their parts. Make the model
-# and the optimizer as you want them *here*, divided or not. ``get_state_dict`` also
-# makes Adam's tensors, which a new Adam lacks; ``load`` fills all tensors in place, and
-# ``set_state_dict`` hands them to both. Compare with a run in one process on whole
-# batches: after five batches, and after five more in both.
+# and the optimizer as you want them *here*, divided or not. Compare with a run in one
+# process on whole batches: after five batches, and after five more in both.
 
 import warnings
-
-import torch.distributed.checkpoint as dcp
-from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
 
 # load warns that there is one process, as is meant here
 warnings.filterwarnings("ignore", "torch.distributed is disabled", UserWarning)
 train(model, optimizer, inputs[:5], targets[:5])
 resumed, loaded, *_ = start()
-weights, moments = get_state_dict(resumed, loaded)
-dcp.load({"model": weights, "optim": moments}, checkpoint_id=path)
-_ = set_state_dict(resumed, loaded, model_state_dict=weights, optim_state_dict=moments)
+load(resumed, loaded, folder / "checkpoint")
 
 # %%
 
@@ -191,6 +231,7 @@ def apart(one, other):
 exact = {"rtol": 0, "atol": 1e-10}
 print(f"untrained: {apart(start()[0], model):.2f} from one process")
 print(f"loaded:    {apart(resumed, model):.2f} from one process")
+assert apart(start()[0], model) > 1
 torch.testing.assert_close(resumed.state_dict(), model.state_dict(), **exact)
 train(model, optimizer, inputs[5:], targets[5:])
 train(resumed, loaded, inputs[5:], targets[5:])
@@ -205,7 +246,7 @@ torch.testing.assert_close(resumed.state_dict(), model.state_dict(), **exact)
 
 import matplotlib.pyplot as plt
 
-entries = dcp.FileSystemReader(path).read_metadata()
+entries = dcp.FileSystemReader(folder / "checkpoint").read_metadata()
 looks = {"__0_0.distcp": ("tab:blue", ""), "__1_0.distcp": ("tab:orange", "//")}
 fig, ax = plt.subplots(figsize=(8, 3), layout="constrained")
 for part, place in entries.storage_data.items():
@@ -220,16 +261,6 @@ ax.set_xlabel("rows of the tensor (%)")
 plt.show()
 
 # %%
-# Together they hold the model and the optimizer once:
-
-fig, ax = plt.subplots(figsize=(6, 3), layout="constrained")
-ax.bar(list(written), [size / 1e6 for size in written.values()], width=0.5)
-ax.axhline(one_copy / 1e6, color="black", linestyle="--", label="one copy")
-ax.set(title="DCP writes one copy", xlabel="way to save", ylabel="on disk (MB)")
-ax.legend()
-plt.show()
-
-# %%
 # Pitfall: only what you ask for is loaded
 # ----------------------------------------
 #
@@ -237,11 +268,50 @@ plt.show()
 # no error tells you: the weights are right, and Adam starts again from zero.
 
 forgetful, fresh, *_ = start()
-dcp.load({"model": forgetful.state_dict()}, checkpoint_id=path)
+dcp.load({"model": forgetful.state_dict()}, checkpoint_id=folder / "checkpoint")
 train(forgetful, fresh, inputs[5:], targets[5:])
 far = apart(forgetful, model)
 print(f"without Adam's state: {far:.2f} from the run that never stopped")
 assert far > 1
+
+# %%
+# In your project
+# ---------------
+#
+# Every rank calls ``load`` and ``save``. ``dcp.async_save`` returns at once, and writes
+# while you train on. ``dcp_to_torch_save`` turns the folder into one file for others.
+
+
+def main():
+    kind = "cuda" if torch.cuda.device_count() > 1 else "cpu"
+    mesh = init_device_mesh(kind, (2,))  # one GPU for each process
+    model, optimizer, inputs, targets = start(mesh)
+    half = slice(dist.get_rank(), None, 2)
+    if Path("latest").exists():
+        load(model, optimizer, "latest")  # new: in any number of processes
+    device = torch.device(kind, dist.get_rank()) if kind == "cuda" else "cpu"
+    train(model, optimizer, inputs[:, half].to(device), targets[:, half].to(device))
+    dcp.save(state_of(model, optimizer), checkpoint_id="latest")  # new
+
+
+# %%
+# Check these lines
+# -----------------
+#
+# The second start goes on where the first one ended. As one file, its checkpoint fits a
+# plain model, which must equal one process that trained twice on all batches.
+
+from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
+
+for _ in range(2):
+    torchrun(start, train, state_of, load, main)
+dcp_to_torch_save(folder / "latest", folder / "model.pt")
+one_file = torch.load(folder / "model.pt", map_location="cpu")
+model, optimizer, inputs, targets = start()
+for _ in range(2):
+    train(model, optimizer, inputs, targets)
+torch.testing.assert_close(one_file["model"], model.state_dict(), rtol=0, atol=1e-8)
+print("one file, equal to one process:", *one_file["model"])
 temporary.cleanup()
 
 # %%

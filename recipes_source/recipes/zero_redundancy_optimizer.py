@@ -14,7 +14,7 @@
 # errors = ["Optimizer state has not been consolidated on this rank"]
 # ///
 """
-Shard Optimizer States with ZeroRedundancyOptimizer
+Shard optimizer states with ZeroRedundancyOptimizer
 ===================================================
 
 Divide Adam's memory among your processes, and check that they still train as before.
@@ -25,20 +25,28 @@ make room for a larger model.
 """
 
 # %%
-# What the processes share
+# A model, data and a loop
 # ------------------------
 #
-# A file with a model, data, a training loop, and a count of the optimizer's bytes.
+# This is an ordinary training script so far. The numbers are float64, to tell mistakes
+# from rounding.
 
+import gc
+import inspect
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-SETTING = """
 import torch
+import torch.distributed as dist
 from torch import nn
+from torch.distributed.optim import ZeroRedundancyOptimizer
+from torch.nn.parallel import DistributedDataParallel
+
+# %%
+
 
 def start():
     torch.manual_seed(0)
@@ -46,106 +54,128 @@ def start():
     model = nn.Sequential(*(nn.Linear(*size) for size in sizes)).double()
     inputs, targets = torch.randn(2, 10, 16, 64, dtype=torch.float64)  # 10 batches
     return model, inputs, targets
-"""
 
-# %%
 
-SETTING += """
 def train(model, optimizer, inputs, targets):
     for batch, target in zip(inputs, targets, strict=True):
         optimizer.zero_grad()
         nn.functional.mse_loss(model(batch), target).backward()
         optimizer.step()
 
-def state_bytes(model, optimizer):
-    optimizer = getattr(optimizer, "optim", optimizer)  # in ZeRO: this rank's part
-    held = {}
-    for name, weight in model.named_parameters():
-        values = optimizer.state.get(weight, {}).values()
-        held[name] = sum(value.nbytes for value in values)
-    return held
-"""
-folder = tempfile.TemporaryDirectory()
+
+# %%
+# With GPUs, each process takes the one whose number is its ``LOCAL_RANK``, which
+# ``torchrun`` sets. The study below stays on the CPU, for the sake of its float64.
+
+
+def own_device():  # one GPU for each process of this machine, or the CPU for all
+    if torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"]):
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    return torch.device("cpu")
+
 
 # %%
 # What each process does
 # ----------------------
 #
-# Each of two ranks, as processes are called here, trains on its half of five batches,
-# first with :class:`~torch.optim.Adam`, then with
-# :class:`~torch.distributed.optim.ZeroRedundancyOptimizer` (ZeRO). With GPUs, write
-# ``"nccl"``, and first move model and batches to the GPU of the process.
+# The *rank* is the number of a process. Each of two ranks trains on its half of five
+# batches. It trains twice: with :class:`~torch.optim.Adam`, then with
+# :class:`~torch.distributed.optim.ZeroRedundancyOptimizer` (ZeRO) around Adam.
 
-WORKER = """
-import gc
-import torch
-import torch.distributed as dist
-from torch.distributed.optim import ZeroRedundancyOptimizer
-from torch.nn.parallel import DistributedDataParallel
-from zero_setting import start, state_bytes, train
 
 def make_optimizer(name, weights):
     if name == "Adam":
         return torch.optim.Adam(weights, lr=0.01)
     return ZeroRedundancyOptimizer(weights, optimizer_class=torch.optim.Adam, lr=0.01)
-"""
+
+
+def state_bytes(model, optimizer):
+    optimizer = getattr(optimizer, "optim", optimizer)  # in ZeRO: the part of this rank
+    held = {}
+    for name, weight in model.named_parameters():
+        values = optimizer.state.get(weight, {}).values()
+        held[name] = sum(value.nbytes for value in values)
+    return held
+
 
 # %%
-# The second part keeps what is to be compared, then asks ZeRO for its checkpoint.
+# At the end it asks ZeRO for its state, first in the wrong way.
 
-WORKER += """
-dist.init_process_group("gloo")
-rank, found = dist.get_rank(), {}
-for name in ("Adam", "ZeRO"):
-    model, inputs, targets = start()
-    optimizer = make_optimizer(name, model.parameters())
-    half = inputs[:5, rank::2], targets[:5, rank::2]
-    train(DistributedDataParallel(model), optimizer, *half)
-    found[name] = {"weights": model.state_dict(), "held": state_bytes(model, optimizer)}
-try:
-    optimizer.state_dict()
-except RuntimeError as error:
-    found["error"] = str(error).split(". ")[0]
-optimizer.consolidate_state_dict(to=0)  # on every rank
-"""
 
-# %%
-# ``torchrun``, here as a module, starts the worker twice. On Windows, it needs WSL.
+def study():
+    dist.init_process_group("gloo")
+    rank, found = dist.get_rank(), {}
+    for name in ("Adam", "ZeRO"):
+        model, inputs, targets = start()
+        optimizer = make_optimizer(name, model.parameters())
+        half = inputs[:5, rank::2], targets[:5, rank::2]
+        train(DistributedDataParallel(model), optimizer, *half)
+        found[name] = {"weights": model.state_dict()}
+        found[name]["held"] = state_bytes(model, optimizer)
+    save(optimizer, found, rank)
 
-WORKER += """
-if rank == 0:
-    found["state"] = optimizer.state_dict()
-torch.save(found, f"rank{rank}.pt")
-del model, optimizer
-gc.collect()  # free the models before their group
-dist.destroy_process_group()
-"""
-_ = Path(folder.name, "zero_setting.py").write_text(SETTING)
-_ = Path(folder.name, "worker.py").write_text(WORKER)
 
 # %%
 
-command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-command += ["--local-addr=127.0.0.1", "--nproc-per-node=2", "--log-dir=logs"]
-one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
-pipe = {"capture_output": True, "text": True, "timeout": 100}
-done = subprocess.run([*command, "worker.py"], cwd=folder.name, env=one_thread, **pipe)
-assert done.returncode == 0, done.stderr[-9000:]
+
+def save(optimizer, found, rank):
+    try:
+        optimizer.state_dict()
+    except RuntimeError as error:
+        found["error"] = str(error)
+    optimizer.consolidate_state_dict(to=0)  # on every rank
+    if rank == 0:
+        found["state"] = optimizer.state_dict()
+    torch.save(found, f"rank{rank}.pt")
+
+
+# %%
+# Start two processes
+# -------------------
+#
+# ``torchrun`` starts a file once for each process. So the functions above are written
+# to a file. In a terminal you type
+# ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
+# ``gc.collect()`` frees the models before their group goes.
+
+imports = """import gc, os, torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.optim import ZeroRedundancyOptimizer
+from torch.nn.parallel import DistributedDataParallel
+"""
+end = "\ngc.collect()\ndist.destroy_process_group()\n"
+folder = tempfile.TemporaryDirectory()
+
+# %%
+
+
+def torchrun(*functions):
+    sources = [inspect.getsource(function) for function in functions]
+    script = "\n\n".join([imports, *sources, f"{functions[-1].__name__}()", end])
+    Path(folder.name, "train.py").write_text(script)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node=2", "--local-addr=127.0.0.1", "--log-dir=logs"]
+    command += ["train.py"]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}  # one core for each process
+    pipe = {"capture_output": True, "text": True}
+    done = subprocess.run(command, cwd=folder.name, env=env, **pipe)
+    assert done.returncode == 0, done.stderr
+
+
+torchrun(start, train, make_optimizer, state_bytes, save, study)
+ranks = [torch.load(Path(folder.name, f"rank{rank}.pt")) for rank in (0, 1)]
 
 # %%
 # Every process keeps everything, or its part
 # -------------------------------------------
 #
 # Adam's two numbers, in float64, make 16 bytes per weight, and each tensor has a step
-# counter of 4 bytes. With plain Adam both ranks keep all that. ZeRO deals the tensors
-# out: each rank updates its own and sends them to the others. Its parts have to add up
-# to exactly one copy.
+# counter of 4 bytes. With plain Adam both ranks keep all of it. ZeRO deals the tensors
+# out: each rank updates its tensors and sends them to the others. The parts have to
+# add up to exactly one copy.
 
-sys.path.insert(0, folder.name)
-import torch
-from zero_setting import start, train
-
-ranks = [torch.load(Path(folder.name, f"rank{rank}.pt")) for rank in (0, 1)]
 model, inputs, targets = start()
 weights = list(model.parameters())
 one_copy = sum(16 * weight.numel() + 4 for weight in weights)
@@ -167,6 +197,7 @@ train(model, optimizer, inputs[:5], targets[:5])
 untrained = start()[0].parameters()
 moved = max((a - b).abs().max() for a, b in zip(untrained, weights, strict=True))
 print(f"training moved weights by up to {moved:.3f}")
+assert moved > 0.01
 for name in ("Adam", "ZeRO"):
     for rank, found in enumerate(ranks):
         pairs = zip(found[name]["weights"].values(), weights, strict=True)
@@ -180,6 +211,8 @@ for name in ("Adam", "ZeRO"):
 #
 # Tensors are dealt out whole, the largest first, so one huge embedding would stay on
 # one rank. Weights and gradients are not divided: every rank still has all of them.
+# To divide these too, use ``fully_shard``, as
+# :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py` does.
 
 import matplotlib.pyplot as plt
 
@@ -214,6 +247,42 @@ train(model, optimizer, inputs[5:], targets[5:])
 train(resumed, loaded, inputs[5:], targets[5:])
 torch.testing.assert_close(resumed.state_dict(), model.state_dict(), rtol=0, atol=1e-10)
 print(f"resumed with the states of {len(loaded.state)} tensors: same weights")
+
+# %%
+# In your project
+# ---------------
+#
+# ``AdamW`` and its settings go to ZeRO, not to the model. Rank 0 writes the checkpoint.
+
+
+def main():
+    dist.init_process_group()  # NCCL between NVIDIA's GPUs
+    rank, device = dist.get_rank(), own_device()
+    model, inputs, targets = start()
+    model = DistributedDataParallel(model.to(device))
+    adamw = {"optimizer_class": torch.optim.AdamW, "lr": 0.01}
+    optimizer = ZeroRedundancyOptimizer(model.parameters(), **adamw)  # new
+    half = inputs[:, rank::2].to(device), targets[:, rank::2].to(device)
+    train(model, optimizer, *half)
+    optimizer.consolidate_state_dict(to=0)  # new: on every rank
+    if rank == 0:
+        torch.save([model.module.state_dict(), optimizer.state_dict()], "checkpoint.pt")
+
+
+# %%
+# Check these lines
+# -----------------
+#
+# The checkpoint holds the weights that AdamW finds in one process on whole batches.
+
+torchrun(start, train, own_device, main)
+saved, state = torch.load(Path(folder.name, "checkpoint.pt"), map_location="cpu")
+model, inputs, targets = start()
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+train(model, optimizer, inputs, targets)
+torch.testing.assert_close(saved, model.state_dict(), rtol=0, atol=1e-8)
+assert len(state["state"]) == len(list(model.parameters()))
+print("equal to one process, with the state of", len(state["state"]), "tensors")
 folder.cleanup()
 
 # %%
@@ -223,4 +292,5 @@ folder.cleanup()
 # - How DDP averages gradients: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`
 # - Save without gathering on one rank:
 #   :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`
-# - Name groups of processes: :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`
+# - Divide weights and gradients, too:
+#   :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`

@@ -69,6 +69,12 @@ print(x.sum())
 assert x.sum() == 3
 
 # %%
+# In your project
+# ---------------
+
+y = x + 1  # new
+
+# %%
 # - :ref:`sphx_glr_recipes_recipes_left.py`
 # - :ref:`to the
 #   right <sphx_glr_recipes_recipes_right.py>`

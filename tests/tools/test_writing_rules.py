@@ -60,6 +60,7 @@ LONG = "and so on " * 9
 NO_DEVICE = SECTION.replace("device = ", "place = ").replace("device=device, ", "")
 DEFINED = "def train():  # new\n    return 1\n"
 MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its line
+    ("In your project\n# ---------------", "Yours\n# -----", "no section 'In your", "# /// script"),
     (SECTION, "", "0 lines of code in your project", "# In your project"),
     (SECTION, SECTION + "y = 1\n" * 10, "13 lines of code in your project", "# In your project"),
     ("  # the new line", "", "no comment in your project", "# In your project"),
@@ -128,20 +129,6 @@ def test_rule_finds_its_mutation(found, old, new, problem, place) -> None:
 def test_rules_find_nothing_else(found, old, new) -> None:
     assert BASE.count(old) == 1
     assert found(BASE.replace(old, new)) == []
-
-
-def test_rules_wait_for_the_section(found, monkeypatch, capsys, tmp_path) -> None:
-    """A recipe without it is listed, and not asked for the rest."""
-    text = BASE.replace("In your project", "In your code  ").replace("Links.", "That of x.")
-    assert found(text) == []
-    folder = tmp_path / "recipes_source" / "recipes"
-    folder.mkdir(parents=True)
-    (folder / "old.py").write_text(text, "utf-8")
-    (folder / "new.py").write_text(BASE, "utf-8")
-    monkeypatch.setattr(writing_rules, "__file__", str(tmp_path / "tools" / "writing_rules.py"))
-    writing_rules.main()
-    out = capsys.readouterr().out
-    assert out.startswith("recipes_source/recipes/old.py:1: no section") and out.count("\n") == 1
 
 
 def test_house_rules_ask_these() -> None:
