@@ -33,11 +33,13 @@ from . import downloads
 
 # A number that begins no name, an address among them, with its unit if that is one of time.
 NUMBER = r"(?<![\w.])[-+]?(?:0x[\da-f]+|\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?)(?: ?(?:[num]?s|%)(?!\w))?"
-# What a Measurement shows only where the machine is busy, and only of four or more blocks.
-AT_TIMES = r"(?m)^ *WARNING: Interquartile range .*\n? *This .*\n?|^ *IQR: .*\n"
+# What a Measurement shows only where the machine is busy, or only of several blocks.
+AT_TIMES = r"(?m)^ *WARNING: Interquartile range .*\n? *This .*\n?|^ *IQR: .*\n|^ *Median: "
+BLOCKS = r"(\d+) measurements?, (\d+) runs (?:per measurement)?,"
 FILE = r"[\w/.-]+\.py\b"  # a cell of a notebook is a file, too
 MASKS = (
     (AT_TIMES, ""),
+    (BLOCKS, r"\1 measurements, \2 runs,"),
     (FILE, "file"),
     (NUMBER, "#"),
     (r"--+", "--"),

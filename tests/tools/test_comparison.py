@@ -367,7 +367,14 @@ WARNING = """\
   WARNING: Interquartile range is 39.4% of the median measurement.
            This suggests significant environmental influence.
 """
+ONE_BLOCK = """\
+<torch.utils.benchmark.utils.common.Measurement object at 0x7f395b6ac110>
+f(x)
+  303.36 us
+  1 measurement, 1000 runs , 1 thread
+"""
 EQUAL = [
+    (MEASUREMENT, ONE_BLOCK),
     (MEASUREMENT, MEASUREMENT.replace("5.73 us", "12.1 ms").replace("0x7f3", "0x5")),
     (MEASUREMENT, MEASUREMENT + WARNING),
     (MEASUREMENT, re.sub(" *IQR.*\n", "", MEASUREMENT)),
