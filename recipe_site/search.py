@@ -25,6 +25,7 @@ from sphinx.environment import BuildEnvironment
 from sphinx.search.en import SearchEnglish
 
 from recipe_gallery import files
+from recipe_gallery.files import digest
 
 from . import catalogue
 
@@ -193,7 +194,12 @@ def write(app: Sphinx) -> list:
     """Write index and texts when all pages are read; adds no page."""
     if not app.builder.search:  # a book
         return []
-    static, found = Path(app.outdir, "_static"), pages(app.env, Path(app.srcdir))
+    static, known = Path(app.outdir, "_static"), Path(app.doctreedir, "search.read")
+    # When each page was read: unless one was read since, the search knows all of them.
+    read = digest(repr(sorted(app.env.all_docs.items())))
+    if (static / "search_index.js").is_file() and known.is_file() and known.read_text() == read:
+        return []
+    found = pages(app.env, Path(app.srcdir))
     save(static / "search_index.js", "const searchIndex", index(found))
     folder, written = static / "search_texts", set()
     folder.mkdir(parents=True, exist_ok=True)
@@ -204,6 +210,7 @@ def write(app: Sphinx) -> list:
     for file in folder.iterdir():
         if file.name not in written:  # of a page that is gone
             file.unlink()
+    files.write(known, read.encode())
     return []
 
 

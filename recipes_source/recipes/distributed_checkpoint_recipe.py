@@ -31,7 +31,6 @@ one process then needs the memory that dividing the model was to save.
 # :func:`~torch.distributed.fsdp.fully_shard` leaves every process about half the rows
 # of each parameter: layer by layer, then what is left of the model.
 
-import gc
 import inspect
 import os
 import subprocess
@@ -43,8 +42,7 @@ import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import nn
-from torch.distributed.checkpoint.state_dict import StateDictOptions
-from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
@@ -80,17 +78,15 @@ def train(model, optimizer, inputs, targets):
 
 
 def state_of(model, optimizer):
-    weights, moments = get_state_dict(model, optimizer)
+    weights, moments = states.get_state_dict(model, optimizer)
     return {"model": weights, "optim": moments}
 
 
 def load(model, optimizer, path):
     state = state_of(model, optimizer)
     dcp.load(state, checkpoint_id=path)
-    weights, moments = state["model"], state["optim"]
-    set_state_dict(
-        model, optimizer, model_state_dict=weights, optim_state_dict=moments
-    )
+    parts = {"model_state_dict": state["model"], "optim_state_dict": state["optim"]}
+    states.set_state_dict(model, optimizer, **parts)
 
 
 # %%
@@ -123,8 +119,8 @@ def study():
     train(model, optimizer, inputs[:5, rank::2], targets[:5, rank::2])
     part = {name: value.to_local() for name, value in model.state_dict().items()}
     torch.save(part, f"part{rank}.pt")
-    gather = StateDictOptions(full_state_dict=True, cpu_offload=True)
-    whole = get_state_dict(model, optimizer, options=gather)
+    gather = states.StateDictOptions(full_state_dict=True, cpu_offload=True)
+    whole = states.get_state_dict(model, optimizer, options=gather)
     whole = dict(zip(("model", "optim"), whole, strict=True))
     held = count(whole), count(state_of(model, optimizer))
     torch.save(held, f"held{rank}.pt")
@@ -145,8 +141,7 @@ from pathlib import Path
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import nn
-from torch.distributed.checkpoint.state_dict import StateDictOptions
-from torch.distributed.checkpoint.state_dict import get_state_dict, set_state_dict
+from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 """

@@ -31,7 +31,6 @@ make room for a larger model.
 # This is an ordinary training script so far. The numbers are float64, to tell mistakes
 # from rounding.
 
-import gc
 import inspect
 import os
 import subprocess

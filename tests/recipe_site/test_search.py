@@ -118,3 +118,20 @@ def test_what_is_quoted_is_not_shown_twice() -> None:
     assert made.passages() == ["Also searched as: DIY"]
     assert made.counts()["diy"] == search.WEIGHTS["searched_as"]
     assert isinstance(made.counts(), Counter)
+
+
+def test_index_is_made_when_a_page_was_read(tmp_path, monkeypatch) -> None:
+    """Or when it is gone; a build that has nothing to do has nothing to do here."""
+    made = []
+    monkeypatch.setattr(search, "pages", lambda env, root: made.append(1) or [page("a", "One")])
+    env, builder = SimpleNamespace(all_docs={"a": 1.0}), SimpleNamespace(search=True)
+    folders = {"srcdir": tmp_path, "outdir": tmp_path / "html", "doctreedir": tmp_path / "trees"}
+    app = SimpleNamespace(env=env, builder=builder, **folders)
+    for _ in range(2):
+        assert search.write(app) == [] and len(made) == 1
+    env.all_docs["a"] = 2.0
+    search.write(app)
+    assert len(made) == 2
+    (tmp_path / "html" / "_static" / "search_index.js").unlink()
+    search.write(app)
+    assert len(made) == 3
