@@ -54,7 +54,7 @@ EVENTS = (
     Handler("builder-inited", 500, markup.plain_permalinks, "the theme set its own before"),
     Handler("recipes-published", 500, catalogue.update, "before Sphinx looks for pages"),
     Handler("source-read", 500, recipe_page.frame, "Sphinx parses the page with it"),
-    Handler("doctree-read", 500, markup.mark_long_lines, "before it is kept"),
+    Handler("doctree-read", 500, markup.mark_wrapping, "before it is kept"),
     Handler("env-updated", 500, addresses.check_kept, "in each build, even if it reads no page"),
     Handler("env-updated", 500, page_foot.newly_dated, "says which pages to write"),
     Handler("env-updated", 500, menu.newly_packed, "says which pages to write"),

@@ -8,8 +8,8 @@ Usage: ``NODES`` is for ``app.add_node``, ``MATH`` for ``app.add_html_math_rende
 below them are for events.
 Result: every picture has ``width`` and ``height``; a figure is a link to its largest file, has the
 small copies of ``pictures``, is loaded when it is needed, and its text is its title; a table
-scrolls in a box of its own; an output with long lines is marked, so that they wrap; formulas are
-MathML; the fonts are not in the site, and no page loads what it does without.
+scrolls in a box of its own; an output that is no table is marked, so that its lines wrap; formulas
+are MathML; the fonts are not in the site, and no page loads what it does without.
 """
 
 import re
@@ -41,6 +41,7 @@ UNUSED = (  # files of others without which every page does
 FONTS = "_static/fonts", "_static/css/fonts"
 DOUBLE = "_2_00x"  # in the name of a figure for screens with twice as many pixels
 LONG_LINE = 90  # characters; more do not fit into the box of an output on a desk
+COLUMNS = re.compile(r"\S {2,}\S")  # in a line, words that stand below others
 # A half in TeX; docutils reads a fraction of twelve.
 SHORT_FRACTION = re.compile(r"(\\[dt]?frac)(\d)(\d)")
 ENTITY = re.compile(r"&(?!amp;|lt;|gt;|quot;)\w+;")  # a book, which is XML, knows four by name
@@ -148,11 +149,13 @@ def mathml(formula: str, as_block: bool = False) -> str:
 MATH = ("mathml", (visit_math, None), (visit_math, None))
 
 
-def mark_long_lines(app: Sphinx, doctree: nodes.document) -> None:
-    """Mark outputs whose lines are too long for their box: messages, rather than tables."""
+def mark_wrapping(app: Sphinx, doctree: nodes.document) -> None:
+    """Mark outputs whose lines wrap: all but tables, and tables too wide for any screen."""
     for block in outputs(doctree):
-        if max(map(len, block.astext().splitlines()), default=0) > LONG_LINE:
-            block["classes"].append("long-lines")
+        lines = block.astext().splitlines()
+        is_table = any(COLUMNS.search(line.strip()) for line in lines)
+        if not is_table or max(map(len, lines), default=0) > LONG_LINE:
+            block["classes"].append("wraps")
 
 
 def outputs(doctree: nodes.document) -> Iterator[nodes.literal_block]:
