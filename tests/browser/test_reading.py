@@ -82,6 +82,8 @@ def test_theme_follows_the_system_until_it_is_chosen(tab, site, settings) -> Non
     assert (brightness(tab) > 0.8) == dark
     switch.click()  # back to the system's: follow it again
     tab.emulate_media(color_scheme="light" if dark else "dark")
+    # The page is told a moment later.
+    expect(tab.locator("html")).to_have_attribute("data-theme", "light" if dark else "dark")
     assert (brightness(tab) > 0.8) == dark
 
 
