@@ -26,15 +26,19 @@ from .directives import Directive, link
 logger = logging.getLogger(__name__)
 BEFORE = r"(?:[\w.]*(?:Error|Exception|Warning): )?"  # its class, if that was printed, too
 WHILE = {  # what a reader does who meets the messages of a group
-    "Basics": "Computing with tensors and building models",
+    "Basics": "Building models and taking gradients",
+    "Tensors": "Computing with tensors",
     "Data": "Loading data",
+    "Losses": "Computing a loss",
     "Training": "Training",
+    "Sequences": "Working with sequences",
     "Saving and loading": "Saving and loading",
     "Inspection": "Looking into a model",
     "Performance": "Making it faster or smaller",
     "Compile and export": "Compiling and exporting",
     "Distributed": "Training in several processes",
     "Deployment": "Deploying",
+    "Errors": "Elsewhere",
 }
 
 

@@ -33,8 +33,8 @@ BOOK = "_build/epub"
 
 # In the order to learn them.
 TAGS = (
-    "Basics", "Data", "Training", "Saving and loading", "Inspection", "Performance",
-    "Compile and export", "Distributed", "Deployment",
+    "Basics", "Tensors", "Data", "Losses", "Training", "Sequences", "Saving and loading",
+    "Inspection", "Performance", "Compile and export", "Distributed", "Deployment", "Errors",
 )  # fmt: skip
 
 

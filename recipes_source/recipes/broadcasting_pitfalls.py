@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
-# tags = ["Training"]
+# tags = ["Losses", "Tensors"]
 # after = ["zeroing_out_gradients"]
 # timeout = 60
 # searched_as = [

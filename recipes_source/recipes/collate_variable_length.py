@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
-# tags = ["Data"]
+# tags = ["Data", "Sequences"]
 # after = ["loading_data_recipe"]
 # timeout = 60
 # searched_as = [

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
-# tags = ["Training"]
+# tags = ["Losses"]
 # after = ["defining_a_neural_network"]
 # timeout = 60
 # searched_as = [

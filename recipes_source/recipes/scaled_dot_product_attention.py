@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["torch", "matplotlib"]
 # [tool.recipe]
-# tags = ["Performance"]
+# tags = ["Performance", "Sequences"]
 # after = ["reasoning_about_shapes"]
 # timeout = 60
 # searched_as = [

@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = ["torch", "matplotlib", "numpy"]
 # [tool.recipe]
-# tags = ["Basics"]
+# tags = ["Tensors"]
 # timeout = 60
 # searched_as = [
 #   "contiguous()", "reshape or view", "permute", "transpose", "copy a tensor", "clone",
