@@ -126,8 +126,8 @@ def enter(task: Task) -> None:
     """
     if torch := sys.modules.get("torch"):  # imported before it could see OMP_NUM_THREADS
         torch.set_num_threads(max(1, int(task.header.cpus)))
-    if task.srcdir:
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(task.srcdir, layout.COMPILED)))
+    for name, value in (cache_of_compiler(Path(task.srcdir)) if task.srcdir else {}).items():
+        os.environ.setdefault(name, value)
     # Where it finds nvcc but no GPU, it warns, with the date and a path, on the page.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     if task.header.gpus and accelerators() < task.header.gpus:
@@ -142,6 +142,16 @@ def enter(task: Task) -> None:
         used.append(f"{name} ({'real' if real else 'drawn stand-in'})")
     data_of_recipe["data"] = ", ".join(used)
     install(folder, task.header.datasets)
+
+
+def cache_of_compiler(root: Path) -> dict[str, str]:
+    """The variable that lets ``torch.compile`` find again what it compiled for this project.
+
+    Without it, each run compiles anew in its temporary folder. So it does where the project's path
+    has a blank or a quotation mark, as PyTorch 2.14 does not quote this path for the compiler.
+    """
+    folder = str(root / layout.COMPILED)
+    return {} if set(folder) & set(" \t'\"") else {"TORCHINDUCTOR_CACHE_DIR": folder}
 
 
 def accelerators() -> int:

@@ -62,7 +62,7 @@ def environment(root: Path, folder: Path, threads: int, device: str = "") -> dic
         "RECIPE_FIGURES": str(folder / "figures"),
         "IPYTHONDIR": str(folder / "ipython"),
         "OMP_NUM_THREADS": str(threads),
-        "TORCHINDUCTOR_CACHE_DIR": str(root / layout.COMPILED),
+        **torch_plugin.cache_of_compiler(root),
     }
 
 

@@ -68,3 +68,11 @@ def test_requirements_cover_all_recipes() -> None:
     for path in sorted(Path(SOURCES).glob("*.py")):
         declared = set(read_header(path.read_text("utf-8")).dependencies)
         assert declared <= pinned, path.name
+
+
+def test_compiler_gets_no_path_that_it_would_take_for_two(tmp_path) -> None:
+    """PyTorch does not quote the folder of its cache; a project may lie in any folder."""
+    (variable,) = torch_plugin.cache_of_compiler(tmp_path / "büro").values()
+    assert variable.startswith(str(tmp_path / "büro"))
+    for name in ("Mein Büro", "Anna's", 'the "site"'):
+        assert torch_plugin.cache_of_compiler(tmp_path / name) == {}
