@@ -19,6 +19,7 @@ from PIL import Image, ImageFilter
 Box = tuple[int, int, int, int]  # left, top, right, bottom
 CARD = (400, 200)  # pixels; a card shows it half as wide on screens with twice as many
 DARK = 150  # of 255; a frame around axes is darker
+COLOURLESS = 40  # of 255; its red, green and blue differ less
 LITTLE_WHITE = 0.6  # of the area of a photograph; of most plots more is white
 MANY_COLOURS = 300  # of a photograph; the bars of a plot have fewer, edges included
 
@@ -40,7 +41,9 @@ def finish(folder: Path) -> None:
 
 def frames(image: Image.Image) -> list[Box]:
     """The frames around axes in a figure, without the lines themselves, from the top."""
-    dark = np.asarray(image.convert("L")) < DARK
+    pixels = np.asarray(image.convert("RGB"), np.int16)
+    grey = pixels.max(axis=2) - pixels.min(axis=2) < COLOURLESS  # a coloured bar has edges, too
+    dark = (np.asarray(image.convert("L")) < DARK) & grey
     height, width = dark.shape
     lines = []  # rows with a dark line in them: row, left end, right end
     for row in np.flatnonzero(dark.sum(axis=1) >= width // 12):
@@ -57,7 +60,9 @@ def frames(image: Image.Image) -> list[Box]:
                 continue
             side = dark[top:bottom, left : left + 8].mean(axis=0)  # a tick may lengthen a line
             if side.max() > 0.8:
-                found.append((left + int(side.argmax()) + 2, top + 2, right - 2, bottom - 2))
+                box = (left + int(side.argmax()) + 2, top + 2, right - 2, bottom - 2)
+                if np.ptp(pixels[box[1] : box[3], box[0] : box[2]]) > COLOURLESS:
+                    found.append(box)  # and no grey bar
                 break
     return found
 

@@ -74,3 +74,15 @@ def test_a_card_without_a_figure_stays(tmp_path) -> None:
     pictures.finish(tmp_path)
     with Image.open(card) as shown:
         assert shown.size == (480, 240)
+
+
+@pytest.mark.parametrize("colour", ["#1f77b4", "#333333"])
+def test_bars_are_no_axes(colour) -> None:
+    """They have straight edges, too; a card that shows one of them is blank."""
+    image = figure()
+    draw = ImageDraw.Draw(image)
+    draw.rectangle((LEFT[0] + 20, LEFT[1] + 10, LEFT[0] + 90, LEFT[3] - 1), fill=colour)
+    draw.rectangle((LEFT[0] + 110, LEFT[3] - 60, LEFT[0] + 180, LEFT[3] - 1), fill=colour)
+    assert near(pictures.frames(image), [LEFT, RIGHT])
+    low, high = pictures.card(image).convert("L").getextrema()
+    assert high - low > 100
