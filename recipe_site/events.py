@@ -30,6 +30,7 @@ from . import (
     repository_links,
     search,
     source_lines,
+    strays,
     tables,
 )
 from .error_index import ErrorIndex
@@ -58,6 +59,7 @@ EVENTS = (
     Handler("source-read", 500, recipe_page.frame, "Sphinx parses the page with it"),
     Handler("doctree-read", 500, markup.mark_wrapping, "before it is kept"),
     Handler("env-updated", 500, addresses.check_kept, "in each build, even if it reads no page"),
+    Handler("env-updated", 500, strays.check, "in each build, too"),
     Handler("env-updated", 500, page_foot.newly_dated, "says which pages to write"),
     Handler("env-updated", 600, renewed.write_again, "all are read, and all titles are known"),
     Handler("env-updated", 500, failed.changed, "says which pages to write"),
