@@ -120,7 +120,6 @@ linkcheck:  ## try all links to other sites
 epub:  ## write the site as a book: _build/epub/PyTorchRecipes.epub
 	$(NEEDS) sphinx
 	@$(SPHINX) -b epub . _build/epub
-	@touch docs/take_away.rst  # the next build shows it there
 
 zips:  ## pack the built site, all scripts and all notebooks: _build/take_away
 	@$(RUN) -m tools.pack_site

@@ -57,7 +57,7 @@ class Build:
         self.store.tidy(self.reader.paths)
         todo = []
         for recipe in self.reader.recipes:
-            if recipe.reason and self.settings.execute:
+            if recipe.reason:
                 todo.append(recipe)
             else:
                 self.attempt(recipe, lambda r=recipe: self.typesetter.bring_up_to_date(r))
@@ -181,6 +181,17 @@ class Build:
                 if r.may_fail
             },
         }
+
+    def left(self) -> list[str]:
+        """A sentence on each recipe that cannot be executed here, and on those left as they are."""
+        reasons: dict[str, list[str]] = {}
+        for docname, reason in sorted(self.reader.stale.items()):
+            reasons.setdefault(reason, []).append(docname.rpartition("/")[2])
+        skipped = sorted(self.skipped.items())
+        return [
+            *(f"skipped: {name} was not executed: {why}" for name, why in skipped),
+            *(f"not executed ({why}): {', '.join(names)}" for why, names in reasons.items()),
+        ]
 
     def report(self) -> str:
         """The failures as text, "" if there are none."""

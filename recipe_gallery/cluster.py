@@ -10,6 +10,7 @@ node is lost is started again by Ray on another.
 """
 
 import contextlib
+import os
 import pickle
 import platform
 import socket
@@ -25,6 +26,9 @@ from .settings import BuildError
 
 RETRIES = 3  # of a recipe whose node was lost
 PATIENCE = 60  # seconds without any node that could take a recipe
+LOST, EACH = 30, 5  # seconds without a word of the head, and how often it is asked
+# What begins a talk in HTTP/2, which Ray's servers speak, and the kind of what they answer.
+GREETING, SETTINGS = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]), 4
 
 
 def run_on_node(
@@ -56,7 +60,10 @@ def run_on_node(
 
     node = platform.node()
     for name, here in expected.items():
-        there = platform.python_version() if name == "Python" else version(name)
+        try:
+            there = platform.python_version() if name == "Python" else version(name)
+        except PackageNotFoundError:
+            there = "not installed"
         if not same_version(here, there):
             reason = f"was not run: the node {node} has {name} {there}, this build {here}"
             return model.Run(failure=model.Failure(reason)).to_json()
@@ -76,6 +83,26 @@ def is_version(name: str, value: str) -> bool:
     with contextlib.suppress(PackageNotFoundError):
         return name == "Python" or version(name) == value
     return False
+
+
+def greet(address: str) -> None:
+    """See whether a server that could be Ray's answers; Ray itself would wait for minutes.
+
+    Args:
+        address: ``host:port``, also with ``ray://`` before it.
+
+    Raises:
+        OSError: if nobody answers soon, or somebody else does.
+        ValueError: if it is no such address.
+    """
+    host, port = address.removeprefix("ray://").rsplit(":", 1)
+    with socket.create_connection((host, int(port)), timeout=EACH) as server:
+        if os.environ.get("RAY_USE_TLS", "0") != "0":
+            return  # it answers only to those who have its keys
+        server.sendall(GREETING)
+        with server.makefile("rb") as answer:
+            if answer.read(4)[3:] != bytes([SETTINGS]):
+                raise ConnectionError("something else listens there")
 
 
 def package_files(*modules: str) -> dict[str, bytes]:
@@ -120,9 +147,8 @@ class RayExecutor:
         self.ray, self.modules, self.environment = ray, list(modules), dict(environment)
         self.versions = {name: there for name, there in key.items() if is_version(name, there)}
         try:
-            if ":" in address:  # Ray itself would try for minutes
-                host, port = address.removeprefix("ray://").rsplit(":", 1)
-                socket.create_connection((host, int(port)), timeout=5).close()
+            if ":" in address:
+                greet(address)
             ray.init(address, logging_level="ERROR", log_to_driver=False)
         except Exception as error:
             first = str(error).strip().splitlines()[0] if str(error).strip() else ""
@@ -131,11 +157,18 @@ class RayExecutor:
                 "docs/cluster.rst says how to start one"
             ) from None
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+        self.head = address if ":" in address else ray.get_runtime_context().gcs_address
+        self.asked = self.heard = time.monotonic()  # the head
+        self.lost = False
         self.code = ray.put(package_files(__package__, plugin))
         self.remote = ray.remote(run_on_node)
 
     def run(self, task: Task) -> Run:
-        """Execute a task on the cluster and wait for it."""
+        """Execute a task on the cluster and wait for it.
+
+        Raises:
+            BuildError: if the head of the cluster is lost meanwhile.
+        """
         if missing := self.missing(task):
             return Run(failure=Failure(f"needs {missing}, which no node of the cluster has"))
         call = self.remote.options(
@@ -145,11 +178,15 @@ class RayExecutor:
             name=task.slug,
         )
         there = pickle.dumps(replace(task, srcdir=""))
+        own = {name: version for name, version in task.key.items() if is_version(name, version)}
+        versions = self.versions | own  # what the recipe declares, and what all need
         reference = call.remote(
-            self.code, __package__, there, self.versions, self.modules, self.environment
+            self.code, __package__, there, versions, self.modules, self.environment
         )
         alone_since = None
         while not self.ray.wait([reference], timeout=1)[0]:
+            if not self.head_answers():
+                continue
             if not self.missing(task):
                 alone_since = None
             elif alone_since is None:
@@ -166,6 +203,25 @@ class RayExecutor:
             reason = f"was lost {RETRIES + 1} times with its node ({type(error).__name__})"
             return Run(failure=Failure(reason))
 
+    def head_answers(self) -> bool:
+        """Whether the head has answered when it was asked last; Ray would end the whole build.
+
+        Raises:
+            BuildError: if it has not for a while.
+        """
+        if time.monotonic() - self.asked > EACH:
+            self.asked = time.monotonic()
+            with contextlib.suppress(OSError):
+                greet(self.head)
+                self.heard = time.monotonic()
+        if time.monotonic() - self.heard > LOST + EACH:
+            self.lost = True
+            raise BuildError(
+                f"the head of the Ray cluster at {self.head} has not answered for {LOST} s; what "
+                "was finished is kept, so build again when it is there"
+            )
+        return self.heard >= self.asked
+
     def missing(self, task: Task) -> str:
         """What a task asks for and no node offers, "" if there is such a node."""
         nodes = [n["Resources"] for n in self.ray.nodes() if n["Alive"]]
@@ -176,4 +232,5 @@ class RayExecutor:
 
     def stop(self) -> None:
         """Leave the cluster; Ray ends what we started there."""
-        self.ray.shutdown()
+        if not self.lost:  # it would wait for the answer
+            self.ray.shutdown()

@@ -4,7 +4,7 @@ Problem: a file that is read twice may have changed in between, and one that can
 not keep the others from being built.
 Usage: ``Reader(settings, store, found).read()`` with the sections that were found.
 Result: ``recipes``, each with a ``reason`` if it must be executed; ``failures`` and ``skipped``
-for those with which something is wrong.
+for those with which something is wrong, ``stale`` for those that had to be and are not.
 """
 
 import ast
@@ -33,6 +33,7 @@ class Reader:
         self.recipes: list[Recipe] = []
         self.failures: dict[str, Failure] = {}  # by the recipe's name
         self.skipped: dict[str, str] = {}
+        self.stale: dict[str, str] = {}  # the docnames of those left as they stand, and why
         self.environment = {**key.ENVIRONMENT, **settings.plugin.environment}
         self.common_key = key.common_key(
             settings.gallery, settings.plugin.packages, self.environment
@@ -59,9 +60,12 @@ class Reader:
                 continue
             if recipe.skip:
                 self.skipped[recipe.name] = recipe.skip
-            if only:  # this one in any case, the others as they stand
-                asked = recipe.slug == only and recipe.executable and not recipe.skip
-                recipe.reason = "asked for" if asked else ""
+            asked = recipe.slug == only and recipe.executable and not recipe.skip
+            if only and asked and self.settings.execute:  # in any case
+                recipe.reason = "asked for"
+            elif only or not self.settings.execute:  # as it stands
+                self.stale |= {docname: recipe.reason} if recipe.reason else {}
+                recipe.reason = ""
             self.recipes.append(recipe)
 
     def read_recipe(self, docname: str, path: Path) -> Recipe:

@@ -100,9 +100,7 @@ def run_stage(app: Sphinx) -> None:
         wait_for_others(state.lock)
         state.build = Build(settings_of(app, state), executor_of(app))
         state.build.run()
-    except BuildError as error:
-        end_with(app, str(error))
-    except (CannotWrite, SphinxError) as error:
+    except (BuildError, CannotWrite, SphinxError) as error:
         end_with(app, str(error))
     except OSError as error:
         end_with(app, f"cannot use {error.filename or 'a file'}: {error.strerror or error}")
@@ -121,21 +119,22 @@ def wait_for_others(lock: FileLock) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        logger.info("another build is at work in this folder; waiting for it to end")
+        logger.info(
+            "another build is at work in this folder (or make verify); waiting for it to end"
+        )
         lock.acquire()
 
 
 def settings_of(app: Sphinx, state: State) -> Settings:
     """The settings of this build, from those of Sphinx."""
     config, srcdir = app.config, Path(app.srcdir)
-    links = api_links(getattr(config, "intersphinx_mapping", {}), srcdir)
     return Settings(
         gallery=config.sphinx_gallery_conf,
         srcdir=srcdir,
         state=srcdir / state.conf["state"],
         plugin=plugin.load(state.conf["plugin"]),
         plugin_name=state.conf["plugin"],
-        links=links,
+        links=api_links(getattr(config, "intersphinx_mapping", {}), srcdir),
         base=config.html_baseurl,
         only=config.recipe_only,
         execute=config.plot_gallery not in (False, "0", "False"),
@@ -181,10 +180,14 @@ def begin(app: Sphinx) -> None:
 
 
 def remove_outputs(app: Sphinx) -> list:
-    """Remove what earlier builds wrote of recipes that are gone; adds no page."""
-    build = app.recipe_gallery.build
-    for part in build.sections:
-        outputs.remove_pages(Path(app.outdir), part.target, app.env.found_docs, with_files=True)
+    """Remove what earlier builds wrote and no page has any more; adds no page."""
+    site, srcdir, env = Path(app.outdir), Path(app.srcdir), app.env
+    kept = {Path(app.builder.get_outfilename(page)) for page in env.found_docs}
+    figures = {name for _, name in env.images.values()}
+    for part in app.recipe_gallery.build.sections:
+        outputs.remove_pages(site, site / part.target, kept)
+        figures |= {file.name for file in (srcdir / part.target / "images").rglob("*.*")}
+    outputs.remove_files(site, figures, {Path(p).as_posix() for _, p in env.dlfiles.values()})
     return []
 
 
@@ -200,18 +203,18 @@ def end(app: Sphinx, exception: Exception | None) -> None:
     python_logging.getLogger("sphinx").removeHandler(state.heard)
     state.heard.look(str(exception))
     if exception is None and not state.heard.found:
-        sources = state.build.reader.paths if state.build else {}
-        recipes = {path: docname for docname, path in sources.items()}
+        paths = state.build.reader.paths if state.build else {}
+        recipes = {path: docname for docname, path in paths.items()}
         page_of = lambda path: recipes.get(path) or app.env.path2doc(path)  # noqa: E731
         interrupted.end(mark_of(app), state.heard.pages(Path(app.srcdir), page_of))
     state.lock.release()
 
 
 def report(app: Sphinx, exception: Exception | None) -> None:
-    """Say which recipes were skipped and which failed, and have the build end with an error."""
+    """Say which recipes were skipped, left or failed; these have the build end with an error."""
     state: State = app.recipe_gallery
-    for name, why in sorted(state.build.skipped.items() if state.build else ()):
-        print(f"skipped: {name} was not executed: {why}")
+    for line in state.build.left() if state.build else ():
+        print(line)
     if state.build and (text := state.build.report()):
         logger.error(text)
         app.statuscode = 1

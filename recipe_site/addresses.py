@@ -7,9 +7,8 @@ Usage: list ``sphinx_reredirects``, too, and write each move into ``redirects`` 
 ``{"recipes/recipes/old_name": "new_name.html"}``. The functions below ``dates`` are for events.
 Result: the build ends with an error if git knows a recipe or page that is gone and not in
 ``redirects``, or if a redirect leads to no page. Git's history is the list of what was
-published; without a history only the redirects are checked. The built folder of pages
-that are written by hand holds none without a source; of those of recipes,
-``recipe_gallery`` takes care.
+published; without a history only the redirects are checked. The built site holds no page
+without a source.
 """
 
 import posixpath
@@ -117,7 +116,13 @@ def check_kept(app: Sphinx, env: BuildEnvironment) -> list[str]:
 
 def remove_pages(app: Sphinx) -> list:
     """Remove what earlier builds wrote of pages that are gone; adds no page."""
-    outputs.remove_pages(Path(app.outdir), layout.DOCS, app.env.found_docs, with_files=False)
+    site = Path(app.outdir)
+    kept = {Path(app.builder.get_outfilename(page)) for page in app.env.found_docs}
+    if app.builder.use_index:  # was written just before, the other pages of Sphinx are behind
+        kept.add(Path(app.builder.get_outfilename("genindex")))
+    for folder in [site, *site.rglob("*/")]:
+        if not folder.relative_to(site).as_posix().startswith("_"):  # no pages of the site
+            outputs.remove_pages(site, folder, kept)
     return []
 
 

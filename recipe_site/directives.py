@@ -172,8 +172,12 @@ class ApiIndex(Directive):
 
     def run(self) -> list[nodes.Node]:
         """The nodes of the filter and of the lists."""
-        names = (self.root / layout.PAGES).glob("*.codeobj.json")
-        self.depends_on(layout.CATALOGUE, *sorted(names))
+        self.depends_on(layout.CATALOGUE)
+        for entry in catalogue.read(self.root):
+            names = f"{entry.docname}.codeobj.json"
+            # A recipe that uses no name yet has no such file; its record tells when it does.
+            known = (self.root / names).is_file()
+            self.depends_on(names if known else layout.published(entry.slug))
         inventories = self.config.intersphinx_mapping
         known = api_links({name: inventories[name] for name in PROJECTS}, self.root)
         found = catalogue.api_names(self.root, known)

@@ -1,6 +1,6 @@
-"""The page of a recipe that failed says so, as long as it shows an execution before that.
+"""The page of a recipe that failed, or had to be executed and was not, says so.
 
-Problem: the old page stays, and a writer who looks at the browser takes it for the new one.
+Problem: the old outputs stay, and a writer who looks at the browser takes them for new ones.
 Usage: the two functions are for the events that :mod:`recipe_site.events` names.
 Result: a warning at the top of the page, with what happened; gone after the next good build.
 """
@@ -18,11 +18,16 @@ MARK = (
 
 
 def changed(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """The pages to write anew, because their recipes failed or do not fail any more."""
+    """The pages to write anew, because what is said of their recipes has changed."""
     build = app.recipe_gallery.build
     names = {build.reader.name(path): docname for docname, path in build.reader.paths.items()}
     before = getattr(env, "recipe_failures", {})
-    env.recipe_failures = {names[n]: f.reason for n, f in build.failures.items() if n in names}
+    env.recipe_failures = {
+        docname: f"had to be executed again ({reason}) and was not"
+        for docname, reason in build.reader.stale.items()
+        if build.store.published(docname).get("executed")  # else the page says that it was not
+    }
+    env.recipe_failures |= {names[n]: f.reason for n, f in build.failures.items() if n in names}
     pages = {*before, *env.recipe_failures}
     differ = {page for page in pages if before.get(page) != env.recipe_failures.get(page)}
     return sorted(differ & env.found_docs)

@@ -17,7 +17,6 @@ from docutils import nodes
 from sphinx import addnodes
 from sphinx.application import Sphinx
 from sphinx.builders import Builder
-from sphinx.environment import BuildEnvironment
 
 from . import catalogue, layout
 from .catalogue import Entry
@@ -58,26 +57,25 @@ def groups(recipes: Iterable[Entry], root_doc: str, page: str) -> list[Line]:
     return found
 
 
+def lines(app: Sphinx, sections: Sections, page: str) -> list[tuple[str, list[Line]]]:
+    """The menu of one page."""
+    recipes = catalogue.read(Path(app.srcdir))
+    menu = []
+    for caption, documents in sections:
+        below = []
+        for title, doc in documents:
+            below.append(Line(title, doc, doc == page))
+            if doc == layout.INDEX:
+                below += groups(recipes, app.config.root_doc, page)
+        menu.append((caption, below))
+    return menu
+
+
 def begin(app: Sphinx, builder: Builder) -> None:
     """Look once at what is the same on all pages."""
     app.recipe_menu = sections_of(app)
 
 
-def newly_packed(app: Sphinx, env: BuildEnvironment) -> list[str]:
-    """All pages, to be written anew, if there is a first thing to take away, or none any more."""
-    before, env.has_packs = getattr(env, "has_packs", None), bool(layout.packs(Path(app.srcdir)))
-    return sorted(env.found_docs) if before != env.has_packs else []
-
-
 def add(app: Sphinx, page: str, template: str, context: dict, doctree: Any) -> None:
     """Give the templates the menu of this page."""
-    recipes = catalogue.read(Path(app.srcdir))
-    menu = []
-    for caption, documents in app.recipe_menu:
-        lines = []
-        for title, doc in documents:
-            lines.append(Line(title, doc, doc == page))
-            if doc == layout.INDEX:
-                lines += groups(recipes, app.config.root_doc, page)
-        menu.append((caption, lines))
-    context["menu"] = menu
+    context["menu"] = lines(app, app.recipe_menu, page)

@@ -106,7 +106,7 @@ class TakeAway(Directive):
             address = path.relative_to(self.root).as_posix()
             size = f"{path.stat().st_size / 1e6:.1f} MB"
             lines.append(f"- :download:`{what} </{address}>`, {size}")
-        missing = "The book and the zip files are made by ``make epub zips html``."
+        missing = "The book and the zip files of a built site are made by ``make epub zips html``."
         return self.parsed(lines or [missing])
 
 

@@ -29,12 +29,17 @@ A recipe made by a test.
 
 
 class Site:
-    """One miniature site in a folder of its own, which may be there already."""
+    """One miniature site in a folder of its own, which may be there already.
 
-    def __init__(self, root: Path) -> None:
+    Args:
+        root: the folder.
+        kind: which of those in ``sites`` is copied, if it is not there.
+    """
+
+    def __init__(self, root: Path, kind: str = "mini") -> None:
         self.root = root
         if not root.exists():
-            shutil.copytree(SITES / "mini", root)
+            shutil.copytree(SITES / kind, root)
         self.sources = root / "recipes_source" / "recipes"
         self.sphinx = ["-m", "sphinx"]  # or a file that runs it
 

@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,6 +34,14 @@ notebook = nbformat.read(sys.argv[1], 4)
 NotebookClient(notebook, timeout=float(sys.argv[2]), kernel_name="python3").execute()
 nbformat.write(notebook, sys.argv[1])
 """
+
+
+RUNNING: set[subprocess.Popen] = set()  # by threads
+STOPPED = threading.Event()  # nothing is begun any more
+
+
+class Stopped(Exception):
+    """A run was ended, or not begun, as somebody has enough of it."""
 
 
 class Outcome(NamedTuple):
@@ -76,16 +85,31 @@ def execute(command: list, timeout: float, **options: Any) -> Outcome:
 
     Raises:
         subprocess.TimeoutExpired: if it was ended.
+        Stopped: if ``stop`` was called before it ended.
     """
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "encoding": "utf-8"}
     process = subprocess.Popen(command, start_new_session=True, **pipes, **options)
+    RUNNING.add(process)
     try:
+        if STOPPED.is_set():
+            end_tree(process.pid)
         output, errors = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         end_tree(process.pid)
         process.communicate()
         raise
+    finally:
+        RUNNING.discard(process)
+    if STOPPED.is_set():
+        raise Stopped
     return Outcome(process.returncode, output, OF_THE_MACHINE.sub("", errors))
+
+
+def stop() -> None:
+    """End all that runs, with what it started."""
+    STOPPED.set()
+    for process in list(RUNNING):
+        end_tree(process.pid)
 
 
 def run_script(

@@ -18,7 +18,7 @@ from sphinx.errors import SphinxError
 from recipe_gallery import gallery
 from recipe_gallery.header import BLOCK, HeaderError, check_extra, read_header
 from recipe_gallery.reading import imported_modules
-from recipe_site import error_index, layout, torch_plugin
+from recipe_site import error_index, layout, strays, torch_plugin
 from recipe_site.catalogue import TAGS, title_and_outcome
 
 from .writing_rules import writing
@@ -248,8 +248,9 @@ def main() -> None:
     Raises:
         SystemExit: with status 1 if there are problems.
     """
-    folder = Path(__file__).resolve().parents[1] / layout.SOURCES
-    found = [line for path in sources(folder) for line in problems(path)]
+    root = Path(__file__).resolve().parents[1]
+    found = [line for path in sources(root / layout.SOURCES) for line in problems(path)]
+    found += strays.strays(root)
     print("\n".join(found) or "no problems")
     sys.exit(bool(found))
 

@@ -13,7 +13,7 @@ import re
 import sys
 from pathlib import Path
 
-from recipe_site import layout
+from recipe_site import layout, strays
 
 TITLE = "Title, a verb or the name the community knows"
 PAGES = ("index", "genindex", "modindex", "search")  # which Sphinx or the site writes
@@ -34,6 +34,9 @@ def create(root: Path, slug: str) -> Path:
     path = root / layout.source(slug)
     if path.exists():
         raise ValueError(f"{path.relative_to(root).as_posix()} is there already: edit it")
+    for line in strays.strays(root):
+        if Path(line.partition(":")[0]).stem.lower() == slug:  # its writer looks for this one
+            raise ValueError(line)
     title = slug.replace("_", " ").capitalize()
     text = (root / "recipes_source" / "template.py").read_text("utf-8")
     text = text.replace(f"{TITLE}\n{'=' * len(TITLE)}", f"{title}\n{'=' * len(title)}")

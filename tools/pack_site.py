@@ -7,10 +7,13 @@ Result: zip files in ``_build/take_away``, the same bytes for the same site, and
 ``site.zip`` is read from a folder, without a server, search included.
 """
 
+import io
 import re
+import sys
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
+from recipe_gallery.files import CannotWrite, write
 from recipe_site import layout
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +36,7 @@ def pack(root: Path, name: str) -> Path:
 
     Raises:
         FileNotFoundError: if there is nothing to pack.
+        CannotWrite: if it cannot be written; an older one stays.
     """
     folder, pattern = PACKS[name]
     files = sorted(p for p in (root / folder).glob(pattern) if p.is_file())
@@ -43,8 +47,7 @@ def pack(root: Path, name: str) -> Path:
     if not files:
         raise FileNotFoundError(f"{folder} is empty: run 'make html' first")
     target = root / layout.PACKS / f"pytorch-recipes-{name}.zip"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with ZipFile(target, "w") as archive:
+    with ZipFile(packed := io.BytesIO(), "w") as archive:
         for path in files:
             inside = f"pytorch-recipes-{name}/{path.relative_to(root / folder).as_posix()}"
             info = ZipInfo(inside, DAY)
@@ -54,24 +57,24 @@ def pack(root: Path, name: str) -> Path:
             if path.name == Path(PAGE).with_suffix(".html").name:
                 content = PACK_LINE.sub(b"", content)
             archive.writestr(info, content)
+    write(target, packed.getvalue())  # in one step, so that no half of it is offered
     return target
 
 
-def main() -> None:
+def main(root: Path = ROOT) -> None:
     """The command.
 
     Raises:
-        SystemExit: with a sentence, if there is nothing to pack.
+        SystemExit: with a sentence, if there is nothing to pack or it cannot be written.
     """
     try:
         for name in PACKS:
-            pack(ROOT, name)
-    except FileNotFoundError as error:
+            pack(root, name)
+    except (CannotWrite, FileNotFoundError) as error:
         raise SystemExit(str(error)) from None
-    for path in layout.packs(ROOT):
-        print(f"{path.stat().st_size / 1e6:6.1f} MB  {path.relative_to(ROOT).as_posix()}")
-    (ROOT / PAGE).touch()  # so that the next build reads the page again
+    for path in layout.packs(root):
+        print(f"{path.stat().st_size / 1e6:6.1f} MB  {path.relative_to(root).as_posix()}")
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(Path, sys.argv[1:]))

@@ -11,6 +11,7 @@ docs/verified_devices.json.
 """
 
 import argparse
+import signal
 import subprocess
 import sys
 import tempfile
@@ -20,12 +21,14 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from rich.progress import Progress
 
-from recipe_gallery.files import read_json, write_json
+from recipe_gallery.files import digest, read_json, write_json
 from recipe_gallery.settings import BuildError, nearest, number_of_jobs
 from recipe_site import layout
 
+from . import downloads
 from .comparison import Published, check_notebook, check_page, check_script
 from .needs import lacking
 
@@ -35,24 +38,33 @@ FORMS: dict[str, Callable[[Published, Path], str]] = {
     "script": check_script,
     "notebook": check_notebook,
 }
+ENDINGS = {"script": ".py", "notebook": ".ipynb"}
 
 
 def check(recipe: Published) -> dict[str, dict]:
-    """All forms of a recipe: of each what is wrong ("" for nothing), and seconds."""
+    """All forms of a recipe: of each what is wrong ("" for nothing), and seconds.
+
+    Of what was run also a checksum, as ``of``.
+
+    Raises:
+        downloads.Stopped: if ``downloads.stop`` was called meanwhile.
+    """
     results = {}
     for form, check_form in FORMS.items():
         if recipe.device and form == "notebook":
             continue
-        start = time.perf_counter()
+        start, ran = time.perf_counter(), ""
         with tempfile.TemporaryDirectory(prefix="verify-") as folder:
             try:
+                if form in ENDINGS:
+                    ran = digest(recipe.download(ENDINGS[form]).read_bytes())
                 problem = check_form(recipe, Path(folder))
             except subprocess.TimeoutExpired as error:
                 problem = f"was still running after {error.timeout:.0f} s"
             except FileNotFoundError as error:
                 problem = str(error)
         seconds = recipe.run.wall if form == "page" else time.perf_counter() - start
-        results[form] = {"problem": problem, "seconds": seconds}
+        results[form] = {"problem": problem, "seconds": seconds} | ({"of": ran} if ran else {})
     return results
 
 
@@ -136,7 +148,12 @@ def record(
     else:
         for slug, forms in results.items():
             name = layout.docname(slug)
-            verified[name] = {"date": day, "made of": summary[name]["made of"], **forms}
+            sums = read_json(root / layout.published(slug)).get("files", {})
+            ran = {f"{name}{end}": forms.get(form, {}).get("of") for form, end in ENDINGS.items()}
+            same = all(sums.get(file) == of for file, of in ran.items() if of)
+            # A site that is older than what was published has proved something else.
+            made_of = summary[name]["made of"] if same else ""
+            verified[name] = {"date": day, "made of": made_of, **forms}
     write_json(file, verified)
 
 
@@ -158,22 +175,37 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     except BuildError as error:
         raise SystemExit(str(error)) from None
     device = device_name(options.device) if options.device else ""
-    slugs = chosen(root, options.recipe)
-    summary = read_json(root / layout.SUMMARY)  # now: a build may replace it meanwhile
-    results = {}
-    jobs = 1 if device else jobs
+    lock = FileLock(root / layout.STATE / "lock")
+    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with lock.acquire(timeout=0):  # a build would replace what is verified
+            verify(root, options.recipe, options.device, device, 1 if device else jobs)
+    except Timeout:
+        raise SystemExit("a build is at work in this folder: verify when it has ended") from None
+
+
+def verify(root: Path, recipe: str, kind: str, device: str, jobs: int) -> None:
+    """Verify one recipe, or all if it is "", on a device of a kind, "" for the CPU.
+
+    Raises:
+        SystemExit: as ``main``.
+    """
+    slugs = chosen(root, recipe)
+    summary, results = read_json(root / layout.SUMMARY), {}
+    downloads.STOPPED.clear()
     with Progress(disable=not sys.stdout.isatty()) as progress, ThreadPoolExecutor(jobs) as pool:
         bar = progress.add_task("verifying", total=len(slugs))
-        futures = {pool.submit(check, Published(root, s, options.device)): s for s in slugs}
+        futures = {pool.submit(check, Published(root, s, kind)): s for s in slugs}
         try:
             for future in as_completed(futures):
                 results[futures[future]] = future.result()
                 progress.advance(bar)
         except KeyboardInterrupt:  # what is done counts
             pool.shutdown(wait=False, cancel_futures=True)
+            downloads.stop()
             print("interrupted; what was verified is recorded")
     report(results)
-    record(root, results, device, summary, whole=not options.recipe)
+    record(root, results, device, summary, whole=not recipe)
     if len(results) < len(slugs):
         raise SystemExit(f"{len(slugs) - len(results)} recipes were not verified")
     if not all(map(good, results.values())):
@@ -181,4 +213,5 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     main()

@@ -1,7 +1,8 @@
-"""Sphinx, stopped when it begins to write a certain file.
+"""A command, stopped when it begins to write a certain file.
 
-``python stopped_build.py kill "*/index.html" OPTIONS`` kills it with its children, and leaves the
-first such file empty; with ``full``, the disk is full from there on.
+``python stopped_build.py kill "*/index.html" sphinx OPTIONS`` kills the module with its children,
+and leaves the first such file empty; with ``full``, the disk is full from there on; with ``deny``,
+nobody may read or write such files.
 """
 
 import errno
@@ -23,6 +24,8 @@ def stop_at(how: str, pattern: str) -> None:
         if event not in ("open", "os.rename"):
             return
         path, flags = args[0], args[2] if event == "open" else 0
+        if how == "deny" and fnmatch.fnmatch(os.path.abspath(str(path)), pattern):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
         if not isinstance(path, str | os.PathLike) or (event == "open" and not flags & os.O_CREAT):
             return
         path = os.path.abspath(path)
@@ -41,4 +44,4 @@ def stop_at(how: str, pattern: str) -> None:
 
 if __name__ == "__main__":  # not in the recipes' processes
     stop_at(sys.argv.pop(1), sys.argv.pop(1))
-    runpy.run_module("sphinx", run_name="__main__")
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)

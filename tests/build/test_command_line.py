@@ -76,3 +76,17 @@ def test_page_of_a_failed_recipe_says_so(site) -> None:
         html = site.page("fails").read_text("utf-8")
         assert ("recipe-failed" in html) == (text != good), text
         assert "ZeroDivisionError" in html or text == good
+
+
+def test_page_of_a_recipe_that_was_left_says_so(site) -> None:
+    """A file beside it has changed, and another recipe was asked for; until it is executed."""
+    site.add("uses", "from _beside import value\n\nprint(value)")
+    for value, asked, left in (("one", "", False), ("two", "uses_not", True), ("two", "", False)):
+        site.add("uses_not", "print(1)")
+        (site.sources / "_beside.py").write_text(f"value = '{value}'\n")
+        done = bare(site, "html", "-D", f"recipe_only={asked}")
+        html = site.page("uses").read_text("utf-8")
+        assert ("recipe-failed" in html) == left
+        assert ("had to be executed again (file _beside.py changed)" in html) == left
+        assert ("not executed (file _beside.py changed): uses\n" in done.stdout) == left
+    assert "two" in html

@@ -65,10 +65,14 @@ def undisturbed(tmp_path_factory):
 
 
 @pytest.fixture
-def stop(undisturbed, tmp_path):
-    """Stop a build after an edit, then build again without another and compare."""
+def stop(undisturbed):
+    """Stop a build after an edit, then build again without another and compare.
+
+    All in the folder of the first build: in another, Sphinx would begin anew by itself.
+    """
     saved, expected = undisturbed
-    site = Site(Path(shutil.copytree(saved, tmp_path / "site")))
+    shutil.rmtree(saved.with_name("site"))
+    site = Site(Path(shutil.copytree(saved, saved.with_name("site"))))
     edit(site)
 
     def stopped(how: str, name: str) -> subprocess.CompletedProcess:
@@ -76,6 +80,7 @@ def stop(undisturbed, tmp_path):
             str(Path(__file__).with_name("stopped_build.py")),
             how,
             f"{site.root}/{name}",
+            "sphinx",
         ]
         result = subprocess.run(
             site.command("-q"), cwd=site.root, env=site.environ(), text=True,

@@ -3,11 +3,13 @@
 With a stand-in for Ray; ``tests/build/test_cluster.py`` builds on a real cluster.
 """
 
+import contextlib
 import pickle
 import platform
 import shutil
 import socket
 import sys
+import threading
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -55,6 +57,9 @@ class FakeRay:
     def init(self, address: str, **kwargs) -> None:
         self.address = address
 
+    def get_runtime_context(self):
+        return SimpleNamespace(gcs_address="127.0.0.1:1")
+
     def put(self, value):
         return ("put", value)
 
@@ -89,6 +94,7 @@ class FakeRay:
 def ray(monkeypatch) -> FakeRay:
     found = FakeRay()
     monkeypatch.setitem(sys.modules, "ray", found)
+    monkeypatch.setattr(RayExecutor, "head_answers", lambda self: True)
     return found
 
 
@@ -117,6 +123,13 @@ def test_task_goes_to_a_node_that_has_what_it_asks_for(executor, ray) -> None:
     assert ray.address == "auto" and ray.by_value == [cluster]
     executor.stop()
     assert ray.is_shut_down
+
+
+def test_versions_of_what_a_recipe_declares_go_along(executor, ray) -> None:
+    """Beside those that all recipes need; a part of the key that is no version does not."""
+    one = replace(task(), key={"pillow": version("pillow"), "code": "abc", "c++": "12"})
+    executor.run(one)
+    assert ray.calls[0][3] == {**executor.versions, "pillow": version("pillow")}
 
 
 def test_what_no_node_has_is_told_at_once(executor, ray) -> None:
@@ -194,6 +207,60 @@ def test_cluster_that_does_not_answer_ends_the_build(ray, monkeypatch) -> None:
         RayExecutor("host:port", [], {}, {})
 
 
+@pytest.fixture
+def server():
+    """Listens at an address, and says what a test tells it to, if anything, when it is greeted."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer(*texts: bytes) -> str:
+            def serve() -> None:
+                for text in texts:
+                    connection, _ = listening.accept()
+                    with connection, contextlib.suppress(OSError):  # that one has given up
+                        connection.recv(100)
+                        connection.sendall(text)
+
+            threading.Thread(target=serve, daemon=True).start()
+            return f"127.0.0.1:{listening.getsockname()[1]}"
+
+        yield answer
+
+
+GOOD = bytes([0, 0, 6, 4, 0])
+
+
+def test_who_does_not_answer_as_ray_does_is_not_asked_to(ray, server, monkeypatch) -> None:
+    """Something silent, and something else; Ray would wait for either, for minutes."""
+    monkeypatch.setattr(cluster, "EACH", 0.2)
+    with pytest.raises(BuildError, match=r"no Ray cluster .* \(TimeoutError: timed out\)"):
+        RayExecutor(server(), [], {}, {})
+    address = server(b"to the one before", b"HTTP/1.1 400", b"", GOOD)
+    for prefix in ("", "ray://"):
+        with pytest.raises(BuildError, match="something else listens there"):
+            RayExecutor(f"{prefix}{address}", [], {}, {})
+    assert RayExecutor(address, [], {}, {}).head == address
+
+
+def test_lost_head_ends_the_build(ray, server, monkeypatch) -> None:
+    """With one sentence, and without a word to Ray, which would wait; a short silence is none."""
+    monkeypatch.undo()
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setattr(cluster, "EACH", 2)
+    executor = RayExecutor(server(GOOD, GOOD), [], {}, {})
+    executor.asked = 0
+    assert executor.head_answers() and executor.heard >= executor.asked > 0
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        executor.head = f"127.0.0.1:{gone.getsockname()[1]}"
+    executor.asked = 0
+    assert not executor.head_answers()
+    monkeypatch.setattr(cluster, "LOST", -3)
+    ray.waits = 1
+    with pytest.raises(BuildError, match=r"head of the Ray cluster at 127.* has not answered for"):
+        executor.run(task())
+    executor.stop()
+    assert not ray.is_shut_down
+
+
 def test_missing_ray_ends_the_build(monkeypatch) -> None:
     """With what to install."""
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -267,6 +334,13 @@ def test_node_with_other_versions_executes_nothing() -> None:
     node, there = platform.node(), version("numpy")
     expected = f"was not run: the node {node} has numpy {there}, this build 0.1"
     assert Run.from_json(answer).failure.reason == expected
+
+
+def test_node_without_a_package_executes_nothing() -> None:
+    """It is named, as if it had another version."""
+    answer = run_on_node({}, "recipe_gallery", b"", {"no-such-package": "1"}, [], {})
+    reason = "has no-such-package not installed, this build 1"
+    assert Run.from_json(answer).failure.reason.endswith(reason)
 
 
 def test_node_uses_the_code_that_came_along(monkeypatch) -> None:

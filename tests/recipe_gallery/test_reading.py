@@ -338,6 +338,23 @@ def test_what_cannot_be_executed_cannot_be_asked_for(small) -> None:
     assert reasons(small, only="a", plugin=plugin(skip=lambda header: "no GPU")) == {"a": ""}
 
 
+@pytest.mark.parametrize("settings", [{"only": "b"}, {"execute": False}])
+def test_what_is_left_as_it_stands_is_told(small, settings) -> None:
+    """With the reason, as its outputs may be old; what was asked for is executed if it may be."""
+    small.add("a", "import _beside")
+    small.add("b")
+    (small.examples / "_beside.py").write_text("value = 1")
+    small.build(FakeExecutor())
+    (small.examples / "_beside.py").write_text("value = 2")
+    build = Build(small.settings(**settings), FakeExecutor())
+    build.reader.read()
+    assert build.reader.stale == {"auto/a": "file _beside.py changed"}
+    assert build.left() == ["not executed (file _beside.py changed): a"]
+    asked = "asked for" if "only" in settings else ""
+    assert [recipe.reason for recipe in build.reader.recipes] == ["", asked]
+    assert reasons(small) == {"a": "file _beside.py changed", "b": ""}
+
+
 @pytest.mark.parametrize(
     ("only", "hint"),
     [("zeroing_grads", "did you mean zeroing_gradients?"), ("qqqqqq", "there are 2")],

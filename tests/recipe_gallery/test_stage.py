@@ -29,17 +29,20 @@ class App:
     def __init__(self, root: Path, **config) -> None:
         self.srcdir, self.outdir = root, root / "out"
         self.doctreedir = root / "doctrees"
-        self.builder = SimpleNamespace(name="html")
+        self.builder = SimpleNamespace(name="html", get_outfilename=self.file_of)
         self.statuscode = 0
         self.extensions = {}
         self.handlers: list[tuple] = []  # event, priority, function
         self.values: dict = {}
         self.emitted: list[tuple] = []
-        self.env = SimpleNamespace(found_docs={"auto/a", "index"})
+        self.env = SimpleNamespace(found_docs={"auto/a", "index"}, images={}, dlfiles={})
         values = {"sphinx_gallery_conf": dict(FOLDERS), "recipe_gallery_conf": {}}
         values |= {"recipe_only": "", "recipe_jobs": "0", "recipe_cluster": "", "recipe_costs": ""}
         values |= {"recipe_pages_from": "", "plot_gallery": True, "html_baseurl": ""}
         self.config = SimpleNamespace(**{**values, **config})
+
+    def file_of(self, page: str) -> Path:
+        return self.outdir / f"{page}.html"
 
     def connect(self, event: str, function, priority: int = 500) -> None:
         self.handlers.append((event, priority, function))

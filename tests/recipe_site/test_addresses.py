@@ -145,15 +145,20 @@ def test_recipe_was_published_with_its_first_commit(root) -> None:
     assert dates(root, "new") == {}
 
 
-def test_page_without_a_source_is_removed(tmp_path) -> None:
-    """Of those written by hand; the run stage has its own."""
-    for name in ("docs/page.html", "docs/gone.html", "index.html", "recipes/recipes/a.html"):
+@pytest.mark.parametrize("with_index", [False, True])
+def test_page_without_a_source_is_removed(tmp_path, with_index) -> None:
+    """Wherever it is; what Sphinx keeps in folders of its own are no pages."""
+    stay = {"docs/page.html", "index.html", "_static/page.html"} | (
+        {"genindex.html"} if with_index else set()
+    )
+    for name in (*stay, "genindex.html", "docs/gone.html", "old/folder/gone.html"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("1")
-    env = SimpleNamespace(found_docs={"docs/page"})
-    assert remove_pages(SimpleNamespace(outdir=tmp_path, env=env)) == []
-    left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.html")}
-    assert left == {"docs/page.html", "index.html", "recipes/recipes/a.html"}
+    file_of = lambda page: str(tmp_path / f"{page}.html")  # noqa: E731
+    builder = SimpleNamespace(get_outfilename=file_of, use_index=with_index)
+    env = SimpleNamespace(found_docs={"docs/page", "index"})
+    assert remove_pages(SimpleNamespace(outdir=tmp_path, env=env, builder=builder)) == []
+    assert {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.html")} == stay
 
 
 # -- The address of the site -----------------------------------------------------------

@@ -31,7 +31,12 @@ def test_command_says_what_is_wrong(monkeypatch, capsys, tmp_path) -> None:
     with pytest.raises(SystemExit) as ended:
         house_rules.main()
     assert ended.value.code == 1
-    assert re.search(r"(?m)^recipes_source/recipes/base.py:\d+: TBD", capsys.readouterr().out)
+    (tmp_path / "recipes_source/recipes/notes.txt").write_text("")
+    with pytest.raises(SystemExit):
+        house_rules.main()
+    out = capsys.readouterr().out
+    assert re.search(r"(?m)^recipes_source/recipes/base.py:\d+: TBD", out)
+    assert "recipes_source/recipes/notes.txt: it is no recipe" in out
 
 
 def test_exceptions_are_recipes() -> None:

@@ -55,6 +55,14 @@ def test_nothing_is_overwritten(root) -> None:
         create(root, "zeroing_out_gradients")
 
 
+@pytest.mark.parametrize("name", ["mine.PY", "mine.ipynb"])
+def test_what_stands_for_it_already_is_told(root, name: str) -> None:
+    """In the words of the build and of lint."""
+    (root / "recipes_source/recipes" / name).write_text("")
+    with pytest.raises(ValueError, match=f"^recipes_source/recipes/{name}: .*: (rename|move) it"):
+        create(root, "mine")
+
+
 @pytest.mark.parametrize("arguments", [[], ["1st"]])
 def test_command_is_one_sentence(monkeypatch, arguments: list[str]) -> None:
     """It says how to call it, and why not so."""

@@ -8,14 +8,19 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import as_completed
 from datetime import UTC, datetime
 from pathlib import Path
 
+import psutil
 import pytest
 from conftest import ROOT, recipe_slugs
+from filelock import FileLock
 from mini_site import Site
 
+from recipe_gallery.files import digest
 from recipe_site import layout
 from tools import comparison, verify
 
@@ -126,6 +131,41 @@ def test_what_differs_is_told_and_recorded(
     assert re.search(expected, found)
     recorded = json.loads(copy.verified.read_text())["recipes/recipes/sample"]
     assert recorded[form]["problem"].strip() == found.strip()
+
+
+def test_what_is_not_published_is_no_proof(copy, verified) -> None:
+    """A site that is older than the published files: it is equal, and what was run is told."""
+    copy.edit_script('print("the first', '# Another text.\nprint("the first')
+    ended, _ = verified("--recipe=sample", forms="script")
+    recorded = json.loads(copy.verified.read_text())["recipes/recipes/sample"]
+    assert ended == "" and recorded["made of"] == ""
+    assert recorded["script"]["of"] == digest(copy.file("_downloads/*/sample.py").read_bytes())
+
+
+def test_interrupt_ends_what_runs_and_records_what_is_done(copy, verified, monkeypatch) -> None:
+    """At once, also the processes; what was not begun is not begun any more."""
+    copy.edit_script("plt.show()", "import time\n\ntime.sleep(60.25)")
+
+    def first_only(futures):
+        yield next(as_completed(futures))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(verify, "as_completed", first_only)
+    start = time.monotonic()
+    ended, out = verified("--jobs=2", forms="script notebook")
+    assert ended == "1 recipes were not verified" and time.monotonic() - start < 50
+    assert "interrupted; what was verified is recorded" in out
+    assert list(json.loads(copy.verified.read_text())) == ["recipes/recipes/other"]
+    started = [p.cmdline() for p in psutil.Process().children(recursive=True)]
+    assert not [words for words in started if "sample.py" in words]
+
+
+def test_nothing_is_verified_while_a_build_is_at_work(copy, verified) -> None:
+    """One sentence; the build would replace what is run."""
+    with FileLock(copy.root / layout.STATE / "lock"):
+        ended, _ = verified(forms="script")
+    assert ended == "a build is at work in this folder: verify when it has ended"
+    assert not copy.verified.exists()
 
 
 # -- Devices ---------------------------------------------------------------------------
