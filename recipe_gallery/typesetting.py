@@ -24,7 +24,7 @@ from .plugin import Plugin
 from .prose import Prose, heading
 from .settings import Settings
 from .store import Store
-from .varying import captioned
+from .varying import captioned, printed_digest
 
 # The settings of Sphinx-Gallery that pages show. A change typesets them again, and runs nothing.
 LOOKS = (
@@ -168,6 +168,7 @@ class Typesetter:
                 "made of": self.made_of(recipe),
                 "run": self.store.run_digest(recipe.docname),
                 "executed": bool(run),
+                "printed": printed_digest(run, codes) if run else "",
                 "timeout": recipe.header.timeout,
                 "skipped": recipe.skip,
                 "twin": twin,

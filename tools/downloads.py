@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -89,9 +90,20 @@ def execute(command: list, timeout: float, **options: Any) -> Outcome:
 
 
 def run_script(
-    script: Path, folder: Path, timeout: float, environ: dict[str, str]
+    script: Path,
+    folder: Path,
+    timeout: float,
+    environ: dict[str, str],
+    python: Sequence[str] = (sys.executable, *WARNINGS),
 ) -> tuple[Outcome, list[bytes], str]:
-    """Run a script; FutureWarning and DeprecationWarning are errors.
+    """Run a script; by default, FutureWarning and DeprecationWarning are errors.
+
+    Args:
+        script: to run, in the folder ``work`` of its own.
+        folder: an empty one.
+        timeout: seconds.
+        environ: its variables.
+        python: what runs it, with options.
 
     Returns:
         how it ended, the figures that it showed, as PNG, and what these lack, a line each.
@@ -102,7 +114,7 @@ def run_script(
     work = folder / "work"
     work.mkdir()
     (work / script.name).write_bytes(script.read_bytes())
-    command = [sys.executable, *WARNINGS, script.name]
+    command = [*python, script.name]
     outcome = execute(command, timeout, cwd=work, env=environ)
     # As on the page: warnings name the file with its folder.
     outcome = outcome._replace(output=outcome.output.replace(f"{work}{os.sep}", ""))

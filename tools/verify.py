@@ -15,10 +15,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.progress import Progress
 
@@ -91,6 +92,34 @@ def chosen(root: Path, slug: str) -> list[str]:
     return list(records)
 
 
+def in_parallel(
+    check: Callable[[Published], Any], recipes: Sequence[Published], jobs: int, doing: str
+) -> Iterator[tuple[str, Any]]:
+    """Check recipes, several at once, and show how far it is.
+
+    Args:
+        check: what to do with each.
+        recipes: those to check.
+        jobs: how many at once.
+        doing: what stands before the bar.
+
+    Yields:
+        the slug of each recipe that is done, with what ``check`` said of it. After Ctrl-C those
+        that run end, and none begins.
+    """
+    with Progress(disable=not sys.stdout.isatty()) as progress, ThreadPoolExecutor(jobs) as pool:
+        bar = progress.add_task(doing, total=len(recipes))
+        futures = {pool.submit(check, recipe): recipe.slug for recipe in recipes}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+                progress.advance(bar)
+        except KeyboardInterrupt:  # what is done counts
+            print("interrupted; what was done is recorded")
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
 def report(results: Mapping[str, dict]) -> None:
     """Print a table, and the differences."""
     width = max(map(len, results), default=0)
@@ -160,18 +189,10 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     device = device_name(options.device) if options.device else ""
     slugs = chosen(root, options.recipe)
     summary = read_json(root / layout.SUMMARY)  # now: a build may replace it meanwhile
+    recipes = [Published(root, slug, options.device) for slug in slugs]
     results = {}
-    jobs = 1 if device else jobs
-    with Progress(disable=not sys.stdout.isatty()) as progress, ThreadPoolExecutor(jobs) as pool:
-        bar = progress.add_task("verifying", total=len(slugs))
-        futures = {pool.submit(check, Published(root, s, options.device)): s for s in slugs}
-        try:
-            for future in as_completed(futures):
-                results[futures[future]] = future.result()
-                progress.advance(bar)
-        except KeyboardInterrupt:  # what is done counts
-            pool.shutdown(wait=False, cancel_futures=True)
-            print("interrupted; what was verified is recorded")
+    for slug, result in in_parallel(check, recipes, 1 if device else jobs, "verifying"):
+        results[slug] = result
     report(results)
     record(root, results, device, summary, whole=not options.recipe)
     if len(results) < len(slugs):
