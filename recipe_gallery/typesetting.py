@@ -86,8 +86,14 @@ class Typesetter:
             for target in sorted(targets(recipe.source.decode(errors="replace")))
         }
         limit = recipe.header.timeout
-        made = (recipe.source, recipe.key, recipe.skip, limit, result, linked, self.common)
+        first = self.first_cell(recipe)
+        made = (recipe.source, recipe.key, recipe.skip, limit, result, linked, first, self.common)
         return digest(repr(made))
+
+    def first_cell(self, recipe: Recipe) -> str:
+        """What the plugin adds to the first code cell of a notebook."""
+        code = recipe.key.get("code", "")
+        return self.settings.plugin.first_cell(recipe.slug, code, self.settings.srcdir)
 
     def bring_up_to_date(self, recipe: Recipe) -> None:
         """Typeset a recipe from its last execution, if the page is not of that.
@@ -149,7 +155,7 @@ class Typesetter:
                 twin.extend(self.twin(recipe, on_page, prose))
                 needs, text = recipe.header.dependencies, prose.markdown(self.links)
                 code = runnable(blocks, options.gallery["remove_config_comments"])
-                return make_notebook(recipe.slug, code, run, needs, text)
+                return make_notebook(recipe.slug, code, run, needs, text, self.first_cell(recipe))
 
             page = gallery.typeset(
                 source,

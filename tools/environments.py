@@ -80,18 +80,16 @@ def listed(root: Path) -> dict[str, Wanted]:
 
 
 def uv(*arguments: str | Path) -> None:
-    """Run uv, which shows what it does if somebody watches.
+    """Run uv.
 
     Raises:
-        CannotMake: with the last line that is an error.
+        CannotMake: with what it says, on one line.
     """
-    quiet = [] if sys.stderr.isatty() else ["--quiet"]
-    command = [sys.executable, "-m", "uv", *map(str, arguments), *quiet]
+    command = [sys.executable, "-m", "uv", "--quiet", *map(str, arguments)]
     done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
     if done.returncode:
-        lines = [" ".join(line.split()) for line in done.stderr.splitlines()]
-        errors = [line for line in lines if re.match(r"(error|×|Caused by)\b|×", line)]
-        raise CannotMake((errors or lines or ["uv failed"])[-1].removeprefix("error: "))
+        error = done.stderr.partition("error: ")[2] or done.stderr  # warnings stand before it
+        raise CannotMake(" ".join(error.split()) or "uv failed")
 
 
 def constraints(root: Path) -> str:
@@ -141,6 +139,7 @@ def install(wanted: Wanted, place: Path, names: Sequence[str], pins: str) -> Ins
     mark, of = place / "made-of", digest(repr((wanted, names, pins)))
     try:
         if not mark.is_file() or mark.read_text() != of:
+            print(f"making {wanted.name}", flush=True)
             place.parent.mkdir(parents=True, exist_ok=True)
             uv("venv", "--clear", "--no-project", "--python", wanted.python, place)
             uv("pip", "install", "--python", python, *wanted.options, *wanted.pins)

@@ -50,7 +50,8 @@ def missing_name(line: str) -> str:
 
 def is_older(environment: Environment, made_with: Mapping[str, str]) -> bool:
     """Whether an environment has an older torch or Python than a page was made with."""
-    pairs = [(environment.versions[name], made_with[name]) for name in ("torch", "python")]
+    names = [name for name in ("torch", "python") if name in made_with]
+    pairs = [(environment.versions[name], made_with[name]) for name in names]
     return any(Version(there).release < Version(here).release for there, here in pairs)
 
 
