@@ -48,6 +48,14 @@ def missing_name(line: str) -> str:
     return ""
 
 
+def last_line(errors: str) -> str:
+    """The last line of an error; where it is but the exception's name, with the code above it."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip(" ~^")]
+    if len(lines) > 1 and re.fullmatch(r"\w+", lines[-1]):
+        return f"{lines[-1]} in: {lines[-2]}"
+    return lines[-1] if lines else ""
+
+
 def is_older(environment: Environment, made_with: Mapping[str, str]) -> bool:
     """Whether an environment has an older torch or Python than a page was made with."""
     names = [name for name in ("torch", "python") if name in made_with]
@@ -84,7 +92,7 @@ def result(recipe: Published, installed: Installed) -> tuple[str, str]:
         except subprocess.TimeoutExpired as error:
             return FAILS, f"was still running after {error.timeout:.0f} s"
     if outcome.code:
-        last = (outcome.errors.strip() or f"exit status {outcome.code}").splitlines()[-1].strip()
+        last = last_line(outcome.errors) or f"exit status {outcome.code}"
         name = missing_name(last) if is_older(installed.found, recipe.run.made_with) else ""
         return (NEEDS, name) if name else (FAILS, last)
     texts, counts = recipe.printed(outcome.output), (len(recipe.run.figures), len(drawn))

@@ -20,7 +20,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from recipe_gallery.files import read_json
+from filelock import FileLock, Timeout
+
+from recipe_gallery.files import digest, read_json
 from recipe_gallery.settings import BuildError, nearest, number_of_jobs
 from recipe_site import layout, tried
 from recipe_site.tried import DIFFERS, SAME, Record, Row
@@ -76,6 +78,14 @@ def announce(plan: Sequence[tuple[Wanted, list[str]]], recipes: dict, folder: Pa
         raise SystemExit(f"{folder} has {free:.1f} GB left: free some, or name another FOLDER")
 
 
+def tidy(record: Record, root: Path) -> None:
+    """Leave out what belongs to no recipe of the site, or to no environment of the list."""
+    slugs = {layout.slug_of(docname) for docname in read_json(root / layout.SUMMARY)}
+    names = environments.listed(root)
+    record.rows = {k: row for k, row in record.rows.items() if k[0] in slugs and k[1] in names}
+    record.environments = {k: on for k, on in record.environments.items() if k in names}
+
+
 def carry_on(record: Record, installed: Installed) -> bool:
     """Put an environment into the record; whether its rows had other versions and are gone."""
     name = installed.found.environment
@@ -125,11 +135,21 @@ def options_of(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--jobs", default="0", help="how many at once")
     parser.add_argument("--all", default="", help="also those whose row is still true")
     parser.add_argument("--keep", default="", help="leave the environments where they are")
-    default = str(Path(tempfile.gettempdir(), "recipe-versions"))
-    parser.add_argument("--folder", default=default, help="for the environments")
-    options = parser.parse_args(arguments)
-    options.folder = Path(options.folder or default).resolve()
-    return options
+    parser.add_argument("--folder", default="", help="for the environments")
+    return parser.parse_args(arguments)
+
+
+def folder_of(name: str, root: Path) -> Path:
+    """Where environments are made: in this folder, or by default in one of the checkout's own.
+
+    Raises:
+        SystemExit: with a sentence, if it is in the checkout, where tools would look into it.
+    """
+    default = Path(tempfile.gettempdir(), f"recipe-versions-{digest(str(root))[:6]}")
+    folder = Path(name or default).resolve()
+    if folder.is_relative_to(root):
+        raise SystemExit(f"FOLDER is in the checkout: name one outside {root}")
+    return folder
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
@@ -141,14 +161,20 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     options = options_of(arguments)
     if problem := lacking("versions", ("uv",)):
         raise SystemExit(problem)
-    if options.folder.is_relative_to(root):
-        raise SystemExit(f"FOLDER is in the checkout: name one outside {root}")
     try:
-        jobs = number_of_jobs(options.jobs)
+        with FileLock(root / layout.STATE / "versions.lock", timeout=0):
+            work(options, root)
+    except Timeout:
+        raise SystemExit("another 'make versions' is at work in this checkout") from None
     except BuildError as error:
         raise SystemExit(str(error)) from None
-    record, everything = tried.read(root), options.all or options.recipe
+
+
+def work(options: argparse.Namespace, root: Path) -> None:
+    """What ``main`` does once it is alone in its checkout; raises as it does."""
+    folder, jobs = folder_of(options.folder, root), number_of_jobs(options.jobs)
     recipes = {slug: Published(root, slug) for slug in chosen(root, options.recipe)}
+    record, everything = tried.read(root), options.all or options.recipe
     plan = [
         (one, list(recipes) if everything else due(root, record, recipes, one.name))
         for one in wanted(root, options.environment)
@@ -157,13 +183,14 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     if not plan:
         print("nothing to try: no recipe has changed since (ALL=1 tries all again)")
         return
-    announce(plan, recipes, options.folder, jobs)
+    announce(plan, recipes, folder, jobs)
+    tidy(record, root)
     problems = []
     needs = {need for recipe in recipes.values() for need in recipe.header.dependencies}
     for one, slugs in plan:
         rows: list[Row] = []
         try:
-            with environments.made(one, root, options.folder, needs, options.keep) as installed:
+            with environments.made(one, root, folder, needs, options.keep) as installed:
                 if one.recorded and carry_on(record, installed) and not options.recipe:
                     slugs = list(recipes)
                 rows = try_all(one, installed, [recipes[s] for s in slugs], record, jobs)
@@ -182,7 +209,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
         if not one.recorded and any(row.result != SAME for row in rows):
             problems.append(f"not all recipes print the same on {one.name}")
     with suppress(OSError):  # what was kept stays
-        options.folder.rmdir()
+        folder.rmdir()
     if problems:
         raise SystemExit("; ".join(problems))
 

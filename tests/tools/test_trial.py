@@ -3,7 +3,7 @@
 import pytest
 
 from recipe_site.tried import Environment
-from tools.trial import is_older, missing_name
+from tools.trial import is_older, last_line, missing_name
 
 pytestmark = pytest.mark.unit
 
@@ -25,6 +25,23 @@ pytestmark = pytest.mark.unit
 )
 def test_missing_names(line, name) -> None:
     assert missing_name(line) == name
+
+
+@pytest.mark.parametrize(
+    ("errors", "line"),
+    [
+        (
+            "Traceback:\n  File 'a.py', line 3\n    1 / 0\n    ~~^~~\nZeroDivisionError: by 0\n",
+            "by 0",
+        ),
+        ("  File 'a.py', line 3\n    assert x\n           ^\nAssertionError\n", "in: assert x"),
+        ("Killed\n", "Killed"),
+        ("\n", ""),
+    ],
+)
+def test_last_line_says_what_is_wrong(errors, line) -> None:
+    """Also where an assertion has no words."""
+    assert last_line(errors).endswith(line)
 
 
 @pytest.mark.parametrize(

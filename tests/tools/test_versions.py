@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from recipe_site import layout, tried
 from recipe_site.tried import DIFFERS, FAILS, NEEDS, SAME
@@ -186,6 +187,19 @@ def test_other_versions_of_an_environment_try_all_again(copy, tries, installed) 
     assert rows(copy) == {("other", "torch 1.0"): SAME}
 
 
+def test_rows_of_what_is_gone_are_removed(copy, tries) -> None:
+    """A recipe that was renamed, an environment that is no longer in the list."""
+    tries("--environment=torch 1.0")
+    text = (copy.root / layout.TRIED).read_text()
+    gone = text.replace("torch 1.0", "torch 0.9") + text.replace('"sample"', '"renamed"')
+    (copy.root / layout.TRIED).write_text(gone)
+    tries("--environment=torch 1.1")
+    assert rows(copy) == {("other", name): SAME for name in ("torch 1.0", "torch 1.1")} | {
+        ("sample", "torch 1.1"): SAME
+    }
+    assert set(tried.read(copy.root).environments) == {"torch 1.0", "torch 1.1"}
+
+
 def test_look_ahead_is_not_recorded(copy, tries) -> None:
     """It is tried when it is named, and what is not the same is an error."""
     assert tries("--environment=newest")[0] == "" and not (copy.root / layout.TRIED).exists()
@@ -205,6 +219,8 @@ def test_what_cannot_be_asked_for(copy, tries, monkeypatch) -> None:
     assert tries(f"--folder={copy.root}/here")[0].startswith("FOLDER is in the checkout")
     monkeypatch.setattr(versions, "GIGABYTES", 10**9)
     assert " GB left: free some, or name another FOLDER" in tries()[0]
+    with FileLock(copy.root / layout.STATE / "versions.lock"):
+        assert tries()[0] == "another 'make versions' is at work in this checkout"
     monkeypatch.setattr(versions, "lacking", lambda *names: "'make versions' needs uv")
     assert tries() == ("'make versions' needs uv", "")
     (copy.root / layout.VERSIONS).write_text("[a]\npins = 3\n")
