@@ -12,14 +12,14 @@ SPHINX = $(RUN) -m sphinx $(SPHINXOPTS) $(if $(MAKE_TERMOUT),,-q) -j auto -D "re
 MARK ?=
 # make takes any name: RECIP=x would build everything.
 NAMES = PYTHON SPHINXOPTS JOBS MARK RECIPE CLUSTER DEVICE TIMES OFFLINE RUNS PORT SITE_URL \
-  GITHUB_REPOSITORY
+  GITHUB_REPOSITORY ENVIRONMENT ALL KEEP FOLDER
 UNKNOWN := $(strip $(foreach name,$(filter-out $(NAMES),$(.VARIABLES)),\
   $(if $(filter command,$(origin $(name))),$(name))))
 $(if $(UNKNOWN),$(error $(firstword $(UNKNOWN)) is no setting of this Makefile; it has $(NAMES)))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:  # `make epub zips html` is an order
-.PHONY: help html html-noplot new serve check verify claims test coverage lint inventories data
+.PHONY: help html html-noplot new serve check verify versions claims test coverage lint inventories data
 .PHONY: linkcheck epub zips questions lighthouse screenshots bench repeat lock clean
 
 help:  ## list the targets
@@ -47,6 +47,11 @@ verify:  ## run what readers download and compare it with the pages (RECIPE, JOB
 	$(NEEDS) sphinx nbclient ipykernel
 	@$(RUN) -m tools.verify "--jobs=$(JOBS)" "--recipe=$(RECIPE)" "--device=$(DEVICE)"
 	@$(SPHINX) . _build/html
+
+versions:  ## run scripts on other versions, record it (RECIPE, ENVIRONMENT, ALL=1, KEEP=1, FOLDER, JOBS)
+	$(NEEDS) sphinx uv
+	@$(RUN) -m tools.versions "--jobs=$(JOBS)" "--recipe=$(RECIPE)" "--environment=$(ENVIRONMENT)" \
+	  "--all=$(ALL)" "--keep=$(KEEP)" "--folder=$(FOLDER)"
 
 claims:  ## edit recipes: each must fail or hold as tests/claims.toml says (RECIPE, JOBS)
 	$(NEEDS) sphinx

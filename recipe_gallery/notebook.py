@@ -42,7 +42,12 @@ if missing:
 
 
 def make_notebook(
-    slug: str, blocks: list, run: Run | None, dependencies: Sequence[str], prose: Sequence[str]
+    slug: str,
+    blocks: list,
+    run: Run | None,
+    dependencies: Sequence[str],
+    prose: Sequence[str],
+    first: str = "",
 ) -> bytes:
     """The notebook of a recipe, nbformat 4.5 in UTF-8.
 
@@ -52,6 +57,7 @@ def make_notebook(
         run: its execution; None for a notebook without outputs.
         dependencies: what its first code cell installs.
         prose: of its text cells, as Markdown.
+        first: what its first code cell does after that.
 
     Raises:
         nbformat.ValidationError: if the result is no notebook.
@@ -61,7 +67,8 @@ def make_notebook(
 
     texts = iter(prose)
     executed = iter(run.cells if run else ())
-    install = INSTALL.format(needs=list(dependencies)) if dependencies else ""
+    installs = INSTALL.format(needs=list(dependencies)) if dependencies else ""
+    install = "\n\n".join(filter(None, (installs, first)))
     cells = [v4.new_code_cell(install)] if install else []
     for block in blocks:
         if block.type == "text":

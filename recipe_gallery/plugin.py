@@ -76,6 +76,17 @@ class Plugin:
         )
 
     @staticmethod
+    def first_cell(slug: str, code: str, srcdir: Path) -> str:
+        """Code for the first code cell of a recipe's notebook, where its packages are installed.
+
+        Args:
+            slug: of the recipe.
+            code: the checksum of its code.
+            srcdir: of the documentation.
+        """
+        return ""
+
+    @staticmethod
     def finish(folder: Path) -> None:
         """May rewrite what was typeset, before it is published: page, downloads, pictures."""
 

@@ -24,7 +24,7 @@ from .plugin import Plugin
 from .prose import Prose, heading
 from .settings import Settings
 from .store import Store
-from .varying import captioned
+from .varying import captioned, printed_digest
 
 # The settings of Sphinx-Gallery that pages show. A change typesets them again, and runs nothing.
 LOOKS = (
@@ -86,8 +86,14 @@ class Typesetter:
             for target in sorted(targets(recipe.source.decode(errors="replace")))
         }
         limit = recipe.header.timeout
-        made = (recipe.source, recipe.key, recipe.skip, limit, result, linked, self.common)
+        first = self.first_cell(recipe)
+        made = (recipe.source, recipe.key, recipe.skip, limit, result, linked, first, self.common)
         return digest(repr(made))
+
+    def first_cell(self, recipe: Recipe) -> str:
+        """What the plugin adds to the first code cell of a notebook."""
+        code = recipe.key.get("code", "")
+        return self.settings.plugin.first_cell(recipe.slug, code, self.settings.srcdir)
 
     def bring_up_to_date(self, recipe: Recipe) -> None:
         """Typeset a recipe from its last execution, if the page is not of that.
@@ -149,7 +155,7 @@ class Typesetter:
                 twin.extend(self.twin(recipe, on_page, prose))
                 needs, text = recipe.header.dependencies, prose.markdown(self.links)
                 code = runnable(blocks, options.gallery["remove_config_comments"])
-                return make_notebook(recipe.slug, code, run, needs, text)
+                return make_notebook(recipe.slug, code, run, needs, text, self.first_cell(recipe))
 
             page = gallery.typeset(
                 source,
@@ -168,6 +174,7 @@ class Typesetter:
                 "made of": self.made_of(recipe),
                 "run": self.store.run_digest(recipe.docname),
                 "executed": bool(run),
+                "printed": printed_digest(run, codes) if run else "",
                 "timeout": recipe.header.timeout,
                 "skipped": recipe.skip,
                 "twin": twin,

@@ -10,6 +10,7 @@ two runs can leave the numbers of this cell aside, and of no other.
 from collections.abc import Iterable
 from dataclasses import replace
 
+from .files import digest
 from .model import Run
 
 VARIES = "# Output differs from run to run."
@@ -20,6 +21,12 @@ TAG = "output-differs"  # of the notebook's cell
 def varies(code: str) -> bool:
     """Whether a code cell declares it."""
     return code.lstrip().partition("\n")[0].rstrip() == VARIES
+
+
+def printed_digest(run: Run, codes: Iterable[str]) -> str:
+    """A checksum of all that a run printed, but for the code cells whose output differs."""
+    pairs = zip(run.cells, codes, strict=False)  # an exception may have ended it
+    return digest("\0".join(cell.text for cell, code in pairs if not varies(code)))
 
 
 def captioned(run: Run, codes: Iterable[str]) -> Run:

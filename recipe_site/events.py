@@ -32,6 +32,7 @@ from . import (
     source_lines,
     strays,
     tables,
+    version_pages,
 )
 from .error_index import ErrorIndex
 
@@ -85,7 +86,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("github_repository", "", "env", str)  # owner/name
     app.add_config_value("github_branch", "main", "env", str)  # of the sources
     app.add_config_value("github_site_branch", "gh-pages", "env", str)  # of the built site
-    added = {"error-index": ErrorIndex}
+    added = version_pages.DIRECTIVES | {"error-index": ErrorIndex}
     for name, directive in (directives.DIRECTIVES | tables.DIRECTIVES | added).items():
         app.add_directive(name, directive)
     for node, html in markup.NODES.items():

@@ -24,6 +24,8 @@ RELATED = f"{STATE}/related.json"
 SUMMARY = f"{STATE}/summary.json"
 VERIFIED = f"{STATE}/verified.json"
 VERIFIED_DEVICES = "docs/verified_devices.json"  # kept in the repository
+VERSIONS = "docs/versions.toml"  # the environments in which ``make versions`` tries the recipes
+TRIED = "docs/versions.jsonl"  # what came of it, kept in the repository
 
 DATA = "data"  # the real data sets
 COMPILED = "_build/compiled"  # what torch.compile made, to be found again

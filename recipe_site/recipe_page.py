@@ -24,11 +24,12 @@ from sphinx.environment import BuildEnvironment
 from recipe_gallery.files import read_json
 from recipe_gallery.header import read_header
 
-from . import catalogue, layout
+from . import catalogue, layout, tried
 from .catalogue import Entry
-from .directives import link, needs, times
+from .directives import as_rst, link, needs, times
 from .repository_links import launch_links
 from .torch_plugin import DATASETS
+from .versions import ran_on
 
 # A title and the paragraph below it, the outcome.
 TOP = re.compile(r"(?m)^.+\n([=~-])\1+\n+((?:[^\s].*\n)+)")
@@ -44,8 +45,9 @@ def frame(app: Sphinx, docname: str, source: list[str]) -> None:
     """Put facts and relatives into the source of a recipe's page."""
     root = Path(app.srcdir)
     if entry := catalogue.find(root, docname):
-        for file in (layout.CATALOGUE, layout.published(entry.slug)):
-            app.env.note_dependency(str(root / file))
+        for file in (layout.CATALOGUE, layout.published(entry.slug), layout.TRIED):
+            if (root / file).is_file():  # else it would count as changed in each build
+                app.env.note_dependency(str(root / file))
         source[0] = framed(source[0], entry, app.env)
 
 
@@ -74,7 +76,8 @@ def facts(entry: Entry, launch: list[str], copies: bool, root: Path) -> str:
     """
     slug = entry.slug
     tags = [f"`{t} <../../index.html?tag={quote_plus(t)}>`__" for t in entry.tags]
-    items = [", ".join(tags), times(entry, root), needs(entry, root)]
+    where = ran_on(slug, read_json(root / layout.published(slug)), tried.read(root))
+    items = [", ".join(tags), times(entry, root), needs(entry, root), as_rst(where)]
     if copies:
         items.append(f"`Copy the lines <#{nodes.make_id(IN_YOUR_PROJECT)}>`__")
     items += [f":download:`Notebook <{slug}.ipynb>`", f":download:`Script <{slug}.py>`"]

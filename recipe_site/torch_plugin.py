@@ -46,6 +46,14 @@ TOOLS = {
     "torchrun": "Windows, where torchrun does not work yet (use WSL, its Linux)",
 }
 DATASETS = {"CIFAR10": "CIFAR-10, 170 MB from www.cs.toronto.edu"}  # what a download fetches
+# For notebooks: where an older torch stays, a message later on should surprise nobody.
+OLDER = """\
+from importlib.metadata import version
+
+from packaging.version import Version
+
+if Version(version("torch")) < Version("{oldest}"):
+    print(f"torch {{version('torch')}} is older than {oldest}, the oldest that this was run on.")"""
 # What ``enter`` found out about this process's recipe, for ``made_with``.
 data_of_recipe: dict[str, str] = {}
 
@@ -189,6 +197,14 @@ def provenance(made_with: dict[str, str]) -> str:
         f"{made_with['torchvision']}, Python {made_with['python']} on {made_with['platform']}, "
         f"device: {made_with['device']}{data}, commit {made_with['commit']}."
     )
+
+
+def first_cell(slug: str, code: str, srcdir: Path) -> str:
+    """Code that says in one sentence when torch is older than the oldest that a recipe ran on."""
+    from .versions import oldest_torch  # only here: no recipe's process needs it
+
+    oldest = oldest_torch(slug, code, srcdir)
+    return OLDER.format(oldest=oldest) if oldest else ""
 
 
 def finish(folder: Path) -> None:

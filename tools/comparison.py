@@ -87,6 +87,10 @@ class Published:
         """The built site."""
         return self.root / "_build" / "html"
 
+    def printed(self, output: str) -> tuple[str, str]:
+        """What its page shows, and what its script printed, both without what may differ."""
+        return without_varying([cell.text for cell in self.run.cells], self.varying, output)
+
     def download(self, suffix: str) -> Path:
         """Its file among the downloads of the site.
 
@@ -111,12 +115,12 @@ def shown(text: str) -> str:
     return terminal.shown(text).strip("\n")
 
 
-def difference(expected: str, got: str, what: str) -> str:
-    """A unified diff, "" if the texts are equal."""
+def difference(expected: str, got: str, what: str, around: int = 3) -> str:
+    """A unified diff with this many lines around what differs, "" if the texts are equal."""
     if expected == got:
         return ""
     lines = (text.splitlines() for text in (expected, got))
-    return "\n".join(difflib.unified_diff(*lines, "the page", what, lineterm="")) or (
+    return "\n".join(difflib.unified_diff(*lines, "the page", what, lineterm="", n=around)) or (
         "they differ in white space at a line's or the text's end"
     )
 
@@ -176,8 +180,7 @@ def check_script(recipe: Published, folder: Path) -> str:
     if outcome.code or outcome.errors:
         return f"exit code {outcome.code}\n{outcome.errors.strip()}"
     cells, varying = recipe.run.cells, recipe.varying
-    expected = without_varying([cell.text for cell in cells], varying, outcome.output)
-    problems = [difference(*expected, "the script"), lacks]
+    problems = [difference(*recipe.printed(outcome.output), "the script"), lacks]
     figures = recipe.run.figures
     if len(drawn) != len(figures):
         problems.append(f"{len(drawn)} figures instead of {len(figures)}")

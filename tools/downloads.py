@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -113,9 +114,20 @@ def stop() -> None:
 
 
 def run_script(
-    script: Path, folder: Path, timeout: float, environ: dict[str, str]
+    script: Path,
+    folder: Path,
+    timeout: float,
+    environ: dict[str, str],
+    python: Sequence[str] = (sys.executable, *WARNINGS),
 ) -> tuple[Outcome, list[bytes], str]:
-    """Run a script; FutureWarning and DeprecationWarning are errors.
+    """Run a script; by default, FutureWarning and DeprecationWarning are errors.
+
+    Args:
+        script: to run, in the folder ``work`` of its own.
+        folder: an empty one.
+        timeout: seconds.
+        environ: its variables.
+        python: what runs it, with options.
 
     Returns:
         how it ended, the figures that it showed, as PNG, and what these lack, a line each.
@@ -126,7 +138,7 @@ def run_script(
     work = folder / "work"
     work.mkdir()
     (work / script.name).write_bytes(script.read_bytes())
-    command = [sys.executable, *WARNINGS, script.name]
+    command = [*python, script.name]
     outcome = execute(command, timeout, cwd=work, env=environ)
     # As on the page: warnings name the file with its folder.
     outcome = outcome._replace(output=outcome.output.replace(f"{work}{os.sep}", ""))

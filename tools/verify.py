@@ -16,10 +16,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from rich.progress import Progress
@@ -101,6 +102,37 @@ def chosen(root: Path, slug: str) -> list[str]:
     if waiting := [name for name, record in records.items() if not record.get("executed")]:
         raise SystemExit(f"{waiting[0]} has not been executed: run 'make html' first")
     return list(records)
+
+
+def in_parallel(
+    check: Callable[[Published], Any], recipes: Sequence[Published], jobs: int, doing: str
+) -> Iterator[tuple[str, Any]]:
+    """Check recipes, several at once, and show how far it is.
+
+    Args:
+        check: what to do with each.
+        recipes: those to check.
+        jobs: how many at once.
+        doing: what stands before the bar.
+
+    Yields:
+        the slug of each recipe that is done, with what ``check`` said of it. Ctrl-C ends those
+        that run, and none begins.
+    """
+    downloads.STOPPED.clear()
+    with Progress(disable=not sys.stdout.isatty()) as progress, ThreadPoolExecutor(jobs) as pool:
+        bar = progress.add_task(doing, total=len(recipes))
+        futures = {pool.submit(check, recipe): recipe.slug for recipe in recipes}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+                progress.advance(bar)
+        except KeyboardInterrupt:  # what is done counts
+            pool.shutdown(wait=False, cancel_futures=True)
+            downloads.stop()
+            print("interrupted; what was done is recorded")
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def report(results: Mapping[str, dict]) -> None:
@@ -192,18 +224,9 @@ def verify(root: Path, recipe: str, kind: str, device: str, jobs: int) -> None:
     """
     slugs = chosen(root, recipe)
     summary, results = read_json(root / layout.SUMMARY), {}
-    downloads.STOPPED.clear()
-    with Progress(disable=not sys.stdout.isatty()) as progress, ThreadPoolExecutor(jobs) as pool:
-        bar = progress.add_task("verifying", total=len(slugs))
-        futures = {pool.submit(check, Published(root, s, kind)): s for s in slugs}
-        try:
-            for future in as_completed(futures):
-                results[futures[future]] = future.result()
-                progress.advance(bar)
-        except KeyboardInterrupt:  # what is done counts
-            pool.shutdown(wait=False, cancel_futures=True)
-            downloads.stop()
-            print("interrupted; what was verified is recorded")
+    recipes = [Published(root, slug, kind) for slug in slugs]
+    for slug, result in in_parallel(check, recipes, jobs, "verifying"):
+        results[slug] = result
     report(results)
     record(root, results, device, summary, whole=not recipe)
     if len(results) < len(slugs):

@@ -126,6 +126,15 @@ def test_value_of_a_cell_is_its_result(blocks, value) -> None:
     assert result.execution_count == code.execution_count
 
 
+def test_site_adds_to_the_first_cell(blocks) -> None:
+    """Below what installs, or alone."""
+    first = "print('older')"
+    for needs in (("torch",), ()):
+        cells = nbformat.reads(make_notebook("a", blocks, None, needs, PROSE, first), 4).cells
+        assert cells[1].cell_type == "code" and cells[1].source.endswith(first)
+        assert ("PackageNotFoundError" in cells[1].source) == bool(needs)
+
+
 def test_recipe_of_code_alone(blocks) -> None:
     """Its first cell stays a title."""
     title = [blocks[0]]

@@ -32,7 +32,7 @@ def test_without_a_plugin_nothing_is_added() -> None:
     plugin = load("")
     assert plugin.skip(Header()) == "" and plugin.key(Header(), Path()) == {}
     assert plugin.enter(TASK) is None and plugin.made_with() == {}
-    assert plugin.finish(Path()) is None
+    assert plugin.finish(Path()) is None and plugin.first_cell("a", "c0de", Path()) == ""
     assert (dict(plugin.preload), plugin.packages, dict(plugin.environment)) == ({}, (), {})
     assert plugin.fields == ()
 

@@ -6,7 +6,7 @@ import pytest
 from small_gallery import MADE_WITH, FakeExecutor, printed
 
 from recipe_gallery import Cell, Run
-from recipe_gallery.varying import CAPTION, TAG, VARIES, captioned, varies
+from recipe_gallery.varying import CAPTION, TAG, VARIES, captioned, printed_digest, varies
 
 pytestmark = pytest.mark.unit
 
@@ -27,6 +27,14 @@ pytestmark = pytest.mark.unit
 def test_first_line_declares_it(code, expected) -> None:
     """Exactly this line, before any code."""
     assert varies(code) == expected
+
+
+def test_checksum_of_what_is_printed_leaves_out_what_differs() -> None:
+    """All else counts, cell by cell."""
+    codes = ["print(1)", f"{VARIES}\nprint(2)", "print(3)"]
+    texts = [("1", "2", "3"), ("1", "other", "3"), ("1", "2", "4"), ("13", "2", "")]
+    sums = [printed_digest(Run(tuple(map(Cell, cells))), codes) for cells in texts]
+    assert sums[0] == sums[1] and len(set(sums)) == 3
 
 
 def test_only_outputs_that_differ_have_a_caption() -> None:

@@ -154,7 +154,7 @@ def test_interrupt_ends_what_runs_and_records_what_is_done(copy, verified, monke
     start = time.monotonic()
     ended, out = verified("--jobs=2", forms="script notebook")
     assert ended == "1 recipes were not verified" and time.monotonic() - start < 50
-    assert "interrupted; what was verified is recorded" in out
+    assert "interrupted; what was done is recorded" in out
     assert list(json.loads(copy.verified.read_text())) == ["recipes/recipes/other"]
     started = [p.cmdline() for p in psutil.Process().children(recursive=True)]
     assert not [words for words in started if "sample.py" in words]
