@@ -8,7 +8,8 @@ of the cards, and in ``_static/search_texts/`` a file for each page, from which 
 are scripts, which browsers load from ``file://``, too.
 
 A word is found as a whole and by its parts: ``CrossEntropyLoss`` by "cross" and by "losses". The
-weight of a word on a page is that of BM25 with fields, in digits, so that browsers only add.
+weight of a word on a page is that of BM25 with fields, in five steps, so that browsers only add.
+The index grows with each recipe, so nothing is in it that is found without it.
 """
 
 import json
@@ -16,6 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from pathlib import Path
 
 from docutils import nodes
@@ -27,7 +29,7 @@ from sphinx.search.en import SearchEnglish
 from recipe_gallery import files
 from recipe_gallery.files import digest
 
-from . import catalogue
+from . import catalogue, layout
 
 # What pages show of each other, and what they all say.
 AROUND = {
@@ -37,6 +39,9 @@ AROUND = {
 }  # fmt: skip
 WEIGHTS = {"title": 16, "searched_as": 12, "outcome": 8, "errors": 6, "headings": 6, "text": 1}
 SATURATION, BY_LENGTH = 6.0, 0.4  # k1 and b of BM25
+STEPS, GAPS = 5, 18  # of a weight, and of pages left out, that a character can say; as in search.js
+# Pages whose text is that of other pages, which are found by it themselves.
+LISTS = {"index", layout.INDEX, "docs/api_index", "docs/errors", "docs/recipe_times"}
 WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]*(?:[_'-][A-Za-z0-9]+)*")  # as in search.js
 PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")  # likewise
 TURNS = {"no", "not", "of", "off", "out"}  # what comes next means another thing behind them
@@ -50,10 +55,15 @@ class Page:
     doc: str
     texts: dict[str, list[str]] = field(default_factory=lambda: {name: [] for name in WEIGHTS})
 
+    @property
+    def searched(self) -> dict[str, list[str]]:
+        """The texts by whose words it is found."""
+        return {**self.texts, "text": []} if self.doc in LISTS else self.texts
+
     def counts(self) -> Counter:
         """How often the page has each term, every one by the weight of its place."""
         found = Counter()
-        for name, texts in self.texts.items():
+        for name, texts in self.searched.items():
             for text in texts:
                 for term in [*terms(text), *PHRASES.get(name, lambda _: ())(text)]:
                     found[term] += WEIGHTS[name]
@@ -150,9 +160,9 @@ def index(found: list[Page]) -> dict:
 
     Returns:
         ``pages``: name, title and outcome of each; ``recipes``: how many of them, the first, are
-        recipes; ``terms``: a line for each term in its most frequent form. Behind the term is,
-        for each page that has it, a letter, how many pages without it lie before (z is 25, and
-        more follow), and its weight there.
+        recipes; ``terms``: each in its most frequent form, sorted: a capital letter, how many
+        letters it shares with the one before (A is none), and its others; ``places``: for each
+        term, in the same order, its pages and weights.
     """
     counts = [page.counts() for page in found]
     lengths = [sum(count.values()) for count in counts]
@@ -168,24 +178,55 @@ def index(found: list[Page]) -> dict:
         for root, times in grouped.items():
             slow = SATURATION * (1 - BY_LENGTH + BY_LENGTH * length / mean)
             weights.setdefault(root, {})[number] = times / (times + slow)
-    lines = []
+    by_parts = compounds(found)
+    places = {}
     for root, by_page in weights.items():
         form = min(forms[root].most_common(), key=lambda item: (-item[1], item[0]))[0]
-        lines.append(form + " " + postings(by_page))
+        if form not in by_parts:
+            places[form] = postings(by_page)
+    order = sorted(places)
     return {
         "pages": [[page.doc, page.texts["title"][0], *page.texts["outcome"]] for page in found],
         "recipes": len([page for page in found if page.texts["outcome"]]),
-        "terms": "\n".join(sorted(lines)),
+        "terms": "".join(map(shortened, ["", *order], order)),
+        "places": " ".join(places[form] for form in order),
     }
 
 
+def compounds(found: list[Page]) -> set[str]:
+    """Names of several words that only texts have, variables mostly: their words find them."""
+    wholes, others = set(), set()
+    for page in found:
+        for name, texts in page.searched.items():
+            for word in WORD.findall(" ".join(texts)):
+                parts = [part.lower() for part in PART.findall(word)]
+                if name == "text" and len(parts) > 1:
+                    wholes.add(re.sub(r"\W|_", "", word.lower()))
+                    others.update(parts)
+                else:
+                    others.update(terms(word))
+            for text in texts:
+                others.update(PHRASES.get(name, lambda _: ())(text))
+    return wholes - others
+
+
+def shortened(before: str, term: str) -> str:
+    """A term without the beginning that it shares with the one before."""
+    shared = min(25, len(commonprefix([before, term])))
+    return chr(65 + shared) + term[shared:]
+
+
 def postings(weights: dict[int, float]) -> str:
-    """Pages and weights in letters and digits."""
+    """Pages and weights, a character for each page that has the term.
+
+    It says the weight, in steps, and how many pages without the term lie before; ! is for as many
+    of these as it could not say.
+    """
     parts, last = [], -1
     for number, weight in weights.items():
-        gap = number - last - 1
-        digit = max(1, round(9 * weight))
-        parts.append("z" * (gap // 25) + chr(97 + gap % 25) + str(digit))
+        skipped, gap = divmod(number - last - 1, GAPS)
+        step = round((STEPS - 1) * weight)
+        parts.append("!" * skipped + chr(35 + GAPS * step + gap))
         last = number
     return "".join(parts)
 

@@ -20,15 +20,19 @@ const recipeSearch = (() => {
     ({ term, on, rarity: Math.log(1 + (count - on.size + 0.5) / (on.size + 0.5)) });
   const load = () => (loaded.index ??= Promise.all(["language_data", "search_index"].map(script))
     .then(() => {
-      const { pages, recipes, terms } = searchIndex, stemmer = new Stemmer(), found = new Map();
+      const { pages, recipes, terms, places } = searchIndex, stemmer = new Stemmer();
+      const found = new Map(), lines = places.split(" ");
+      let term = "";
       stem = (word) => stemmer.stemWord(word);
-      for (const line of terms.split("\n")) {
-        const [term, places] = line.split(" "), on = new Map();
+      [...terms.matchAll(/([A-Z])([a-z\d]+)/g)].forEach(([, shared, rest], at) => {
+        const on = new Map();
         let page = -1;
-        for (const [, far, letter, digit] of places.matchAll(/(z*)([a-y])(\d)/g))
-          on.set(page += 25 * far.length + letter.charCodeAt(0) - 96, +digit);
+        for (const code of [...lines[at]].map((letter) => letter.charCodeAt(0) - 35))
+          if (code < 0) page += 18;
+          else on.set(page += 1 + code % 18, 2 * Math.floor(code / 18) || 1);
+        term = term.slice(0, shared.charCodeAt(0) - 65) + rest;
         found.set(stem(term), entry(term, on, pages.length));
-      }
+      });
       index = { pages, recipes, found, all: [...found.values()] };
     }));
   const get = (word) => (stopwords.has(word) ? undefined : index.found.get(stem(word)));

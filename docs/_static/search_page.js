@@ -3,7 +3,7 @@
 
 const [form, field, said, found, more, wish] = ["form", "query", "said", "results", "more", "wish"]
   .map((name) => document.getElementById(`search-${name}`));
-const AT_FIRST = 7, LEAST = 0.2; // cards; of the first one's score
+const AT_FIRST = 5, LEAST = 0.2; // cards; of the first one's score
 
 const element = (name, text, properties = {}) =>
   Object.assign(document.createElement(name), { textContent: text, ...properties });

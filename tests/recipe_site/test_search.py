@@ -23,15 +23,16 @@ def page(doc: str, title: str, text: str = "", **fields: str) -> Page:
 
 
 def words_of(found: dict, number: int) -> dict[str, int]:
-    """The terms of one page, with their weights, from what browsers load."""
-    weights = {}
-    for line in found["terms"].splitlines():
-        term, places = line.split(" ")
+    """The terms of one page, with the steps of their weights, from what browsers load."""
+    weights, term = {}, ""
+    terms = re.findall("([A-Z])([a-z0-9]+)", found["terms"])
+    for (shared, rest), places in zip(terms, found["places"].split(" "), strict=True):
+        term = term[: ord(shared) - 65] + rest
         at = -1
-        for far, letter, digit in re.findall(r"(z*)([a-y])(\d)", places):
-            at += 25 * len(far) + ord(letter) - 96
-            if at == number:
-                weights[term] = int(digit)
+        for code in (ord(letter) - 35 for letter in places):
+            at += search.GAPS if code < 0 else code % search.GAPS + 1
+            if at == number and code >= 0:
+                weights[term] = code // search.GAPS
     return weights
 
 
@@ -70,8 +71,17 @@ def test_place_decides_the_weight() -> None:
 def test_forms_of_a_word_are_one_term() -> None:
     """Under the most frequent form, which spelling help may show."""
     found = index([page("a", "T", "gradient"), page("b", "T", "gradients, gradients")])
-    assert "gradients ab"[:10] in found["terms"] and "gradient a" not in found["terms"]
-    assert words_of(found, 0)["gradients"] and words_of(found, 1)["gradients"]
+    assert words_of(found, 0).keys() == words_of(found, 1).keys() == {"gradients"}
+
+
+def test_what_is_found_without_is_left_out() -> None:
+    """The index grows with each recipe: words of other pages, and names made of known words."""
+    found = index([page("a", "Title", "my_losses = DataLoader()", errors="KeyError")])
+    known = {"title", "my", "losses", "data", "loader", "key", "error", "keyerror"}
+    assert words_of(found, 0).keys() <= known
+    assert "keyerror" in words_of(found, 0)
+    found = index([page("a", "Clip"), page("docs/api_index", "Names", "Clip, zip")])
+    assert words_of(found, 0).keys() == {"clip"} and words_of(found, 1).keys() == {"names"}
 
 
 def test_recipes_are_counted() -> None:
@@ -81,10 +91,18 @@ def test_recipes_are_counted() -> None:
 
 def test_places_far_apart_are_encoded() -> None:
     """What is read back is what was written, also past the alphabet."""
-    weights = {0: 1.0, 24: 0.01, 25: 0.5, 51: 1.0, 300: 0.3}
-    lines = {"terms": f"word {postings(weights)}"}
+    weights = {0: 1.0, 17: 0.01, 18: 0.5, 37: 0.7, 300: 0.3}
+    lines = {"terms": "Aword", "places": postings(weights)}
     read = {n: words_of(lines, n)["word"] for n in range(400) if words_of(lines, n)}
-    assert read == {0: 9, 24: 1, 25: 4, 51: 9, 300: 3}
+    assert read == {0: 4, 17: 0, 18: 2, 37: 3, 300: 1}
+
+
+def test_terms_are_written_by_what_is_new_in_them() -> None:
+    """Sorted, most begin as the one before; the longest beginning is 25 letters."""
+    words = ["gradient", "gradual", "a" * 30, "a" * 31]
+    found = index([page("a", " ".join(words))])
+    assert "gradient" in found["terms"] and found["terms"].endswith("Eual")
+    assert words_of(found, 0).keys() == set(words)
 
 
 def test_order_does_not_matter() -> None:
