@@ -252,4 +252,6 @@ for x, y in zip(series.to(device).split(3), targets.to(device).split(3), strict=
 #   :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`
 # - What else has a graph, and what has none:
 #   :ref:`sphx_glr_recipes_recipes_leaf_tensors_and_grad.py`
+# - "Modified by an inplace operation":
+#   :ref:`sphx_glr_recipes_recipes_error_modified_by_an_inplace_operation.py`
 # - API: :meth:`torch.Tensor.detach`, :func:`torch.func.grad`
