@@ -242,5 +242,7 @@ assert not list(left_behind(model, device))
 #   :ref:`sphx_glr_recipes_recipes_changing_default_device.py`
 # - Files of another device:
 #   :ref:`sphx_glr_recipes_recipes_save_load_across_devices.py`
+# - "Device-side assert triggered":
+#   :ref:`sphx_glr_recipes_recipes_error_index_out_of_range.py`
 # - Layers that ``to`` cannot see:
 #   :ref:`sphx_glr_recipes_recipes_defining_a_neural_network.py`
