@@ -218,3 +218,5 @@ torch.testing.assert_close(small.state_dict(), large.state_dict(), rtol=0, atol=
 # - Why gradients add up: :ref:`sphx_glr_recipes_recipes_zeroing_out_gradients.py`
 # - Batch statistics: :ref:`sphx_glr_recipes_recipes_train_and_eval_modes.py`
 # - Several processes: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`
+# - A second ``backward()`` that fails:
+#   :ref:`sphx_glr_recipes_recipes_error_backward_a_second_time.py`

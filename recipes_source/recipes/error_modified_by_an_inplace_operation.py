@@ -1,0 +1,263 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch"]
+# [tool.recipe]
+# tags = ["Training", "Errors"]
+# after = ["error_backward_a_second_time"]
+# timeout = 60
+# searched_as = [
+#   "inplace operation", "in-place error", "set_detect_anomaly", "version counter",
+#   "is at version 2; expected version 1", "AsStridedBackward0", "ReLU inplace=True",
+#   "GAN two optimizers step", "assign to a slice in a loop", "x += 1 breaks autograd",
+#   "x[i] = value", "copy_ in training", "masked_fill_",
+# ]
+# errors = [
+#   '''one of the variables needed for gradient computation has been modified by an
+#   inplace operation''',
+#   "a leaf Variable that requires grad is being used in an in-place operation.",
+#   '''a view of a leaf Variable that requires grad is being used in an in-place
+#   operation.''',
+#   "is a view and is being modified inplace.",
+# ]
+# older_errors = [
+#   '''which is output 0 of ExpBackward, is at version 1; expected version 0 instead.
+#   Hint: enable anomaly detection to find the operation that failed to compute its
+#   gradient, with torch.autograd.set_detect_anomaly(True).''',
+#   "a leaf Variable that requires grad has been used in an in-place operation.",
+# ]
+# ///
+"""
+Mend "modified by an inplace operation"
+=======================================
+
+Find the line that overwrote what the backward pass needs, and keep the value.
+
+Why it matters: the forward pass keeps values for the gradients. An in-place line, such
+as ``x += 1``, writes into the memory of ``x``. If a kept value is there, ``backward()``
+raises, far from the line that wrote.
+"""
+
+# %%
+# The message, and how to read it
+# -------------------------------
+#
+# The slope of exp is exp itself, so :func:`torch.exp` keeps its result. The next line
+# overwrites it.
+
+import warnings
+
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+inputs = torch.randn(5, 3, dtype=torch.float64)
+weight = torch.randn(3, dtype=torch.float64, requires_grad=True)
+
+
+def growth(weight):
+    rate = (inputs @ weight).exp()
+    before = rate._version
+    rate += 1
+    print(f"version of rate: {before}, then {rate._version}")
+    return rate
+
+
+# %%
+try:
+    growth(weight).sum().backward()
+except RuntimeError as error:
+    print(error)
+    assert "DoubleTensor [5]" in str(error) and "output 0 of Exp" in str(error)
+
+# %%
+# ``[torch.DoubleTensor [5]]`` is type and shape of the value that was overwritten.
+# ``output 0 of Exp`` is the operation that made it: search *below* that line. Each
+# in-place write adds 1 to the version of a tensor. Writes are ``+=``, ``x[i] = ...``,
+# methods that end in ``_``, ``out=``, ``inplace=True``, and ``optimizer.step()``.
+#
+# Let anomaly mode name the line
+# ------------------------------
+#
+# If exp is called in many places, do what the hint says. Under
+# :class:`torch.autograd.set_detect_anomaly`, a warning shows the stack of the call of
+# exp, with file and line. Here we print the innermost function of it.
+
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    try:
+        with torch.autograd.set_detect_anomaly(True):
+            growth(weight).sum().backward()
+    except RuntimeError:
+        stack = str(caught[-1].message)
+print(stack.split(".")[0], "in:", stack.split(", in ")[-1].split()[0])
+assert stack.split(", in ")[-1].startswith("growth")
+
+# %%
+# Keep the value: write the result elsewhere
+# ------------------------------------------
+#
+# ``rate = rate + 1`` makes a new tensor, and the value that exp keeps stays whole. The
+# formula for the gradient is the sum of ``exp(x @ w) * x``. ``.data`` silences the
+# message, too. It hides the write from the version, and the gradient is wrong.
+
+
+def mended(weight):
+    rate = (inputs @ weight).exp()
+    return rate + 1  # not +=
+
+
+def silenced(weight):
+    rate = (inputs @ weight).exp()
+    rate.data += 1
+    return rate
+
+
+# %%
+formula = (inputs @ weight).exp().detach() @ inputs
+for function in (mended, silenced):
+    gradient = torch.autograd.grad(function(weight).sum(), weight)[0]
+    gap = ((gradient - formula).norm() / formula.norm()).item()
+    print(f"{function.__name__}: relative error {gap:.6f}")
+    assert gap < 1e-9 if function is mended else gap > 0.01
+assert torch.autograd.gradcheck(mended, weight)
+
+# %%
+# When it is not so: most in-place lines are harmless
+# ---------------------------------------------------
+#
+# An operation keeps its input, its result, both or none. What it does not keep may be
+# overwritten. Try it:
+
+
+def may_overwrite(function, which):
+    given = torch.rand(4, requires_grad=True) + 1
+    result = function(given)
+    (given, result)[which].add_(1)
+    try:
+        result.sum().backward()
+        return "yes"
+    except RuntimeError:
+        return "no"
+
+
+# %%
+
+table = {}
+for function in (torch.exp, torch.tanh, torch.relu, torch.square, torch.log, torch.neg):
+    table[function.__name__] = [may_overwrite(function, which) for which in (0, 1)]
+    name, (first, last) = function.__name__, table[function.__name__]
+    print(f"{name:7} input: {first:4} result: {last}")
+assert table["exp"] == ["yes", "no"] and table["log"] == ["no", "yes"]
+
+# %%
+# Cause: ``optimizer.step()`` between forward and backward
+# --------------------------------------------------------
+#
+# A step writes into the weights, and other losses may still need these. This is how two
+# optimizers fail, in a GAN for instance: first all ``backward()``, then all ``step()``.
+
+first, second = nn.Linear(4, 4), nn.Linear(4, 1)
+
+
+def train(step_early):
+    optimizers = [torch.optim.SGD(m.parameters(), lr=0.1) for m in (first, second)]
+    score = second(first(torch.randn(8, 4)))
+    score.mean().backward(retain_graph=True)
+    if step_early:
+        optimizers[1].step()
+    score.square().mean().backward()
+    for optimizer in optimizers:
+        optimizer.step()
+
+
+# %%
+
+try:
+    train(step_early=True)
+    early = "runs"
+except RuntimeError as error:
+    print(error)
+    early = "fails"
+train(step_early=False)
+assert early == "fails"
+
+# %%
+# ``AsStrided`` and ``[4, 1]`` are the weight of ``second``, of shape ``(1, 4)``,
+# transposed.
+#
+# Two relatives: a leaf, and a row
+# --------------------------------
+#
+# A parameter cannot be written to while gradients are on: do it under
+# :class:`torch.no_grad`. Rows that come from looping over a tensor cannot either:
+# change the whole tensor, or stack new rows.
+
+
+def set_to_zero(weight):
+    weight[0] = 0
+
+
+def shift_weight(weight):
+    weight += 1
+
+
+def shift_rows(weight):
+    for row in inputs * weight:
+        row += 1
+
+
+for write in (shift_weight, set_to_zero, shift_rows):
+    try:
+        write(weight)
+    except RuntimeError as error:
+        print(f"{write.__name__}: {error}")
+with torch.no_grad():
+    set_to_zero(weight)
+assert weight[0] == 0 and weight.is_leaf
+
+# %%
+# In your project
+# ---------------
+#
+# A common case is a loop that fills a tensor, ``states[:, t] = ...``, and reads it
+# in the next round. Collect a list and stack it.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+mix = nn.Linear(3, 3).to(device)
+optimizer = torch.optim.AdamW(mix.parameters(), lr=1e-3)
+x = torch.randn(8, 10, 3, device=device)  # batch, time, features
+states = [x[:, 0]]
+for t in range(1, x.shape[1]):
+    states.append(torch.tanh(mix(states[-1]) + x[:, t]))  # new: not states[:, t] = ...
+loss = torch.stack(states, dim=1).square().mean()  # new
+optimizer.zero_grad()
+loss.backward()
+optimizer.step()
+
+# %%
+# Check
+# -----
+#
+# With the same layer, the loop that fills a tensor fails.
+
+filled = x.clone()
+mix.zero_grad()
+for t in range(1, x.shape[1]):
+    filled[:, t] = torch.tanh(mix(filled[:, t - 1]) + x[:, t])
+try:
+    filled.square().mean().backward()
+    works = True
+except RuntimeError as error:
+    print(error)
+    works = False
+assert not works
+
+# %%
+# Learn more
+# ----------
+#
+# - Retained graphs, which lead here:
+#   :ref:`sphx_glr_recipes_recipes_error_backward_a_second_time.py`
+# - Writes through a view: :ref:`sphx_glr_recipes_recipes_views_and_contiguity.py`
+# - More of anomaly mode: :ref:`sphx_glr_recipes_recipes_finding_nans.py`
+# - API: :class:`torch.autograd.set_detect_anomaly`, :func:`torch.stack`
