@@ -207,5 +207,6 @@ assert difference < 0.08
 # - One right class of many: :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
 # - The same shapes in other losses:
 #   :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`
+# - A rare yes: :ref:`sphx_glr_recipes_recipes_class_weights.py`
 # - A source of ``nan``: :ref:`sphx_glr_recipes_recipes_finding_nans.py`
 # - API: :class:`torch.nn.BCEWithLogitsLoss`, :class:`torch.nn.BCELoss`
