@@ -174,3 +174,5 @@ for x, y in zip(inputs.split(5), targets.split(5), strict=True):
 #
 # - :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
 # - :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
+# - The shapes of yes/no answers:
+#   :ref:`sphx_glr_recipes_recipes_binary_and_multi_label_loss.py`

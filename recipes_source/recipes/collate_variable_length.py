@@ -174,3 +174,5 @@ for x, lengths, y in DataLoader(samples, 16, shuffle=True, collate_fn=collate): 
 # - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
 # - :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
 # - :ref:`sphx_glr_recipes_recipes_custom_dataset_transforms_loader.py`
+# - What a recurrent layer returns:
+#   :ref:`sphx_glr_recipes_recipes_lstm_inputs_and_outputs.py`

@@ -204,3 +204,5 @@ train_step(safe_compress, inputs.to(device), targets.to(device))
 # - Look inside the forward pass:
 #   :ref:`sphx_glr_recipes_recipes_hooks_capture_activations.py`
 # - Large gradients: :ref:`sphx_glr_recipes_recipes_gradient_clipping.py`
+# - A loss that is a number and stays:
+#   :ref:`sphx_glr_recipes_recipes_model_that_does_not_learn.py`

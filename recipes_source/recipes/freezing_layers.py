@@ -193,4 +193,5 @@ assert torch.equal(model.backbone[1].running_var.cpu(), backbone[1].running_var)
 # - :ref:`sphx_glr_recipes_recipes_train_and_eval_modes.py`
 # - :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
 # - :ref:`sphx_glr_recipes_recipes_zeroing_out_gradients.py`
+# - A small rate instead: :ref:`sphx_glr_recipes_recipes_parameter_groups.py`
 # - :ref:`sphx_glr_recipes_recipes_warmstarting_model_using_parameters_from_a_different_model.py`

@@ -165,3 +165,4 @@ for inputs, targets in loader:
 #
 # - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
 # - :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
+# - The other way, in full: :ref:`sphx_glr_recipes_recipes_class_weights.py`
