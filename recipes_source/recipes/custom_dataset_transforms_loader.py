@@ -214,3 +214,5 @@ temporary.cleanup()
 #   :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`
 # - Other unequal samples: :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
 # - :ref:`sphx_glr_recipes_recipes_weighted_random_sampler.py`
+# - Other transforms for the test:
+#   :ref:`sphx_glr_recipes_recipes_train_validation_test_split.py`

@@ -219,5 +219,6 @@ assert all(p.grad is not None for p in model.parameters())
 # - :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`: what is saved of a model.
 # - :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`: where the 13 in
 #   ``8 * 13 * 13`` comes from, without arithmetic.
+# - :ref:`sphx_glr_recipes_recipes_error_empty_parameter_list.py`: the messages.
 # - :ref:`sphx_glr_recipes_recipes_zeroing_out_gradients.py` trains such a model;
 #   :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py` feeds it.

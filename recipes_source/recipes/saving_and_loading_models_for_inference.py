@@ -175,4 +175,6 @@ folder.cleanup()
 #
 # - :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
 # - :ref:`sphx_glr_recipes_recipes_save_load_across_devices.py`
+# - A file that is refused:
+#   :ref:`sphx_glr_recipes_recipes_error_weights_only_load_failed.py`
 # - :ref:`sphx_glr_recipes_recipes_train_and_eval_modes.py`

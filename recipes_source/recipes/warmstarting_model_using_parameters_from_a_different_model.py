@@ -188,3 +188,5 @@ optimizer = torch.optim.AdamW(groups)
 #
 # - :ref:`sphx_glr_recipes_recipes_freezing_layers.py`
 # - :ref:`sphx_glr_recipes_recipes_module_load_state_dict_tips.py`
+# - All weights are there, under other names:
+#   :ref:`sphx_glr_recipes_recipes_error_loading_state_dict.py`

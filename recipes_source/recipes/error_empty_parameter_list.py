@@ -1,0 +1,230 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch"]
+# [tool.recipe]
+# tags = ["Basics", "Errors"]
+# after = ["defining_a_neural_network"]
+# timeout = 60
+# searched_as = [
+#   "model has no parameters", "model.parameters() is empty", "layers in a list",
+#   "forgot super().__init__()", "super(Net, self).__init__()", "forward is missing",
+#   "NotImplementedError in forward", "set the weights of a layer by hand",
+#   "assign a tensor to a weight", "custom weights", "number of parameters is zero",
+# ]
+# errors = [
+#   "optimizer got an empty parameter list",
+#   "cannot assign module before Module.__init__() call",
+#   'is missing the required "forward" function',
+#   "cannot assign 'torch.FloatTensor' as parameter 'weight'",
+# ]
+# older_errors = [
+#   "'Net' object has no attribute '_modules'",
+#   "cannot assign parameter before Module.__init__() call",
+#   "cannot assign 'torch.cuda.FloatTensor' as parameter 'weight'",
+# ]
+# ///
+"""
+Optimizer got an empty parameter list: find the hidden layers
+=============================================================
+
+Find what hides the layers of a model from PyTorch, by one line, and register them.
+
+A model knows only the layers that were assigned to one of its attributes. A list, a
+comma or a product is enough to hide a layer. The model still computes, and the first
+to notice is the optimizer.
+"""
+
+# %%
+# Three models without parameters
+# -------------------------------
+#
+# Each of these models has a layer or a weight, and none of them can be trained.
+
+import torch
+from torch import nn
+
+
+class InList(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.steps = [nn.Linear(5, 5), nn.Linear(5, 2)]
+
+
+class InTuple(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.score = nn.Linear(5, 2),
+
+
+class Product(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.gain = 0.1 * nn.Parameter(torch.ones(5))
+
+
+# %%
+# The message
+# -----------
+#
+# ``model.parameters()`` was empty. The message does not say why, but ``vars(model)``
+# does. A registered layer does *not* stand there: PyTorch keeps it elsewhere. So what
+# ``vars`` shows, apart from ``training`` and names with an underscore, is hidden.
+
+
+def hidden(model):
+    own = {name: type(value).__name__ for name, value in vars(model).items()}
+    return {n: kind for n, kind in own.items() if n[0] != "_" and n != "training"}
+
+
+messages = []
+for model in (InList(), InTuple(), Product()):
+    try:
+        torch.optim.AdamW(model.parameters())
+    except ValueError as error:
+        messages.append(error)
+        print(f"{type(model).__name__}: {error}\n    hidden: {hidden(model)}")
+assert len(messages) == 3
+
+# %%
+# The mend
+# --------
+#
+# :class:`torch.nn.ModuleList` registers its layers. Without the comma at the end of the
+# line, the tuple is a layer. A product of a parameter is a plain tensor: multiply
+# first, and make the result a :class:`torch.nn.Parameter`. The counts are those that
+# the shapes give.
+
+
+class Mended(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.steps = nn.ModuleList([nn.Linear(5, 5), nn.Linear(5, 2)])
+        self.score = nn.Linear(5, 2)
+        self.gain = nn.Parameter(0.1 * torch.ones(5))
+
+
+mended = Mended()
+optimizer = torch.optim.AdamW(mended.parameters())
+for name, tensor in mended.named_parameters():
+    print(f"{name:15} {tuple(tensor.shape)}")
+count = sum(tensor.numel() for tensor in mended.parameters())
+print("in all", count, "| hidden:", hidden(mended))
+assert count == (25 + 5) + (10 + 2) + (10 + 2) + 5 and not hidden(mended)
+
+# %%
+# Before Module.__init__()
+# ------------------------
+#
+# The place to register layers is made by ``super().__init__()``. Without this line, or
+# with this line below the first layer, the first assignment of a layer fails.
+
+
+class Forgotten(nn.Module):
+    def __init__(self):
+        self.score = nn.Linear(5, 2)
+
+
+try:
+    Forgotten()
+except AttributeError as error:
+    messages.append(error)
+    print(error)
+
+# %%
+# A ModuleList has no forward
+# ---------------------------
+#
+# A ``ModuleList`` holds layers and does not say in which way to use them. Go through it
+# in a loop, or use :class:`torch.nn.Sequential`, which calls one layer after the other.
+# A class of yours gives the same message if its method ``forward`` is misspelt or
+# indented too far.
+
+inputs = torch.randn(3, 5)
+try:
+    mended.steps(inputs)
+except NotImplementedError as error:
+    messages.append(error)
+    print(error)
+x = inputs
+for step in mended.steps:
+    x = step(x)
+assert torch.equal(nn.Sequential(*mended.steps)(inputs), x)
+
+# %%
+# Cannot assign a tensor as parameter
+# -----------------------------------
+#
+# A name that belongs to a parameter accepts a parameter only. To set a weight by hand,
+# copy the numbers into it. A new ``nn.Parameter`` is accepted, too. But an optimizer
+# that was made before goes on with the old parameter, and the new one is not trained.
+
+weight = torch.eye(2, 5)
+try:
+    mended.score.weight = weight
+except TypeError as error:
+    messages.append(error)
+    print(error)
+held = {id(tensor) for tensor in optimizer.param_groups[0]["params"]}
+with torch.no_grad():
+    mended.score.weight.copy_(weight)
+print("after copy_, in the optimizer:", id(mended.score.weight) in held)
+assert torch.equal(mended.score.weight, weight) and id(mended.score.weight) in held
+mended.score.weight = nn.Parameter(weight)
+print("after a new Parameter:", id(mended.score.weight) in held)
+assert id(mended.score.weight) not in held and len(messages) == 6
+
+# %%
+# When it is not so: the model is right
+# -------------------------------------
+#
+# ``parameters()`` returns a generator, which can be read once. Here the sum has read
+# it, and the optimizer gets what is left. Ask for the parameters again, or make a list.
+
+parameters = mended.parameters()
+print(sum(tensor.numel() for tensor in parameters), "numbers to train")
+try:
+    torch.optim.AdamW(parameters)
+except ValueError as error:
+    messages.append(error)
+    print(error)
+torch.optim.AdamW(list(mended.parameters()))
+assert str(messages[-1]) == str(messages[0])
+
+# %%
+# In your project
+# ---------------
+#
+# A check after the model is built finds hidden layers that an optimizer cannot notice,
+# because other layers are registered.
+
+
+class Tower(nn.Module):
+    def __init__(self, width, depth):
+        super().__init__()  # new: before the first layer
+        self.blocks = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = x + block(x).relu()
+        return x
+
+
+model = Tower(width=8, depth=3)
+print("hidden:", hidden(model))  # new: plain settings are fine, layers are not
+
+# %%
+# Check
+# -----
+
+assert sum(tensor.numel() for tensor in model.parameters()) == 3 * (8 * 8 + 8)
+model(torch.randn(2, 8)).sum().backward()
+assert all(tensor.grad is not None for tensor in model.parameters())
+print("every parameter of the tower has a gradient")
+
+# %%
+# Learn more
+# ----------
+#
+# - What a list costs: :ref:`sphx_glr_recipes_recipes_defining_a_neural_network.py`
+# - Some parameters on purpose: :ref:`sphx_glr_recipes_recipes_freezing_layers.py`
+# - What is saved: :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
