@@ -4,10 +4,12 @@ import resource
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
+from zipfile import ZipFile, is_zipfile
 
 import pytest
-from mini_site import Site, assert_equal
+from mini_site import PACKAGES, Site, assert_equal
 
 pytestmark = pytest.mark.build
 DRAWS = "import matplotlib.pyplot as plt\n\n_ = plt.plot([1, 2])\nprint('drawn')"
@@ -118,6 +120,29 @@ def test_no_space_for_a_file(stop, name):
     assert "Traceback" not in result.stdout
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("_build/html/recipes/recipes/draws.html", "error writing file"),
+        ("recipes_source/recipes/draws.py", "draws.py cannot be read: "),
+    ],
+)
+def test_no_right_to_one_file(stop, name, told):
+    """One sentence names it, the others are built, and the next build makes it good."""
+    site, _ = stop
+    site.add("zz_sees_nothing", "print('seen')")
+    site.sphinx = [str(Path(__file__).with_name("stopped_build.py")), "deny"]
+    site.sphinx += [f"{site.root}/{name}", "sphinx"]
+    result = site.build("-q")
+    assert result.stdout.count(told) == 1 and "Permission denied" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert b"seen" in site.page("zz_sees_nothing").read_bytes()
+    assert b"edited" not in site.page("draws").read_bytes()
+    site.sphinx = ["-m", "sphinx"]
+    assert site.build("-W").returncode == 0
+    assert b"edited" in site.page("draws").read_bytes()
+
+
 def test_killed_before_publishing_and_edited_back(site):
     """The execution that is kept is newer than the page, and of code that is gone again."""
     recipe = site.add("draws", "print('old')")
@@ -157,3 +182,75 @@ def test_full_disk_is_one_sentence_and_loses_nothing(site):
     assert_equal(before, {name: content for name, content in after.items() if name in before})
     result = site.build("-W")
     assert result.returncode == 0 and site.page("large").is_file()
+
+
+# -- The book and the packs ------------------------------------------------------------
+
+BOOK = (
+    "_build/epub/recipes/recipes/alpha.xhtml",
+    "_build/epub/content.opf",
+    "_build/epub/*.epub",
+    "_build/doctrees/epub/environment.pickle",
+)
+PACKED = ("_build/take_away/.pytorch-recipes-scripts.zip*", "_build/take_away/.*-site.zip*")
+EPUB = ("sphinx", "-q", "-b", "epub", "-D", "epub_show_urls=no", ".", "_build/epub")
+HTML = ("sphinx", "-q", ".", "_build/html")
+ZIPS = ("tools.pack_site", ".")
+
+
+def command(site: Site, *words: str, stop: str = "") -> subprocess.CompletedProcess:
+    """Run a module, killed when it begins to write a file if one is named."""
+    how = [str(Path(__file__).with_name("stopped_build.py")), "kill", f"{site.root}/{stop}"]
+    environ = {**site.environ(), "PYTHONPATH": str(PACKAGES), "SOURCE_DATE_EPOCH": "1700000000"}
+    return subprocess.run(
+        [sys.executable, *(how if stop else ["-m"]), *words], cwd=site.root, env=environ,
+        text=True, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+def contents(site: Site) -> dict[str, bytes]:
+    """The files of the site, of the book and of the packs; those of archives one by one."""
+    skip = (".buildinfo", ".bak", ".epub")  # the copy of the last has its times
+    found = {n: c for n, c in stable(site.generated()).items() if not n.endswith(skip)}
+    for archive in [*site.root.glob("_build/epub/*.epub"), *site.root.glob("_build/take_away/*")]:
+        with ZipFile(archive) as opened:
+            for name in opened.namelist():
+                found[f"{archive.name}/{name}"] = opened.read(name)
+    return stable(found)
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory) -> tuple[Site, Path, dict[str, bytes]]:
+    """A site that was packed, as it was saved, and what it becomes without a recipe."""
+    site = Site(tmp_path_factory.mktemp("packed") / "site", "whole")
+    saved = site.root.with_name("saved")
+    for words in (HTML, EPUB, ZIPS, HTML):
+        done = command(site, *words)
+        assert done.returncode == 0, done.stdout
+    shutil.copytree(site.root, saved)
+    (site.sources / "gamma.py").unlink()
+    for words in (HTML, EPUB, ZIPS, HTML):
+        assert command(site, *words).returncode == 0
+    found = contents(site)
+    assert any("alpha.xhtml" in name for name in found) and any("scripts.zip/" in n for n in found)
+    assert not [name for name in found if "gamma" in name], "in the book and in the packs, too"
+    return site, saved, found
+
+
+@pytest.mark.parametrize("name", [*BOOK, *PACKED])
+def test_book_and_packs_are_whole_after_a_kill(packed, name) -> None:
+    """And hold no recipe that is gone; nothing torn is offered before they are made again."""
+    site, saved, expected = packed
+    shutil.rmtree(site.root)
+    shutil.copytree(saved, site.root)
+    (site.sources / "gamma.py").unlink()
+    assert command(site, *HTML).returncode == 0
+    killed = command(site, *(EPUB if name in BOOK else ZIPS), stop=name)
+    assert killed.returncode == -signal.SIGKILL, killed.stdout
+    assert command(site, *HTML).returncode == 0
+    assert all(map(is_zipfile, site.root.rglob("_build/html/_downloads/*/*.zip")))
+    assert all(map(is_zipfile, site.root.rglob("_build/html/_downloads/*/*.epub")))
+    for words in (EPUB, ZIPS, HTML):
+        done = command(site, *words)
+        assert done.returncode == 0, done.stdout
+    assert_equal(expected, contents(site))

@@ -6,7 +6,8 @@ import sys
 sys.path.insert(0, os.environ["RECIPE_PACKAGES"])
 
 project = "whole"
-author = "A test"
+author = copyright = "A test"
+release = version = "1"
 extensions = ["recipe_gallery", "recipe_site", "sphinx.ext.intersphinx", "sphinx_reredirects"]
 exclude_patterns = ["_build", "_templates", "recipes_source"]
 warnings_are_errors = True
