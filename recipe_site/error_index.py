@@ -10,7 +10,6 @@ that was not printed is a warning with file and line, and a problem for ``make l
 
 import re
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 
 from docutils import nodes
@@ -18,6 +17,7 @@ from sphinx.util import logging
 
 from recipe_gallery.files import read_json
 from recipe_gallery.store import Store
+from recipe_gallery.terminal import shown
 
 from . import catalogue, layout
 from .catalogue import Entry
@@ -57,7 +57,7 @@ def as_printed(message: str, text: str) -> str:
 def printed(entry: Entry, root: Path) -> str | None:
     """All that a recipe printed when it was executed last, None if that is not known."""
     run = Store(root, root / layout.STATE).run(entry.docname)
-    return run.text if run else None
+    return shown(run.text) if run else None
 
 
 def unprinted(slug: str, root: Path) -> Iterator[tuple[int, str]]:
@@ -87,15 +87,26 @@ def unprinted(slug: str, root: Path) -> Iterator[tuple[int, str]]:
             yield line, f"errors: the recipe does not print {message!r}: print it, or leave it out"
 
 
+def grouped(path: list[Entry]) -> dict[str, list[Entry]]:
+    """The groups that have recipes, each once, in the order of the tags.
+
+    The learning path may tear them: it has a recipe where those are read that build on it.
+    """
+    groups: dict[str, list[Entry]] = {group: [] for group in WHILE}
+    for entry in path:
+        groups.setdefault(entry.group, []).append(entry)
+    return {group: members for group, members in groups.items() if members}
+
+
 class ErrorIndex(Directive):
-    """The messages, in the groups of recipes and in the order of the learning path."""
+    """The messages, each group of recipes once, in the order of the learning path."""
 
     def run(self) -> list[nodes.Node]:
         """The nodes of the list."""
         self.depends_on(layout.CATALOGUE)
         entries = [e for e in catalogue.read(self.root) if e.errors or e.older_errors]
         lines = []
-        for group, members in groupby(entries, lambda entry: entry.group):
+        for group, members in grouped(entries).items():
             heading = WHILE.get(group, group)
             lines += [heading, "-" * len(heading), ""]
             for entry in members:

@@ -219,8 +219,7 @@ def shortened(before: str, term: str) -> str:
 def postings(weights: dict[int, float]) -> str:
     """Pages and weights, a character for each page that has the term.
 
-    It says the weight, in steps, and how many pages without the term lie before; ! is for as many
-    of these as it could not say.
+    It says the weight and how many pages without the term lie before, ! that there are GAPS more.
     """
     parts, last = [], -1
     for number, weight in weights.items():

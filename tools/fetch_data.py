@@ -42,11 +42,14 @@ if __name__ == "__main__":
     try:
         print(fetch(folder))
     except (OSError, RuntimeError, HTTPException) as error:
+        if isinstance(error, OSError) and error.errno and error.filename:  # no fault of the network
+            sys.exit(f"cannot write {error.filename}: {error.strerror}")
         what = " ".join(str(error).split())
         archive = folder / "partial" / CIFAR10.filename
         sys.exit(
             f"cannot fetch {CIFAR10.filename} from {urlparse(CIFAR10.url).hostname} ({what}): "
-            f"try again later, or put the file into {archive.parent} yourself and run "
+            f"try again later, or put the file into {archive.parent} yourself, from "
+            f"{CIFAR10.url}, and run "
             "'make data' again; until then, recipes run on drawn images"
         )
     except KeyboardInterrupt:

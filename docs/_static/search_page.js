@@ -56,6 +56,11 @@ const answer = () => {
     const href = `?q=${encodeURIComponent(other)}`;
     said.append("Did you mean ", element("a", other, { href }), "? ");
   }
+  if (query && !good.length) {
+    said.append("These come first in the learning path:");
+    good.push(...searchIndex.pages.slice(0, 3)
+      .map(([doc, title, outcome]) => ({ doc, title, outcome })));
+  }
   found.replaceChildren(...good.slice(0, AT_FIRST).map(card(wanted)));
   more.hidden = good.length <= AT_FIRST;
   more.textContent = `Show ${good.length - AT_FIRST} more`;

@@ -12,9 +12,8 @@
 #   "unsqueeze adds a dimension", "how broadcasting works", "broadcast semantics",
 #   "custom loss function",
 # ]
-# older_errors = [
-#   "Using a target size that is different to the input size",
-#   "Target size must be the same as input size",
+# errors = [
+#   "Using a target size", "Target size (torch.Size([16])) must be the same",
 # ]
 # ///
 """

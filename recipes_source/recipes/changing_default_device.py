@@ -10,6 +10,9 @@
 #   "model.to(device)", "set_default_device", "MPS on a Mac", "cuda is available",
 #   "tensors on different devices", "get the device of a model",
 # ]
+# errors = [
+#   "Tensor on device cpu is not on the expected device meta!",
+# ]
 # older_errors = ["Expected object of backend CPU but got backend CUDA"]
 # ///
 """

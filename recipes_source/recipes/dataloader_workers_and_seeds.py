@@ -11,7 +11,7 @@
 #   "reproducibility", "same augmentation in every worker", "numpy seed in workers",
 #   "if __name__ == '__main__'", "spawn on Windows",
 # ]
-# older_errors = [
+# errors = [
 #   '''An attempt has been made to start a new process before the current process has
 #   finished its bootstrapping phase''',
 # ]

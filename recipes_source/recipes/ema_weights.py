@@ -9,6 +9,9 @@
 #   "EMA", "exponential moving average", "SWA", "stochastic weight averaging",
 #   "AveragedModel", "Polyak averaging", "update_bn", "teacher weights",
 # ]
+# errors = [
+#   'Unexpected key(s) in state_dict: "n_averaged"',
+# ]
 # ///
 """
 Average the weights during training

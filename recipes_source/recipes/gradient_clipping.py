@@ -10,6 +10,10 @@
 #   "check the gradient flow", "max_norm", "vanishing gradients", "unstable training",
 #   "loss spikes",
 # ]
+# errors = [
+#   '''The total norm of order 2.0 for gradients from `parameters` is non-finite, so it
+#   cannot be clipped''',
+# ]
 # ///
 """
 Clip gradients so that one bad batch does little harm

@@ -38,9 +38,10 @@ mistake here, such as a forgotten shuffle, raises no error. It costs accuracy.
 # -----------------
 #
 # torchvision knows CIFAR10: colour images of 32 by 32 pixels in ten classes. With
-# ``download=True`` it is fetched once and found in the folder ``data`` from then on.
-# If this page was built without it, the output says that drawn images stood in: the
-# real ones have other classes and numbers.
+# ``download=True`` it is fetched once, 170 MB from www.cs.toronto.edu, and found in the
+# folder ``data`` from then on. Without that server, see :doc:`/docs/data`. If this page
+# was built without it, the output says that drawn images stood in: the real ones have
+# other classes and numbers.
 
 import matplotlib.pyplot as plt
 import torch

@@ -9,7 +9,7 @@
 #   "onnxruntime", "dynamic axes", "dynamic batch size", "TensorRT", "convert a model",
 #   "run a model in C++ or a browser", "opset", "netron",
 # ]
-# older_errors = [
+# errors = [
 #   "[ONNXRuntimeError] : 2 : INVALID_ARGUMENT : Got invalid dimensions for input",
 # ]
 # ///

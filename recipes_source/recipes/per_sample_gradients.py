@@ -9,6 +9,10 @@
 #   "differential privacy", "DP-SGD", "Opacus", "vmap", "torch.func.grad",
 #   "individual gradients", "influence of examples", "gradient of each sample",
 # ]
+# errors = [
+#   '''the function provided attempted to call in-place operation (aten::add_.Tensor)
+#   that would mutate a captured Tensor''',
+# ]
 # ///
 """
 Compute per-sample gradients

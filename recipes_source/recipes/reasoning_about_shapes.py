@@ -14,6 +14,7 @@
 # errors = [
 #   "mat1 and mat2 shapes cannot be multiplied",
 #   "Cannot copy out of meta tensor; no data",
+#   "Tensor.item() cannot be called on meta tensors",
 # ]
 # older_errors = ["size mismatch, m1: [4 x 512], m2: [1152 x 10]"]
 # ///

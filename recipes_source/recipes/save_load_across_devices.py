@@ -10,10 +10,12 @@
 #   "move a model to the GPU", "model.to('cuda')",
 #   "input and weight on different devices",
 # ]
-# older_errors = [
-#   "Expected all tensors to be on the same device, but found at least two devices",
+# errors = [
 #   '''Attempting to deserialize object on a CUDA device but
 #   torch.cuda.is_available() is False''',
+#   "Expected all tensors to be on the same device, but found at least two devices",
+# ]
+# older_errors = [
 #   '''Input type (torch.cuda.FloatTensor) and weight type (torch.FloatTensor) should
 #   be the same''',
 # ]

@@ -9,6 +9,9 @@
 #   "resume training", "continue training", "save the optimizer", "save every epoch",
 #   "crash recovery", "restore the epoch", "save best model",
 # ]
+# errors = [
+#   "RNG state must be a torch.ByteTensor",
+# ]
 # ///
 """
 Saving and loading a general checkpoint in PyTorch

@@ -10,8 +10,12 @@
 #   "pickle", ".pt or .pth file", "model export", "load a trained model",
 #   "unsafe globals",
 # ]
+# errors = [
+#   "Weights only load failed",
+#   "WeightsUnpickler error: Unsupported global",
+# ]
 # older_errors = [
-#   "Weights only load failed", "Can't get attribute 'Net' on <module '__main__'>",
+#   "Can't get attribute 'Net' on <module '__main__'>",
 # ]
 # ///
 """

@@ -11,6 +11,7 @@
 # ]
 # errors = [
 #   "size mismatch at index 0. expected",
+#   "Detected recompile when torch.compile stance is 'fail_on_recompile'",
 # ]
 # ///
 """

@@ -10,7 +10,10 @@
 #   "AOTInductor", "ahead-of-time compilation", "deploy without Python", "pt2 package",
 #   "aoti_compile_and_package", "shared library", "C++ inference",
 # ]
-# errors = ["unmatched dim value at", "dim value is too small at"]
+# errors = [
+#   "unmatched dim value at", "dim value is too small at",
+#   "unmatched dtype, expected",
+# ]
 # ///
 """
 torch.export AOTInductor Tutorial for Python runtime

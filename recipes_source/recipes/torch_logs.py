@@ -9,6 +9,9 @@
 #   "debug torch.compile", "dynamo", "speed up a model with torch.compile", "fullgraph",
 #   "torch.compile not faster",
 # ]
+# errors = [
+#   "Detected data-dependent branching",
+# ]
 # ///
 """
 Using TORCH_LOGS python API with torch.compile

@@ -10,9 +10,9 @@
 #   "partial load", "load some of the weights", "pretrained weights",
 #   "change the last layer", "other number of classes", "module. prefix",
 # ]
-# older_errors = [
-#   "Error(s) in loading state_dict",
-#   "size mismatch for fc.weight: copying a param with shape",
+# errors = [
+#   "Error(s) in loading state_dict for Sequential",
+#   "size mismatch for 4.weight: copying a param with shape",
 # ]
 # ///
 """

@@ -83,9 +83,10 @@ if torch.accelerator.is_available():
 #
 # CIFAR10 is one of the data sets that torchvision knows: colour images of 32 by 32
 # pixels in ten classes. The transforms make each image a tensor, scale its values to
-# 0...1, and move them to -1...1. The first 2,048 images are enough here.
-# :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py` takes this step apart. (If this
-# page was built without the data set, its output says that drawn images stood in.)
+# 0...1, and move them to -1...1. The first 2,048 images are enough here. The first run
+# fetches all of them, 170 MB from www.cs.toronto.edu; without that server, see
+# :doc:`/docs/data`. :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py` takes this
+# step apart. (The output says where drawn images stood in.)
 
 to_tensor = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
 transform = v2.Compose([*to_tensor, v2.Normalize(mean=[0.5] * 3, std=[0.5] * 3)])

@@ -162,6 +162,13 @@ def test_an_archive_put_there_by_hand(host, archive, monkeypatch, tmp_path) -> N
     assert host.requests == 0
 
 
+def test_a_folder_that_cannot_be_written(host, archive, monkeypatch, tmp_path) -> None:
+    """Is no fault of the network, and is not told as one."""
+    (tmp_path / "data").touch()
+    message = make_data(monkeypatch, tmp_path)
+    assert message.startswith("cannot write data/partial") and "again later" not in message
+
+
 def test_whole_data_is_not_fetched_again(host, archive, tmp_path) -> None:
     """Once is enough."""
     host.body = archive
