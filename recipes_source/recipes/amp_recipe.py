@@ -225,3 +225,4 @@ for x, y in zip(inputs.split(256), targets.split(256), strict=True):
 # - Save more memory: :ref:`sphx_glr_recipes_recipes_activation_checkpointing.py`
 # - Bound the norm: :ref:`sphx_glr_recipes_recipes_gradient_clipping.py`
 # - Where inf and nan start: :ref:`sphx_glr_recipes_recipes_finding_nans.py`
+# - Two dtypes by mistake: :ref:`sphx_glr_recipes_recipes_error_dtype_mismatch.py`

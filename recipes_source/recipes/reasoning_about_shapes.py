@@ -202,3 +202,5 @@ outputs = model(batch)
 # - :ref:`sphx_glr_recipes_recipes_changing_default_device.py`
 # - Shapes that fit by accident:
 #   :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`
+# - Read the numbers of any shape error:
+#   :ref:`sphx_glr_recipes_recipes_error_shapes_do_not_match.py`

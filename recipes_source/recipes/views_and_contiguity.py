@@ -161,6 +161,7 @@ assert torch.equal(joined, x) and rows.data_ptr() != x.data_ptr()
 # ----------
 #
 # - Views with stride 0: :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`
+# - Memory shared with NumPy: :ref:`sphx_glr_recipes_recipes_tensors_and_numpy.py`
 # - Shared memory in a model: :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
 # - A captured tensor, overwritten:
 #   :ref:`sphx_glr_recipes_recipes_hooks_capture_activations.py`

@@ -1,0 +1,203 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "numpy"]
+# [tool.recipe]
+# tags = ["Tensors", "Errors"]
+# timeout = 60
+# searched_as = [
+#   "float64 to float32", "convert to float", "double to float", "cast a tensor",
+#   "wrong data type", "scalar type", "type promotion", "integer tensor division",
+#   "mean of an integer tensor", "set_default_dtype", "model.double()", "x.float()",
+#   "pandas to tensor", "LongTensor", "DoubleTensor", "FloatTensor",
+# ]
+# errors = [
+#   "mat1 and mat2 must have the same dtype, but got Double and Float",
+#   "expected scalar type Double but found Float",
+#   "expected m1 and m2 to have the same dtype",
+#   "Input type (double) and bias type (float) should be the same",
+#   "does not match weight dtype",
+#   "mixed dtype (CPU): all inputs must share same datatype",
+#   "result type Float can't be cast to the desired output type Long",
+#   "mean(): could not infer output dtype",
+#   "tensors used as indices must be long, int, byte or bool tensors",
+#   '''Expected tensor for argument #1 'indices' to have one of the following scalar
+#   types''',
+# ]
+# older_errors = [
+#   "expected scalar type Float but found Double",
+#   "Expected object of scalar type Float but got scalar type Double for argument",
+#   "Found dtype Double but expected Float",
+#   '''Can only calculate the mean of floating types. Got Long instead''',
+#   "tensors used as indices must be long, byte or bool tensors",
+#   "Input type (torch.cuda.DoubleTensor) and weight type (torch.cuda.FloatTensor)",
+#   "mat1 and mat2 must have the same dtype, but got Float and Half",
+# ]
+# ///
+"""
+Double and Float meet: tensors must have the same dtype
+=======================================================
+
+Find where float64 or int64 came in, and convert once, where the data become tensors.
+
+Why it matters: weights are float32. Numbers from NumPy or pandas are float64, counts
+and ids are int64. Each layer that meets two kinds of number words its message in
+another way. A loss may say nothing, and compute in float64.
+"""
+
+# %%
+# One mistake, six messages
+# -------------------------
+#
+# A table from NumPy, made a tensor as it is, goes to four layers and two products.
+
+import numpy as np
+import torch
+from torch import nn
+
+rng = np.random.default_rng(0)
+table = rng.normal(size=(8, 3))
+x = torch.from_numpy(table)
+weight = torch.ones(3, 2)
+calls = {
+    "Linear": nn.Linear(3, 2),
+    "Conv1d": lambda x: nn.Conv1d(3, 2, 1)(x.view(1, 3, 8)),
+    "LSTM": nn.LSTM(3, 2),
+    "LayerNorm": nn.LayerNorm(3),
+    "@": lambda x: x @ weight,
+    "bmm": lambda x: torch.bmm(x.view(1, 8, 3), weight.view(1, 3, 2)),
+}
+
+# %%
+
+
+def refused(name, call, *args):
+    try:
+        call(*args)
+    except (RuntimeError, ValueError, IndexError) as error:
+        print(f"{name}: {error}")
+        return True
+    return False
+
+
+assert all(refused(name, call, x) for name, call in calls.items())
+
+# %%
+# Read the message
+# ----------------
+#
+# Double, Float and Long are older names of dtypes. The message has your tensor's dtype
+# first, and then the weight's. "mixed dtype (CPU)" names none. So print two dtypes, of
+# the data and of the model:
+
+model = calls["Linear"]
+print("data", x.dtype, "model", next(model.parameters()).dtype)
+for dtype in (torch.float64, torch.float32, torch.float16, torch.int64, torch.uint8):
+    name = torch.empty(0, dtype=dtype).type().split(".")[1].removesuffix("Tensor")
+    print(f"{name:6} is {dtype}")
+
+# %%
+# Where the other dtype came in
+# -----------------------------
+#
+# The source decides. A tensor from NumPy keeps the array's dtype. Python's own floats
+# become float32, Python's ints become int64. One NumPy number in a list is enough for
+# float64.
+
+sources = {
+    "from_numpy(array of floats)": x,
+    "tensor(np.float64(1))": torch.tensor(np.float64(1)),
+    "tensor([np.float64(1), 2.0])": torch.tensor([np.float64(1), 2.0]),
+    "tensor([1.0, 2.0])": torch.tensor([1.0, 2.0]),
+    "tensor([1, 2])": torch.tensor([1, 2]),
+    "arange(3)": torch.arange(3),
+}
+for source, tensor in sources.items():
+    print(f"{source:29} {tensor.dtype}")
+assert [t.dtype for t in sources.values()].count(torch.float64) == 3
+
+# %%
+# The mend: convert once, the data and not the model
+# --------------------------------------------------
+#
+# ``dtype=torch.float32`` where the array becomes a tensor. Then all six calls work.
+# ``model.double()`` would silence the message, too, and double the memory of the
+# weights. It is the reference here: how much do the results differ?
+
+x = torch.tensor(table, dtype=torch.float32)
+assert not any(refused(name, call, x) for name, call in calls.items())
+outputs = model(x)
+size = model.weight.nbytes
+exact = model.double()(torch.from_numpy(table))
+print(f"bytes of the weight: {size} in float32, {model.weight.nbytes} in float64")
+print(f"largest difference: {(outputs - exact).abs().max():.5f}")
+torch.testing.assert_close(outputs.double(), exact, rtol=1e-5, atol=1e-5)
+assert model.weight.nbytes == 2 * size
+
+# %%
+# Integers: result type Float can't be cast to Long
+# -------------------------------------------------
+#
+# An in-place change such as ``counts += 0.5`` keeps the tensor's dtype. But int64 has
+# no place for a fraction. Write ``counts = counts / 2``, which makes a new tensor, or
+# convert first. The mean of integers is refused for the same reason. An index is the
+# reverse: it must be an integer, so convert with ``.long()``.
+
+counts = torch.tensor([3, 1, 4])
+ids = torch.tensor([2.0, 0.0])
+embedding = nn.Embedding(3, 2)
+assert refused("counts.add_(0.5)", counts.add_, 0.5)
+assert refused("counts.mean()", counts.mean)
+assert refused("counts[ids]", counts.__getitem__, ids)
+assert refused("embedding(ids)", embedding, ids)
+mean = counts.float().mean().item()
+print(counts / 2, f"mean {mean:.2f}", counts[ids.long()])
+assert torch.equal(counts / 2, torch.tensor([1.5, 0.5, 2.0]))
+assert torch.equal(embedding(ids.long()), embedding.weight[[2, 0]])
+
+# %%
+# When nothing is raised: promotion
+# ---------------------------------
+#
+# Sums and products of two dtypes are computed in the larger one. A plain number, or a
+# tensor without dimensions, does not raise float32 to float64. A loss with float64
+# targets becomes float64, without a message: targets need a conversion, too.
+
+single, double = torch.ones(2), torch.ones(2, dtype=torch.float64)
+pairs = {
+    "int64 and float32": (counts, single),
+    "int64 and 0.5": (counts, 0.5),
+    "float32 and float64": (single, double),
+    "float32 and one float64": (single, double[0]),
+}
+for pair, (a, b) in pairs.items():
+    print(f"{pair:23} -> {torch.result_type(a, b)}")
+print("loss:", nn.functional.mse_loss(single, double).dtype)
+assert nn.functional.mse_loss(single, double).dtype == torch.float64
+assert torch.result_type(single, double[0]) == torch.float32
+
+# %%
+# In your project
+# ---------------
+#
+# Convert where the data set is made. Class numbers are int64, all else is float32. For
+# half precision, do not convert by hand: use ``torch.autocast``.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+features = torch.tensor(table, dtype=torch.float32)  # new: from float64, once
+classes = torch.tensor(table.argmax(axis=1), dtype=torch.int64)  # new
+data = torch.utils.data.TensorDataset(features, classes)
+model = nn.Linear(3, 3).to(device)
+for x, y in torch.utils.data.DataLoader(data, batch_size=4):
+    x, y = x.to(device), y.to(device)
+    assert x.dtype == model.weight.dtype and y.dtype == torch.int64  # new
+    loss = nn.functional.cross_entropy(model(x), y)
+    loss.backward()
+
+# %%
+# Learn more
+# ----------
+#
+# - Targets of the wrong dtype: :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
+# - float16 and bfloat16, on purpose: :ref:`sphx_glr_recipes_recipes_amp_recipe.py`
+# - The other half of the message family:
+#   :ref:`sphx_glr_recipes_recipes_error_shapes_do_not_match.py`
