@@ -178,4 +178,5 @@ for _ in range(3):
 #
 # - Less memory by pieces: :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`
 # - ... and by smaller numbers: :ref:`sphx_glr_recipes_recipes_amp_recipe.py`
+# - What else fills the memory: :ref:`sphx_glr_recipes_recipes_out_of_memory.py`
 # - More costs to remove: :ref:`sphx_glr_recipes_recipes_tuning_guide.py`
