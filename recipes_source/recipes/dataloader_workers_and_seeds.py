@@ -221,3 +221,5 @@ assert guarded.returncode == 0, guarded.stderr
 #
 # - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
 # - :ref:`sphx_glr_recipes_recipes_custom_dataset_transforms_loader.py`
+# - A worker that dies:
+#   :ref:`sphx_glr_recipes_recipes_error_dataloader_worker_killed.py`

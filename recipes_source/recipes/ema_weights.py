@@ -202,4 +202,5 @@ assert ema.n_averaged == 48 and "n_averaged" in checkpoint["ema"]
 #
 # - Lower the noise instead: :ref:`sphx_glr_recipes_recipes_lr_schedulers.py`
 # - Buffers and modes: :ref:`sphx_glr_recipes_recipes_train_and_eval_modes.py`
+# - End at the best epoch: :ref:`sphx_glr_recipes_recipes_early_stopping.py`
 # - Noise of single examples: :ref:`sphx_glr_recipes_recipes_per_sample_gradients.py`

@@ -197,5 +197,6 @@ folder.cleanup()
 #
 # - :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
 # - :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`
+# - :ref:`sphx_glr_recipes_recipes_reproducible_runs.py`
 # - :ref:`sphx_glr_recipes_recipes_saving_multiple_models_in_one_file.py`
 # - :ref:`sphx_glr_recipes_recipes_save_load_across_devices.py`

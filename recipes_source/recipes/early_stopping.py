@@ -1,0 +1,194 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Training"]
+# after = ["train_and_eval_modes", "what_is_state_dict"]
+# timeout = 60
+# searched_as = [
+#   "overfitting", "EarlyStopping callback", "patience", "min_delta",
+#   "validation loss goes up", "when to stop training", "how many epochs",
+#   "save the best model", "keep the best checkpoint", "restore_best_weights",
+#   "training loss falls, validation loss rises",
+# ]
+# ///
+"""
+Stop early and keep the best weights
+====================================
+
+Stop when the validation loss no longer improves, and leave with the best weights.
+
+After some epochs, a model with many weights begins to learn the noise of the training
+data. Its training loss goes on falling and its validation loss rises. Train for a fixed
+number of epochs, and you keep the weights from the end of that rise.
+"""
+
+# %%
+# A model that overfits
+# ---------------------
+#
+# Eighty noisy samples to train on, a validation part to decide by, and a test part of
+# a thousand, which decides nothing. The test part is the independent judge.
+
+import copy
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+x = torch.randn(1380, 10)
+y = (x[:, :1] * 2).sin() + x[:, 1:2] + 0.7 * torch.randn(1380, 1)
+parts = {"train": slice(80), "valid": slice(80, 380), "test": slice(380, 1380)}
+loss_fn = nn.MSELoss()
+
+
+@torch.no_grad()
+def loss_on(part, model):
+    model.eval()
+    return loss_fn(model(x[parts[part]]), y[parts[part]]).item()
+
+
+# %%
+# ``train`` stops at the latest after ``epochs``, or when ``stop`` says so. The batches
+# come in the same order in every run.
+
+
+def build():
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Linear(10, 64), nn.Tanh(), nn.Linear(64, 1))
+
+
+# %%
+
+
+def train(epochs, stop=lambda epoch, loss, model: False):
+    model = build()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    curve = []
+    for epoch in range(epochs):
+        model.train()
+        for rows in torch.randperm(80).split(8):
+            optimizer.zero_grad()
+            loss_fn(model(x[rows]), y[rows]).backward()
+            optimizer.step()
+        curve.append(loss_on("valid", model))
+        if stop(epoch, curve[-1], model):
+            break
+    return model, curve
+
+
+# %%
+# See the problem
+# ---------------
+#
+# The naive way takes the weights of the last epoch. The training loss is nearly zero
+# there, which tells nothing about new data.
+
+full, curve = train(80)
+print("validation loss:", *(f"{curve[i]:.2f}" for i in (0, 10, 20, 40, 60, 79)))
+print(f"last epoch: train {loss_on('train', full):.2f},", end=" ")
+print(f"test {loss_on('test', full):.2f}")
+
+# %%
+# The idea: patience, and a copy
+# ------------------------------
+#
+# Remember the lowest validation loss and a *copy* of its weights. Stop after
+# ``patience`` epochs in a row without a lower loss. A loss that is ``nan`` is not lower
+# than anything, so it counts as an epoch without improvement.
+
+
+class EarlyStopping:
+    def __init__(self, patience, min_delta=0.0):
+        self.patience, self.min_delta = patience, min_delta
+        self.best, self.epoch, self.weights = float("inf"), -1, None
+
+    def __call__(self, epoch, loss, model):
+        if loss < self.best - self.min_delta:
+            self.best, self.epoch = loss, epoch
+            self.weights = copy.deepcopy(model.state_dict())
+        return epoch - self.epoch >= self.patience
+
+
+# %%
+# Proof
+# -----
+#
+# The kept weights must equal, bit for bit, the weights of a run that ends in the best
+# epoch. On the test part, which decided nothing, they beat the last epoch.
+
+stopping = EarlyStopping(patience=15)
+model, short = train(80, stopping)
+model.load_state_dict(stopping.weights)  # back to the best
+truth, _ = train(stopping.epoch + 1)
+pairs = zip(model.parameters(), truth.parameters(), strict=True)
+assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
+best, last = loss_on("test", model), loss_on("test", full)
+print(f"best epoch {stopping.epoch}, stopped after {len(short)} of 80 epochs")
+print(f"test loss: best weights {best:.2f}, last epoch {last:.2f}")
+assert best < 0.95 * last and len(short) == stopping.epoch + 16 < 80
+
+# %%
+
+fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
+ax.plot(curve, "C1--", label="80 epochs")
+ax.plot(short, "C0-", linewidth=2.5, label="with a patience of 15")
+ax.plot(stopping.epoch, stopping.best, "ko", ms=8, label="weights that are kept")
+ax.set(title="After its lowest point, the validation loss rises")
+ax.set(xlabel="epoch", ylabel="validation loss")
+ax.legend()
+plt.show()
+
+# %%
+# When it is not so: too little patience
+# --------------------------------------
+#
+# The validation loss is not smooth. With a patience of 1, its first rise ends the run.
+# On one curve, more patience never ends with a higher loss. The price is time. Where a
+# schedule lowers the learning rate late, the best epochs come last: do not stop such a
+# run. And report the test loss: the lowest of many validation losses is partly luck.
+
+found = []
+for patience in (1, 5, 15):
+    rule = EarlyStopping(patience)
+    ended = next(i for i, loss in enumerate(curve) if rule(i, loss, full))
+    found.append(rule.best)
+    print(f"patience {patience:2}: ends in epoch {ended}, lowest loss {rule.best:.2f}")
+assert found == sorted(found, reverse=True)
+
+# %%
+# In your project
+# ---------------
+#
+# Put ``vars(stopping)`` into the checkpoint of a run that you may resume. The patience
+# counts epochs, or whatever you call ``stopping`` after.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+x, y, model = x.to(device), y.to(device), build().to(device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+stopping = EarlyStopping(patience=15)  # new
+for epoch in range(1000):
+    for rows in torch.randperm(80).split(8):
+        loss_fn(model.train()(x[rows]), y[rows]).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    if stopping(epoch, loss_on("valid", model), model):  # new
+        break
+loaded = model.load_state_dict(stopping.weights)  # new: the best, not the last
+
+# %%
+# Check
+# -----
+
+print(f"stopped in epoch {epoch}, {epoch - stopping.epoch} epochs after the best")
+assert epoch - stopping.epoch == 15 and loss_on("valid", model) == stopping.best
+
+# %%
+# Learn more
+# ----------
+#
+# - Why the copy matters: :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
+# - Resume a run:
+#   :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
+# - Less noise in the curve: :ref:`sphx_glr_recipes_recipes_ema_weights.py`
