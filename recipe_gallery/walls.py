@@ -51,7 +51,11 @@ def keep_inside(protected: Path, writable: Sequence[Path], only: bool) -> None:
 
 
 def around(folder: Path) -> list[Path]:
-    """All that there is but what lies below a folder: the neighbours on the way to it."""
+    """All that there is but what lies below a folder: the neighbours on the way to it.
+
+    What is made anew in the folders above is refused, too: Landlock allows a folder only with
+    all that is below it.
+    """
     chain = [folder, *folder.parents]
     found = []
     for inner, outer in zip(chain, chain[1:], strict=False):

@@ -215,6 +215,8 @@ def contents(site: Site) -> dict[str, bytes]:
     for archive in [*site.root.glob("_build/epub/*.epub"), *site.root.glob("_build/take_away/*")]:
         with ZipFile(archive) as opened:
             for name in opened.namelist():
+                if "take_away" in name or "search_index" in name:
+                    continue  # they tell of what was packed until then
                 found[f"{archive.name}/{name}"] = opened.read(name)
     return stable(found)
 

@@ -1,4 +1,4 @@
-"""A build executes what changed, says why, and nothing else."""
+"""A build executes what changed, says why, and nothing else; see also test_incremental.py."""
 
 import subprocess
 import sys
@@ -48,14 +48,6 @@ def edited(site):
     yield lambda old, new: path.write_text(text.replace(old, new))
     path.write_text(text)
     assert site.build().returncode == 0
-
-
-def test_edited_code_executes_this_recipe(site, edited):
-    """And no other."""
-    edited('print("wrote a file")', 'print("wrote something")')
-    result = site.build("-W")
-    assert site.executed(result) == ["writes_a_file: start (code changed)"]
-    assert b"wrote something" in site.page("writes_a_file").read_bytes()
 
 
 def test_forced_colors_are_no_terminal(site, edited, monkeypatch):
@@ -156,17 +148,6 @@ def test_new_version_executes_all(site, monkeypatch):
     assert len(site.executed(site.build())) == len(ALL)
 
 
-def test_deleted_recipe_leaves_nothing(site):
-    """Its page, downloads and figures go with it."""
-    path = site.add("passing_through", "import matplotlib.pyplot as plt\n\n_ = plt.plot([1, 2])")
-    assert site.build().returncode == 0
-    assert any("passing_through" in name for name in site.generated())
-    path.unlink()
-    assert site.build().returncode == 0
-    assert not [name for name in site.generated() if "passing_through" in name]
-    assert site.page("writes_a_file").is_file()
-
-
 def test_renamed_recipe_leaves_a_redirect(make_site):
     """At the old address, in place of the old page."""
     site = make_site()
@@ -198,16 +179,6 @@ def test_noplot_says_so_and_is_mended(make_site):
     result = site.build("-W")
     assert len(site.executed(result)) == len(ALL)
     assert "typeset without" not in site.page("writes_a_file").read_text("utf-8")
-
-
-def test_damaged_product_is_typeset_again(site):
-    """From the kept execution: nothing runs."""
-    page = site.root / "recipes/recipes/writes_a_file.rst"
-    good = page.read_bytes()
-    page.unlink()
-    page.write_bytes(good[:100])
-    result = site.build("-W")
-    assert site.executed(result) == [] and page.read_bytes() == good
 
 
 def test_changed_inventory_reaches_all_pages(make_site):
