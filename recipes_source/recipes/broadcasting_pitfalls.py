@@ -174,3 +174,4 @@ for x, y in zip(inputs.split(5), targets.split(5), strict=True):
 #
 # - :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
 # - :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
+# - Pick one output per sample: :ref:`sphx_glr_recipes_recipes_gather_and_indexing.py`
