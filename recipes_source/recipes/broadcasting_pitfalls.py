@@ -175,3 +175,4 @@ for x, y in zip(inputs.split(5), targets.split(5), strict=True):
 # - :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
 # - The shapes of yes/no answers:
 #   :ref:`sphx_glr_recipes_recipes_binary_and_multi_label_loss.py`
+# - Pick one output per sample: :ref:`sphx_glr_recipes_recipes_gather_and_indexing.py`

@@ -251,4 +251,6 @@ folder.cleanup()
 #
 # - Modes for serving: :ref:`sphx_glr_recipes_recipes_no_grad_and_inference_mode.py`
 # - Loading: :ref:`sphx_glr_recipes_recipes_saving_and_loading_models_for_inference.py`
+# - Pictures of other layouts:
+#   :ref:`sphx_glr_recipes_recipes_error_image_channels_and_batch.py`
 # - Serve without Python: :ref:`sphx_glr_recipes_recipes_onnx_export.py`
