@@ -171,4 +171,5 @@ assert left == ["ramp"]
 #
 # - ``assign=True``: :ref:`sphx_glr_recipes_recipes_module_load_state_dict_tips.py`
 # - ... and the optimizer: :ref:`sphx_glr_recipes_recipes_swap_tensors.py`
+# - Choose it: :ref:`sphx_glr_recipes_recipes_weight_initialization.py`
 # - The meta device: :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`

@@ -1,0 +1,210 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch", "matplotlib"]
+# [tool.recipe]
+# tags = ["Basics", "Training"]
+# after = ["defining_a_neural_network"]
+# timeout = 60
+# searched_as = [
+#   "weight init", "init weights", "kaiming_normal_", "kaiming_uniform_", "He init",
+#   "xavier_uniform_", "Glorot", "orthogonal_", "model.apply", "vanishing gradients",
+#   "exploding activations", "custom initialization", "set weights by hand",
+#   "symmetry breaking", "trunc_normal_", "reset_parameters", "default initialization",
+# ]
+# errors = [
+#   "a leaf Variable that requires grad is being used in an in-place operation.",
+#   "Fan in and fan out can not be computed for tensor with fewer than 2 dimensions",
+# ]
+# ///
+"""
+Initialize weights so that signals keep their size
+==================================================
+
+Initialize every layer by one function, and see that signals neither vanish nor explode.
+
+Why it matters: a deep network multiplies its input by one weight matrix after another.
+With weights a little too small, the signal is lost after some layers, and the gradient
+with it. With weights a little too large, both overflow.
+"""
+
+# %%
+# See the problem: fifty layers
+# -----------------------------
+#
+# Fifty linear layers of 256 numbers, each followed by a ReLU. ``measure`` sends random
+# inputs through. It notes the root mean square of the signal after each ReLU, and how
+# much the outputs of different inputs differ, relative to their size.
+
+import matplotlib.pyplot as plt
+import torch
+from torch import nn
+
+width, depth = 256, 50
+
+
+def make(init=None):
+    torch.manual_seed(0)
+    pairs = [(nn.Linear(width, width), nn.ReLU()) for _ in range(depth)]
+    model = nn.Sequential(*[layer for pair in pairs for layer in pair])
+    return model.apply(init) if init else model
+
+
+# %%
+@torch.no_grad()
+def measure(model):
+    x, sizes = torch.randn(256, width), []
+    for layer in model:
+        x = layer(x)
+        if isinstance(layer, nn.ReLU):
+            sizes.append(x.square().mean().sqrt().item())
+    return sizes, (x.std(dim=0).mean() / x.square().mean().sqrt()).item()
+
+
+sizes, spread = measure(make())
+print(f"default: size {sizes[0]:.2f} after layer 1, {sizes[-1]:.2f} after layer 50")
+print(f"default: outputs differ by {spread:.4f} of their size")
+assert spread < 1e-4
+
+# %%
+# What is left after fifty layers comes from the biases. The network gives the same
+# answer to every input. PyTorch's default is made for networks of few layers.
+#
+# The idea: a variance of 2 / n
+# -----------------------------
+#
+# A sum of n products has n times the variance of one, and a ReLU keeps half of the mean
+# square. So weights with the variance :math:`2/n` keep the signal's size, if n is the
+# number of inputs. :func:`torch.nn.init.kaiming_normal_` draws them.
+# :meth:`torch.nn.Module.apply` calls a function with every module, also nested ones.
+
+
+def initializer(fill):
+    def init(module):
+        if isinstance(module, nn.Linear):
+            fill(module.weight)
+            nn.init.zeros_(module.bias)
+
+    return init
+
+
+fills = {
+    "std 1": nn.init.normal_,
+    "std 0.02": lambda w: nn.init.normal_(w, std=0.02),
+    "Xavier": nn.init.xavier_normal_,  # variance 1 / n here: made for tanh
+    "Kaiming": lambda w: nn.init.kaiming_normal_(w, nonlinearity="relu"),
+}
+
+# %%
+# Proof
+# -----
+#
+# Only Kaiming's weights keep the size between 0.3 and 3 through all fifty layers. Their
+# variance is the one of the formula, and ``apply`` has reached every layer.
+
+curves, spreads = {"default": sizes}, {"default": spread}
+for name, fill in fills.items():
+    model = make(initializer(fill))
+    curves[name], spreads[name] = measure(model)
+    low, high = min(curves[name]), max(curves[name])
+    print(f"{name:8} " + (f"{low:.2f} to {high:.2f}" if high < 9 else "overflows"))
+kept = [n for n, curve in curves.items() if all(0.3 < size < 3 for size in curve)]
+assert kept == ["Kaiming"] and spreads["Kaiming"] > 0.05
+linears = [layer for layer in model if isinstance(layer, nn.Linear)]
+right = [abs(layer.weight.var() * width / 2 - 1) < 0.1 for layer in linears]
+print(f"layers with the variance 2 / {width}: {sum(right)} of {len(right)}")
+assert sum(right) == depth
+
+# %%
+# A straight line on this axis means that every layer multiplies by the same factor.
+
+fig, axis = plt.subplots(figsize=(7, 3.5), layout="constrained")
+styles = {"std 1": "C3:", "std 0.02": "k:", "Xavier": "C2-.", "default": "C1--"}
+for name, style in {**styles, "Kaiming": "C0-"}.items():
+    shown = [size if 1e-12 < size < 1e12 else float("nan") for size in curves[name]]
+    axis.plot(range(1, depth + 1), shown, style, label=name)
+axis.set(xlabel="layer", ylabel="root mean square", yscale="log")
+axis.set_title("Only Kaiming's weights keep the signal's size")
+axis.legend(loc="center right")
+plt.show()
+
+# %%
+# Two messages, and a silent mistake
+# ----------------------------------
+#
+# To write to a weight yourself, use ``torch.nn.init`` or ``torch.no_grad()``.
+# Biases have one dimension, and no number of inputs: set them to 0. And no layer may
+# start with equal weights. All its units then get the same gradient and stay equal.
+
+layer, errors = nn.Linear(4, 3), []
+for write in (lambda: layer.weight.fill_(0.1), lambda: fills["Kaiming"](layer.bias)):
+    try:
+        write()
+    except (RuntimeError, ValueError) as error:
+        errors.append(str(error))
+        print(error)
+with torch.no_grad():
+    layer.weight.fill_(0.1)
+nn.init.zeros_(layer.bias)
+layer(torch.randn(16, 4)).square().sum().backward()
+difference = (layer.weight.grad[1:] - layer.weight.grad[:1]).abs().max().item()
+print(f"equal weights: the gradients of three units differ by {difference:.4f}")
+assert len(errors) == 2 and difference < 1e-4
+
+# %%
+# When it does not matter
+# -----------------------
+#
+# A normalization after each layer brings the signal back to its size. With it, the
+# default will do, and so will a standard deviation of 1.
+
+for name, init in [("default", None), ("std 1", initializer(nn.init.normal_))]:
+    layers = []
+    for layer in make(init):
+        layers.append(layer)
+        if isinstance(layer, nn.Linear):
+            layers.append(nn.LayerNorm(width))
+    sizes, spread = measure(nn.Sequential(*layers))
+    print(f"{name}, LayerNorm: from {min(sizes):.1f} to {max(sizes):.1f}")
+    assert 0.3 < min(sizes) and max(sizes) < 3 and spread > 0.05
+
+# %%
+# In your project
+# ---------------
+#
+# Call it once, before training and before loading weights, which replace these.
+
+
+def init(module):
+    if isinstance(module, nn.Linear | nn.Conv2d):  # new
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    elif isinstance(module, nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+blocks = [nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 36, 10)]
+model = nn.Sequential(*blocks).to(device).apply(init)  # new
+
+# %%
+# Check
+# -----
+#
+# An output of a convolution sums over channels times the area of its kernel: here n is
+# 3 * 3 * 3.
+
+ratio = (model[0].weight.var() * 27 / 2).item()
+print(f"variance of the convolution, times n / 2: {ratio:.1f}")
+assert abs(ratio - 1) < 0.2
+assert model(torch.randn(4, 3, 8, 8, device=device)).shape == (4, 10)
+
+# %%
+# Learn more
+# ----------
+#
+# - Leave the initialization out: :ref:`sphx_glr_recipes_recipes_skip_param_init.py`
+# - Gradients that are too large: :ref:`sphx_glr_recipes_recipes_gradient_clipping.py`
+# - Look at the signals of your model:
+#   :ref:`sphx_glr_recipes_recipes_hooks_capture_activations.py`
+# - API: :func:`torch.nn.init.kaiming_normal_`, :meth:`torch.nn.Module.apply`
