@@ -106,8 +106,8 @@ def entry_of(slug: str, source: str) -> Entry:
 def learning_path(entries: Iterable[Entry]) -> list[Entry]:
     """Recipes in the order in which to read them.
 
-    Groups in the order of the tags, each recipe behind those that it names in ``after``, and
-    otherwise by title.
+    Groups in the order of the tags, each recipe behind those of its group that it names in
+    ``after``, and otherwise by title. No recipe draws one of a later group into its own.
 
     Raises:
         ValueError: if recipes wait for each other.
@@ -117,16 +117,19 @@ def learning_path(entries: Iterable[Entry]) -> list[Entry]:
         slug: [before for before in entry.after if before in recipes]
         for slug, entry in recipes.items()
     }
-    sorter = TopologicalSorter(graph)
     try:
-        sorter.prepare()
+        TopologicalSorter(graph).prepare()
     except CycleError as error:
         circle = " → ".join(reversed(error.args[1]))
         raise ValueError(f"'after' in the headers goes in a circle: {circle}") from None
+    group = {slug: recipe.group for slug, recipe in recipes.items()}
+    sorter = TopologicalSorter(
+        {slug: [one for one in graph[slug] if group[one] == group[slug]] for slug in graph}
+    )
+    sorter.prepare()
 
     def rank(slug: str) -> tuple[int, str, str]:
-        group = recipes[slug].group
-        place = TAGS.index(group) if group in TAGS else len(TAGS)
+        place = TAGS.index(group[slug]) if group[slug] in TAGS else len(TAGS)
         return place, recipes[slug].title.lower(), slug
 
     path: list[Entry] = []

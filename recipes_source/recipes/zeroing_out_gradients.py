@@ -367,8 +367,7 @@ assert loss.item() < guessing
 #   and layers that notice them.
 # - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py` and
 #   :ref:`sphx_glr_recipes_recipes_defining_a_neural_network.py`: steps 2 and 3 in full.
-# - :ref:`sphx_glr_recipes_recipes_leaf_tensors_and_grad.py`: when ``.grad`` is ``None``
-#   although you called ``backward()``.
+# - :ref:`sphx_glr_recipes_recipes_leaf_tensors_and_grad.py`: why ``.grad`` is ``None``.
 # - :func:`torch.autograd.grad` returns gradients and leaves ``.grad`` alone, so there
 #   is nothing to zero.
 # - `How autograd works <https://docs.pytorch.org/docs/stable/notes/autograd.html>`__,

@@ -110,6 +110,16 @@ def test_order_of_the_tags_is_that_of_the_next_build(tmp_path, monkeypatch) -> N
     assert index.index("recipes/b") < index.index("recipes/a")
 
 
+def test_no_group_is_torn_by_what_to_read_before(tmp_path) -> None:
+    """A recipe may build upon one of a later group; menu and path have each group once."""
+    recipe(tmp_path, "a", "words", tags="Basics", after=["c"])
+    recipe(tmp_path, "b", "words", tags="Basics")
+    recipe(tmp_path, "c", "words", tags="Data")
+    update(tmp_path)
+    assert slugs(read(tmp_path)) == ["a", "b", "c"]
+    assert read(tmp_path)[0].after == ("c",)
+
+
 def test_circle_ends_the_build_with_an_error(tmp_path, monkeypatch) -> None:
     """Which names it; and the site is there, without that order."""
     said: list[str] = []
