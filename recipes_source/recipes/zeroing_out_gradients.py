@@ -363,8 +363,7 @@ assert loss.item() < guessing
 # Learn More
 # ----------
 #
-# - :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`: pieces of unequal size,
-#   and layers that notice them.
+# - :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`: pieces of unequal size.
 # - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py` and
 #   :ref:`sphx_glr_recipes_recipes_defining_a_neural_network.py`: steps 2 and 3 in full.
 # - :ref:`sphx_glr_recipes_recipes_leaf_tensors_and_grad.py`: why ``.grad`` is ``None``.
