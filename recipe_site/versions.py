@@ -106,13 +106,15 @@ def differences(own: Trial, others: Iterable[Trial]) -> Iterator[str]:
 
 def failures(own: Trial, others: Iterable[Trial]) -> Iterator[str]:
     """Where a recipe fails and why, as parts of a sentence."""
+    found: dict[tuple[str, str], list[str]] = {}
     for other in others:
         if not other.works:
-            where = " ".join(axis(own, other))
-            if other.result == NEEDS:
-                yield f"needs {other.detail}, which {where} lacks"
-            else:
-                yield f"fails on {where}"
+            name, version = axis(own, other)
+            lacks = other.detail if other.result == NEEDS else ""
+            found.setdefault((name, lacks), []).append(version)
+    for (name, lacks), versions in found.items():
+        where = f"{name} {', '.join(sorted(versions, key=Version))}"
+        yield f"needs {lacks}, which {where} lacks" if lacks else f"fails on {where}"
 
 
 def oldest_torch(slug: str, code: str, root: Path) -> str:

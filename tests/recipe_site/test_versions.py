@@ -49,7 +49,10 @@ SENTENCES = [
         [("2.14", "3.13", FAILS, "KeyError"), ("2.14", "3.12", DIFFERS, OTHER)],
         "torch 2.14, Python 3.11, 3.12; prints something else on Python 3.12; fails on Python 3.13",
     ),
-    ([("2.13", "3.11", FAILS, "KeyError")], "torch 2.14, Python 3.11; fails on torch 2.13"),
+    (
+        [("2.13", "3.11", FAILS, "KeyError"), ("2.12", "3.11", FAILS, "KeyError")],
+        "torch 2.14, Python 3.11; fails on torch 2.12, 2.13",
+    ),
 ]
 
 
