@@ -35,6 +35,7 @@ environment = {
     "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no processes that outlive a recipe
     "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait leave the cores to other recipes
     "KINETO_LOG_LEVEL": "7",  # the profiler would tell stderr when it starts
+    "ORT_DISABLE_TELEMETRY": "1",  # it would warn that it may not write an identifier
 }
 # Which compiler and which GPU; where the real data is.
 keep = ("CXX", "CC", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES", "RECIPE_DATA")

@@ -59,17 +59,18 @@ inputs = torch.randn(4, 64)
 # See the problem: one large graph
 # --------------------------------
 #
-# :meth:`torch.nn.Module.compile` compiles a module in place, at its next call. The
-# backend ``note`` is handed each graph, counts its operations, and runs it as it is.
+# :func:`torch.compile` wraps a whole model. :meth:`torch.nn.Module.compile` compiles a
+# module in place. Both work at the next call. The backend ``note`` is handed each graph,
+# counts its operations, and runs it as it is.
 # More operations are more work for a real backend.
 
 
 def compiled(model, regional, **options):
     torch.compiler.reset()  # forget what was compiled before
     model = copy.deepcopy(model)
-    for module in model if regional else [model]:
-        module.compile(**options)
-    return model
+    for block in model if regional else []:
+        block.compile(**options)
+    return model if regional else torch.compile(model, **options)
 
 
 # %%
