@@ -9,7 +9,7 @@
 #   "binary classification", "binary cross entropy", "BCE loss", "log loss",
 #   "multilabel classification", "several classes per image", "sigmoid or softmax",
 #   "sigmoid twice", "decision threshold", "float labels", "negative loss",
-#   "mixed precision and BCELoss",
+#   "BCELoss under autocast",
 # ]
 # errors = [
 #   "all elements of input should be between 0 and 1",

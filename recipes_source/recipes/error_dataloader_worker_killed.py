@@ -7,7 +7,7 @@
 # timeout = 60
 # searched_as = [
 #   "shared memory in docker", "shm-size", "/dev/shm", "ulimit -n", "bus error",
-#   "out of memory in a worker", "num_workers crashes", "works with num_workers=0",
+#   "num_workers crashes", "works with num_workers=0",
 #   "set_sharing_strategy", "segmentation fault in DataLoader",
 # ]
 # errors = [
