@@ -105,7 +105,8 @@ print(f"no checkpoints: {naive_kept:.0f} KiB kept, {naive_flops:.0f} MFLOP")
 
 kept, flops, gradient = measure(8)
 print(f"8 checkpoints:  {kept:.0f} KiB kept, {flops:.0f} MFLOP")
-print(f"memory x {kept / naive_kept:.2f}, compute x {flops / naive_flops:.2f}")
+print(f"kept for backward x {kept / naive_kept:.2f}", end=", ")
+print(f"compute x {flops / naive_flops:.2f}")
 difference = (gradient - naive_gradient).abs().max().item()
 print(f"largest difference of a gradient: {difference:.0e}")
 assert kept == 10 * inputs.nbytes / 1024
@@ -115,15 +116,18 @@ torch.testing.assert_close(gradient, naive_gradient)
 
 # %%
 # You choose how many blocks to checkpoint. Each one saves the same and costs the same.
-# The count of memory stops where the backward pass starts: from there on, one block at
-# a time holds its activations again.
+# The count of memory stops where the backward pass starts. From there on, one block at
+# a time holds its activations again, so the peak is about what is kept and one block.
 
 counts = range(9)
 memory, compute, _ = zip(*[measure(count) for count in counts], strict=True)
+peak = memory[8] + (memory[0] - memory[1])  # what is kept, and one block
+print(f"peak, about: {peak:.0f} of {memory[0]:.0f} KiB, x {peak / memory[0]:.2f}")
+assert 0.15 < peak / memory[0] < 0.25
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained")
 axes[0].bar(counts, memory, color="tab:blue")
 axes[0].set(title="Each checkpoint: less memory kept", ylabel="kept (KiB)")
-axes[1].bar(counts, compute, color="tab:orange", hatch="//")
+axes[1].bar(counts, compute, color="tab:blue", hatch="//")
 axes[1].set(title="... and some more compute")
 axes[1].set(ylabel="forward and backward (MFLOP)")
 for ax in axes:
@@ -137,7 +141,8 @@ plt.show()
 # A second forward pass is a second update of the running statistics of
 # :class:`torch.nn.BatchNorm1d`. They move too fast: after two updates with momentum
 # 0.1, the share of the old value is 0.9 squared. The gradients are right all the same.
-# The momentum :math:`1 - \sqrt{0.9}` makes two updates as large as one.
+# The momentum :math:`1 - \sqrt{0.9}` makes two updates as large as one, as long as each
+# step in training mode has its backward pass. Without it, the block runs once.
 
 means = {}
 for name, momentum in [("plain", 0.1), ("twice", 0.1), ("cured", 1 - 0.9**0.5)]:
@@ -159,18 +164,50 @@ assert abs(means["cured"] - means["plain"]) < 1e-5 < means["twice"] - means["pla
 # Face has ``model.gradient_checkpointing_enable()`` for it. On a GPU, compare
 # ``torch.cuda.max_memory_allocated()`` before and after.
 
-gpu = torch.accelerator.is_available()
-device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
-model, x, y = model.to(device).train(), inputs.to(device), targets.to(device)
-optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-for _ in range(3):
-    hidden = x
-    for block in model:
-        hidden = checkpoint(block, hidden, use_reentrant=False)  # new
-    loss = loss_fn(hidden, y)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
+
+class Model(nn.Module):
+    def __init__(self, blocks):
+        super().__init__()
+        self.blocks = blocks
+
+    def forward(self, hidden):
+        for block in self.blocks:
+            if self.training:
+                hidden = checkpoint(block, hidden, use_reentrant=False)  # new
+            else:
+                hidden = block(hidden)
+        return hidden
+
+
+# %%
+# Check these lines
+# -----------------
+#
+# In training the gradients are the gradients of plain blocks, after the same seed. In
+# evaluation no block runs twice.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+runs, gradients = {}, []
+project = Model(model).to(device)
+handle = model[0].register_forward_pre_hook(lambda *_: calls.append(1))
+for mode in (True, False):
+    calls = []
+    outputs = project.train(mode)(inputs.to(device))
+    loss_fn(outputs, targets.to(device)).backward()
+    runs["training" if mode else "evaluation"] = len(calls)
+handle.remove()
+print("runs of the first block:", runs)
+assert runs == {"training": 2, "evaluation": 1}
+
+# %%
+
+for blocks in (project.train(), nn.Sequential(*model)):
+    torch.manual_seed(1)
+    project.zero_grad()
+    loss_fn(blocks(inputs.to(device)), targets.to(device)).backward()
+    gradients.append([p.grad.clone() for p in project.parameters()])
+torch.testing.assert_close(*gradients)
+print("gradients as without checkpoints:", len(gradients[0]))
 
 # %%
 # Learn more

@@ -99,9 +99,11 @@ assert kept[torch.bfloat16] == kept[torch.float32] / 2 + model[2].weight.nbytes 
 # ----------------------
 #
 # bfloat16 has the range of float32, with fewer digits. float16 has more digits, but
-# ends at about 6e-8. This loss is a mean over a million outputs, so the gradient of
-# each output is smaller than that. In float16 it becomes zero, and so do the gradients
-# of the last layer's 256 biases.
+# ends at about 6e-8. The gradient of each output is 2 * error / number of outputs. Here
+# the errors are at most 0.006, and there are a million outputs: at most 1.1e-8. In
+# float16 it becomes zero, and so do the gradients of the last layer's 256 biases. With
+# errors of 1 nothing would be lost: float16 fails late in training, when errors are
+# small.
 #
 # ``torch.amp.GradScaler`` multiplies the loss by a large factor before the backward
 # pass. ``unscale_`` divides the gradients by it, in float32. Compare with float64:
@@ -159,17 +161,18 @@ plt.show()
 def steps_taken(once):
     layer = nn.Linear(1, 1, bias=False)
     optimizer = torch.optim.SGD(layer.parameters(), lr=0.001)
-    scaler, before, taken = torch.amp.GradScaler("cpu"), layer.weight.item(), 0
+    scaler, seen = torch.amp.GradScaler("cpu"), [layer.weight.item()]
     for _ in range(8):
-        scaler = scaler if once else torch.amp.GradScaler("cpu")
+        if not once:
+            scaler = torch.amp.GradScaler("cpu")
         optimizer.zero_grad()
         with torch.autocast("cpu", dtype=torch.float16):
             loss = layer(torch.full((64, 1), 4.0)).mean()
         scaler.scale(loss).backward()
         scaler.step(optimizer)
         scaler.update()
-        taken, before = taken + (layer.weight.item() != before), layer.weight.item()
-    return taken
+        seen.append(layer.weight.item())
+    return sum(now != before for before, now in zip(seen, seen[1:], strict=False))
 
 
 # %%
@@ -185,38 +188,66 @@ assert steps_taken(once=False) == 0 and steps_taken(once=True) == 5
 # Before ``unscale_``, gradients are too large by the scale: clipped there, they shrink
 # to almost nothing. Without clipping, leave ``unscale_`` out: ``step`` does it.
 
-optimizer.zero_grad()
-scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
-with torch.autocast("cpu", dtype=torch.float16):
-    loss = loss_fn(model(inputs), targets)
-scaler.scale(loss).backward()
-scaled_norm = nn.utils.get_total_norm([p.grad for p in model.parameters()])
-scaler.unscale_(optimizer)
-norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm=1)
-print(f"norm before unscale_ / norm after: {(scaled_norm / norm).item():.0f}")
-assert abs(scaled_norm / norm - 2**16) < 1
+norms, parameters = {}, list(model.parameters())
+for when in ("before", "after"):
+    optimizer.zero_grad()
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0**16)
+    with torch.autocast("cpu", dtype=torch.float16):
+        loss = loss_fn(model(inputs), targets)
+    scaler.scale(loss).backward()
+    if when == "after":
+        scaler.unscale_(optimizer)
+    nn.utils.clip_grad_norm_(parameters, max_norm=1)
+    if when == "before":
+        scaler.unscale_(optimizer)  # what step would do
+    norms[when] = nn.utils.get_total_norm([p.grad for p in parameters]).item()
+    print(f"clipped {when} unscale_: norm of the gradients {norms[when]:.6f}")
+
+# %%
+# The norm in float64 is below 1, so a right clipping changes nothing.
+
+exact_norm = nn.utils.get_total_norm([p.grad for p in double.parameters()]).item()
+print(f"float64: norm {exact_norm:.6f}")
+assert 10 * norms["before"] < exact_norm
+assert abs(norms["after"] - exact_norm) < 0.05 * exact_norm
 
 # %%
 # In your project
 # ---------------
 #
 # With bfloat16 the scaler is off, and its calls change nothing. On a GPU without
-# bfloat16, write ``torch.float16``, and keep ``scaler.state_dict()`` in the checkpoint.
-# For evaluation, use ``autocast`` too, without a scaler. (A GPU is faster in 16 bits
-# only if the matrices are large, with sizes that are multiples of 8.)
+# bfloat16, write ``torch.float16`` and ``enabled=True``, and keep
+# ``scaler.state_dict()`` in the checkpoint. For evaluation, use ``autocast`` too,
+# without a scaler.
 
-gpu, dtype = torch.accelerator.is_available(), torch.bfloat16
-device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
-model = model.to(device)
-optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
-scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)  # new: once
+device = str(torch.accelerator.current_accelerator(check_available=True) or "cpu")
+optimizer = torch.optim.AdamW(model.to(device).parameters(), lr=1e-4)
+scaler = torch.amp.GradScaler(device, enabled=False)  # new: made once
 for x, y in zip(inputs.split(256), targets.split(256), strict=True):
-    with torch.autocast(device.type, dtype=dtype):  # new
+    with torch.autocast(device, dtype=torch.bfloat16):  # new
         loss = loss_fn(model(x.to(device)), y.to(device))
     optimizer.zero_grad()
     scaler.scale(loss).backward()  # new
+    scaler.unscale_(optimizer)  # new: before clipping
+    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     scaler.step(optimizer)  # new
     scaler.update()  # new
+
+# %%
+# Check these lines
+# -----------------
+#
+# The weights and the optimizer's numbers are float32. The scaler goes into the
+# checkpoint too.
+
+checkpoint = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+checkpoint["scaler"] = scaler.state_dict()  # empty while the scaler is off
+moments = {state["exp_avg"].dtype for state in optimizer.state.values()}
+print("weights:", model[0].weight.dtype, "moments:", *moments)
+assert {p.dtype for p in model.parameters()} == moments == {torch.float32}
+assert bool(checkpoint["scaler"]) == scaler.is_enabled()
+for name, value in model.state_dict().items():
+    assert value.isfinite().all(), name
 
 # %%
 # Learn more

@@ -118,7 +118,8 @@ plt.show()
 # ------------
 #
 # Averaged over the table, the loss is the mean squared error *plus* twice the
-# covariance of outputs and targets. Outputs that follow the targets are punished.
+# covariance of outputs and targets. Outputs that follow the targets are punished. (With
+# an absolute error, the model learns the median.)
 
 wrong, right = loss_fn(outputs, targets), loss_fn(outputs, column)
 covariance = ((outputs - outputs.mean()) * (column - column.mean())).mean()
@@ -129,15 +130,18 @@ assert torch.allclose(wrong, right + 2 * covariance)
 # Pitfall: who tells you
 # ----------------------
 #
-# Of the built-in losses, some raise and some only warn. A comparison does neither: here
+# ``MSELoss``, ``L1Loss``, ``SmoothL1Loss`` and ``HuberLoss`` only warn. ``BCELoss`` and
+# ``BCEWithLogitsLoss`` raise. A comparison does neither: here
 # perfect predictions for two balanced classes score one half. Check the shapes
 # yourself, with an ``assert``, wherever you write the formula.
 
 labels = torch.arange(16) % 2
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
-    nn.MSELoss()(outputs, targets)
+    for loss_class in (nn.MSELoss, nn.L1Loss, nn.SmoothL1Loss, nn.HuberLoss):
+        loss_class()(outputs, targets)
 print("MSELoss:", caught[0].category.__name__, caught[0].message)
+print(len(caught), "of 4 losses warn")
 try:
     nn.BCEWithLogitsLoss()(outputs, labels.float())
 except ValueError as error:
@@ -145,7 +149,7 @@ except ValueError as error:
 predictions = labels.unsqueeze(1)
 accuracy = (predictions == labels).float().mean().item()
 print("accuracy of perfect predictions:", accuracy)
-assert accuracy == 0.5
+assert accuracy == 0.5 and len(caught) == 4
 
 # %%
 # In your project

@@ -23,7 +23,7 @@ Create models and tensors right on the device you want, and leave no setting beh
 
 Why it matters: new tensors go to the CPU unless the call says otherwise. Forget that in
 one call, and the code fails where there is an accelerator. Change the default for the
-whole program, and code that knows nothing of it changes too.
+whole program, and libraries that do not expect it, such as ``DataLoader``, change too.
 """
 
 # %%
@@ -73,6 +73,18 @@ def works(model):
 assert not works(Careless().to(target))
 
 # %%
+# A GPU says it in other words, which ``FakeTensorMode`` raises without a GPU:
+
+from torch._subclasses.fake_tensor import FakeTensorMode
+
+try:
+    with FakeTensorMode():
+        torch.ones(4, device="cuda:0") * torch.ones(4)
+    raise AssertionError("two devices were mixed")
+except RuntimeError as error:
+    print(error)
+
+# %%
 # A global default reaches too far
 # --------------------------------
 #
@@ -98,8 +110,11 @@ torch.set_default_device(None)
 assert loader_broken and sorted(shuffled()) == [0, 1, 2, 3]
 
 # %%
-# A default also has a price: while it is set, each call of PyTorch goes through a
-# Python function first.
+# On a GPU, its message is ``Expected a 'cuda' device type for generator but found
+# 'cpu'``. The mend is a generator for the device:
+# ``DataLoader(..., generator=torch.Generator(device))``. A default also has a price,
+# and so has the block below: meanwhile, each call of PyTorch goes through a Python
+# function first.
 #
 # The idea: a default for one block
 # ---------------------------------
@@ -189,11 +204,12 @@ plt.show()
 # ---------------
 #
 # Name the device once. Build the model inside a block, and move each batch. Nothing
-# else mentions a device.
+# else mentions a device. Of several GPUs, choose the second by
+# ``torch.accelerator.set_device_index(1)`` or ``device = torch.device("cuda:1")``.
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
-with device:  # new: everything that is made here is made there
+with device:  # new: parameters and buffers are created on device
     model = Careful()
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
 samples = [(torch.randn(4), torch.randn(4)) for _ in range(64)]

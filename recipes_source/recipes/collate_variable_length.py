@@ -57,9 +57,10 @@ except RuntimeError as error:
 # The loader hands the list of samples to its ``collate_fn``, whose result is the batch.
 # The default one stacks, hence the error. :func:`torch.nn.utils.rnn.pad_sequence` fills
 # up to the longest, and the error is gone. But a :class:`torch.nn.GRU` reads token by
-# token, padding too, even where ``padding_idx`` makes it zeros: its last state,
-# ``gru(x)[1][0]``, is the one after the padding. Compare it with the state of each
-# sequence read alone, unpadded; the error is relative to the latter.
+# token, padding too, even where ``padding_idx`` makes it zeros. ``gru(x)[1][0]`` is the
+# state after the last position, padding included. Read each sequence alone, without
+# padding, for the right state. The error is the distance, divided by the length of the
+# right state.
 
 embed = nn.Embedding(50, 16, padding_idx=0)
 gru = nn.GRU(16, 32, batch_first=True)
@@ -81,9 +82,11 @@ print("sequences off by more than 1%:", (padded_error > 0.01).sum().item(), "of 
 # Return the lengths too
 # ----------------------
 #
-# Only the collate function still knows where each sequence ends, so let it return that
-# beside the batch. :func:`torch.nn.utils.rnn.pack_padded_sequence` then makes the GRU
-# stop there. ``enforce_sorted=False`` accepts the sequences in any order.
+# If 0 can also be data, only the collate function knows where each sequence ends. So
+# let it return the lengths beside the batch.
+# :func:`torch.nn.utils.rnn.pack_padded_sequence` then makes the GRU stop there.
+# ``enforce_sorted=False`` accepts the sequences in any order. An empty sequence is
+# refused: leave it out of the data.
 
 
 def pad_with_lengths(samples):
@@ -112,7 +115,7 @@ assert padded_error.mean() > 0.1
 #
 # One long sequence widens its whole batch. Batches of similar lengths waste less: give
 # the loader lists of indices as ``batch_sampler``. In training, shuffle these lists
-# anew for each epoch, or every epoch runs from the shortest to the longest.
+# anew for each epoch, as the last cell does.
 
 
 def cover(index_batches):
@@ -145,27 +148,68 @@ bar.ax.set_yticklabels(["outside", "token", "padding"])
 plt.show()
 
 # %%
-# In your project
-# ---------------
+# For training
+# ------------
 #
-# With targets, the collate function returns three tensors. The lengths stay on the CPU:
-# ``pack_padded_sequence`` wants them there. A transformer takes a mask instead of
-# lengths: ``src_key_padding_mask = x == 0``.
+# ``ByLength`` makes batches of similar lengths, in another order in each epoch. A
+# random fraction below 1 shuffles equal lengths. With targets, ``collate`` returns
+# three tensors.
+
+
+class ByLength:
+    def __init__(self, lengths, size):
+        self.lengths, self.size = torch.tensor(lengths), size
+
+    def __len__(self):
+        return -(-len(self.lengths) // self.size)  # rounded up
+
+    def __iter__(self):
+        order = (self.lengths + torch.rand(len(self.lengths))).argsort()
+        batches = order.split(self.size)
+        yield from (batches[i].tolist() for i in torch.randperm(len(batches)))
 
 
 def collate(samples):
     sequences, targets = zip(*samples, strict=True)
-    lengths = torch.tensor([len(tokens) for tokens in sequences])
-    return pad_sequence(sequences, batch_first=True), lengths, torch.tensor(targets)
+    return *pad_with_lengths(sequences), torch.tensor(targets)
 
 
-gpu = torch.accelerator.is_available()
-device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
-embed, gru = embed.to(device), gru.to(device)
-samples = [(tokens, len(tokens) % 2) for tokens in data]
-for x, lengths, y in DataLoader(samples, 16, shuffle=True, collate_fn=collate):  # new
-    state = last_state(x.to(device), lengths)  # new: not lengths.to(device)
-    y = y.to(device)
+# %%
+# In your project
+# ---------------
+#
+# The lengths stay on the CPU: ``pack_padded_sequence`` wants them there.
+# ``nn.TransformerEncoder`` takes a mask instead, ``src_key_padding_mask = x == 0``.
+# (``attention_mask`` of Hugging Face is the opposite.) For a state per token, unpack
+# ``gru(x)[0]`` by ``pad_packed_sequence``.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+head = nn.Linear(32, 2)
+model = nn.ModuleList([embed, gru, head]).to(device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+samples = [(tokens, int(tokens[0] > 24)) for tokens in data]
+sampler = ByLength(lengths, 16)  # new
+for x, n, y in DataLoader(samples, batch_sampler=sampler, collate_fn=collate):  # new
+    logits = head(last_state(x.to(device), n))  # new: not n.to(device)
+    loss = nn.functional.cross_entropy(logits, y.to(device))
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# %%
+# Check these lines
+# -----------------
+#
+# Each epoch has every sequence once, in another order, and little padding.
+
+epochs = [list(sampler) for _ in range(3)]
+longest = [sum(16 * max(lengths[i] for i in batch) for batch in e) for e in epochs]
+for batches in epochs:
+    assert sorted(sum(batches, [])) == list(range(64))
+padding = [total - sum(lengths) for total in longest]
+unsorted = (as_they_come == 2).sum().item()
+print("padding in three epochs:", *padding, " as they come:", unsorted)
+assert max(padding) < unsorted / 2 and epochs[0] != epochs[1]
 
 # %%
 # Learn more

@@ -18,7 +18,8 @@ Know how large a model is and how much work one forward pass does, before you ru
 
 Why it matters: the parameters decide the size of a checkpoint, the FLOPs (floating
 point operations) are a first measure of what a prediction costs. One does not tell the
-other, and "FLOPs" in one table are half of those in the next.
+other. And some tables count a multiplication and an addition as two FLOPs, others as
+one.
 """
 
 # %%
@@ -124,40 +125,71 @@ plt.show()
 # -------------------------------------
 #
 # The counter has a list of operators. Every other one counts as zero, without a
-# warning: activations and normalizations, a small part here, but also the operator
-# that attention calls on the CPU. In ``eval()`` on the CPU, the fused operators of
-# ``nn.MultiheadAttention`` and ``nn.LSTM`` count as zero *with* their projections. On
-# the meta device they are counted, so count there.
+# warning: activations, normalizations and ``nn.Bilinear`` on every device. On the CPU,
+# ``nn.LSTM`` and ``scaled_dot_product_attention`` count as zero, too, and so does the
+# whole of ``nn.MultiheadAttention`` in ``eval()`` without gradients. On the meta device
+# these three are counted, so count there.
 
 found = {}
 for device in ("cpu", "meta"):
     x = torch.empty(1, 64, 128, device=device)  # batch, length, width
     attention = nn.MultiheadAttention(128, 8, batch_first=True, device=device).eval()
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
-        attention(x, x, x, need_weights=False)
-    found[device] = counter.get_total_flops()
-    print(f"attention on {device}: {found[device]:,} FLOPs")
-expected = 2 * (4 * 64 * 128 * 128 + 2 * 64 * 64 * 128)  # projections, two products
-print(f"by hand: {expected:,}")
-assert found["cpu"] == 0 and found["meta"] == expected
+    lstm = nn.LSTM(128, 128, batch_first=True, device=device)
+    for part, arguments in ((attention, (x, x, x)), (lstm, (x,)), (nn.ReLU(), (x,))):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            part(*arguments)
+        found[type(part).__name__, device] = counter.get_total_flops()
+for (name, device), flops in found.items():
+    print(f"{name:18} on {device:4}: {flops:,} FLOPs")
+
+# %%
+# By hand, the attention has four projections and two products, and the LSTM has eight
+# products for each of 64 steps. The ReLU's work is lost on both devices.
+
+attention_flops = 2 * (4 * 64 * 128 * 128 + 2 * 64 * 64 * 128)
+lstm_flops = 2 * 64 * 8 * 128 * 128
+print(f"by hand: attention {attention_flops:,}, LSTM {lstm_flops:,}")
+assert [found[name, "cpu"] for name in ("MultiheadAttention", "LSTM")] == [0, 0]
+assert found["MultiheadAttention", "meta"] == attention_flops
+assert found["LSTM", "meta"] == lstm_flops and found["ReLU", "meta"] == 0
 
 # %%
 # In your project
 # ---------------
 #
-# A training step costs about three forward passes: ``backward()`` has two products for
-# each product of the forward pass. With the package ``tabulate`` installed,
-# ``FlopCounterMode()`` also prints a table of all layers.
+# ``make`` makes your model; give the shape of each input after it. With the
+# package ``tabulate`` installed, ``FlopCounterMode(depth=2)`` prints a table of layers.
 
-with torch.device("meta"):  # new: no memory, and every operator counts
+
+def count_costs(make, *shapes):
+    with torch.device("meta"):  # new: no memory; attention and LSTM are counted too
+        model, inputs = make(), [torch.empty(shape) for shape in shapes]
+    with FlopCounterMode(display=False) as counter, torch.no_grad():  # new
+        model.eval()(*inputs)
+    params = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    trainable = sum(number for number, trained in params if trained)
+    return sum(number for number, _ in params), trainable, counter.get_total_flops()
+
+
+total, trainable, per_image = count_costs(resnet18, (1, 3, 224, 224))
+print(f"{total:,} parameters, {trainable:,} to train, {per_image / 1e9:.2f} GFLOP")
+
+# %%
+# Check these lines
+# -----------------
+#
+# They are the numbers from above. A training step costs about three forward passes:
+# ``backward()`` has two products for each product of the forward pass. A checkpoint for
+# training holds three times the weights with Adam, and the buffers.
+
+with torch.device("meta"):
     model, inputs = resnet18(), torch.empty(8, 3, 224, 224)
-with FlopCounterMode(display=False) as forward:  # new
-    loss = model(inputs).sum()
-with FlopCounterMode(display=False) as backward:
-    loss.backward()
-step = forward.get_total_flops() + backward.get_total_flops()
-print(f"a training step: {step / forward.get_total_flops():.2f} forward passes")
-assert 2.8 < step / forward.get_total_flops() < 3
+with FlopCounterMode(display=False) as counter:
+    model(inputs).sum().backward()
+ratio = counter.get_total_flops() / (8 * per_image)
+print(f"a training step: {ratio:.2f} forward passes")
+assert (total, per_image) == (params, sum(by_hand)) and 2.8 < ratio < 3
+assert count_costs(resnet18, (2, 3, 224, 224))[2] == 2 * per_image
 
 # %%
 # Learn more

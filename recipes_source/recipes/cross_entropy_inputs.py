@@ -32,7 +32,7 @@ Give the cross-entropy loss the scores, targets and shapes it expects, and check
 
 Why it matters: :class:`torch.nn.CrossEntropyLoss` contains a softmax, which turns
 scores into probabilities. A model that ends in another softmax still runs, without an
-error or a warning. But its loss stays above a floor, and it learns more slowly.
+error or a warning. But its loss stays above a floor, and it learns more slowly here.
 Swapped dimensions can pass unnoticed as well.
 """
 
@@ -78,10 +78,11 @@ def train(last_layer, steps=300):
 # A softmax too many
 # ------------------
 #
-# The loss of perfect predictions should be 0. The best probabilities are 1 for the
-# right class and 0 for the other nine, and they do not reach it. The softmax inside the
+# The loss of perfect predictions should be 0. But even perfect probabilities, 1 for the
+# right class and 0 for the other nine, do not give a loss of 0. The softmax inside the
 # loss turns the 1 into :math:`e / (e + 9)`. That leaves a floor of
-# :math:`\log(1 + 9/e)`.
+# :math:`\log(1 + 9/e)`. With enough steps, the accuracy can still get as high; the loss
+# never falls below the floor.
 
 soft_losses, soft_accuracies = train(nn.Softmax(dim=1))
 floor = math.log(1 + 9 / math.e)
@@ -106,6 +107,7 @@ logits = 5 * torch.randn(600, 10)
 exact = logits.double().logsumexp(dim=1) - logits.double()[torch.arange(600), targets]
 torch.testing.assert_close(loss_fn(logits, targets).double(), exact.mean())
 assert logit_losses[-1] < floor < soft_losses[-1]
+assert all(logit_accuracies[k] > soft_accuracies[k] for k in (50, 100, 200))
 
 # %%
 # Both runs, side by side.
@@ -126,19 +128,22 @@ plt.show()
 # Targets: what the loss refuses
 # ------------------------------
 #
-# For a batch of N, targets are either class indices, int64 of shape ``(N,)``, or class
-# probabilities, floating point in the shape of the logits. Each of these three mixes
-# the two. The last one needs only a cast to floating point, and then gives the loss of
-# the indices.
+# For a batch of N, targets are class indices, int64 or uint8 of shape ``(N,)``, or
+# class probabilities, floating point in the shape of the logits. Three of these mix the
+# two; int32, which other tools hand out, needs ``.long()``. One-hot targets need only a
+# cast to floating point, and then give the loss of the indices.
 
 logits, targets = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
 one_hot = nn.functional.one_hot(targets, 3)
-for wrong in (targets.float(), targets.unsqueeze(1), one_hot):
+refused = 0
+for wrong in (targets.float(), targets.int(), targets.unsqueeze(1), one_hot):
     try:
         loss_fn(logits, wrong)
     except RuntimeError as error:
+        refused += 1
         print(f"{wrong.dtype} {tuple(wrong.shape)}: {error}")
 torch.testing.assert_close(loss_fn(logits, one_hot.float()), loss_fn(logits, targets))
+assert refused == 4 and loss_fn(logits, targets.byte()) == loss_fn(logits, targets)
 
 # %%
 # Pitfall: the class dimension comes second
@@ -159,16 +164,18 @@ assert loss_fn(logits, targets) > 1 > 1e-3 > loss_fn(logits.transpose(1, 2), tar
 # In your project
 # ---------------
 #
-# Language models flatten instead: ``(N * L, C)`` with ``(N * L,)``. Targets of -100 are
-# padding, and the loss leaves them out. For probabilities, apply ``softmax`` when you
-# predict, not in the model.
+# A language model predicts the next token, so its targets are the tokens one place
+# later. It flattens to ``(N * L, C)`` and ``(N * L,)``. Targets of -100 are left out
+# (``ignore_index=0`` would do the same here). A batch with nothing but padding
+# gives ``nan``. For probabilities, apply ``softmax`` in prediction, not in the model.
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
 model = nn.Sequential(nn.Embedding(50, 32), nn.Linear(32, 50)).to(device)
 tokens = torch.randint(50, (4, 12), device=device)  # 0 is padding
-targets = tokens.masked_fill(tokens == 0, -100)
-logits = model(tokens)  # (4, 12, 50)
+later = tokens[:, 1:]  # new: the next token
+targets = later.masked_fill(later == 0, -100)
+logits = model(tokens[:, :-1])  # (4, 11, 50)
 loss = nn.functional.cross_entropy(logits.flatten(0, 1), targets.flatten())  # new
 loss.backward()
 probabilities = logits.detach().softmax(dim=-1)  # new: after the model
@@ -177,12 +184,18 @@ probabilities = logits.detach().softmax(dim=-1)  # new: after the model
 # Check these lines
 # -----------------
 #
-# The two layouts give the same loss, and the probabilities of a token add up to 1:
+# The loss is the mean of minus the logarithm of the next token's probability, padding
+# left out. For two classes, or several labels at once, the same mistake is a sigmoid
+# before :class:`torch.nn.BCEWithLogitsLoss`, which contains one.
 
-swapped = nn.functional.cross_entropy(logits.transpose(1, 2), targets)
-torch.testing.assert_close(loss, swapped)
-torch.testing.assert_close(probabilities.sum(dim=-1), torch.ones(4, 12, device=device))
-print(f"sum of probabilities: {probabilities[0, 0].sum().item():.4f}")
+by_hand = []
+for row, after in zip(probabilities, tokens[:, 1:], strict=True):
+    by_hand += [-p[t].log() for p, t in zip(row, after, strict=True) if t != 0]
+torch.testing.assert_close(loss.detach(), torch.stack(by_hand).mean())
+print(f"{len(by_hand)} of {targets.numel()} targets count, loss {loss.item():.2f}")
+empty = nn.functional.cross_entropy(logits[0], torch.full_like(targets[0], -100))
+print("nothing but padding:", empty.item())
+assert empty.isnan() and (tokens == 0).any()
 
 # %%
 # Learn more

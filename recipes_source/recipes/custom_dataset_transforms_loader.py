@@ -27,8 +27,9 @@ does not move with them, you train on wrong labels, and nothing raises an error.
 #
 # Your data are files. This cell writes some: 60 images, and ``boxes.csv`` with a line
 # for each object: image, class, and the box ``x1, y1, x2, y2``. Images have one to
-# three objects, at any place. An object of class 0 is red, 1 is green, 2 is blue, so
-# that a program can see where it is.
+# three objects, at any place. An object of class 1 is red, 2 is green, 3 is blue, so
+# that a program can see where it is. Class 0 stays free: for the detection models of
+# torchvision it means background, and they lose such objects without an error.
 
 import csv
 import tempfile
@@ -51,10 +52,10 @@ folder = Path(temporary.name)
 rows = []
 for number in range(60):
     image = torch.randint(0, 100, (3, 64, 64), dtype=torch.uint8)
-    for label in torch.randperm(3)[: number % 3 + 1].tolist():
+    for label in (1 + torch.randperm(3))[: number % 3 + 1].tolist():
         x, y = torch.randint(0, 48, (2,)).tolist()
         width, height = torch.randint(8, 17, (2,)).tolist()
-        image[label, y : y + height, x : x + width] = 255
+        image[label - 1, y : y + height, x : x + width] = 255
         rows.append([f"{number:02}.png", label, x, y, x + width, y + height])
     v2.functional.to_pil_image(image).save(folder / f"{number:02}.png")
 with open(folder / "boxes.csv", "w", newline="") as file:
@@ -67,24 +68,38 @@ print("first lines:", *rows[:3], sep="\n")
 #
 # Subclass :class:`torch.utils.data.Dataset`. ``__len__`` says how many samples there
 # are. ``__getitem__`` reads one when it is asked for, so the images need not fit in
-# memory. Transforms of ``torchvision.transforms.v2`` take image and target together.
+# memory. ``convert("RGB")`` is for grey and transparent images. Transforms of
+# ``torchvision.transforms.v2`` take image and target together.
+
+
+def read_table(folder):
+    found = {}
+    with open(folder / "boxes.csv", newline="") as file:
+        for name, *numbers in csv.reader(file):
+            found.setdefault(name, []).append([int(n) for n in numbers])
+    return sorted(found.items())  # images without a line are left out
+
+
+# %%
 
 
 class Boxes(Dataset):
     def __init__(self, folder, transform):
-        self.folder, self.transform, self.found = folder, transform, {}
-        with open(folder / "boxes.csv", newline="") as file:
-            for name, *numbers in csv.reader(file):
-                self.found.setdefault(name, []).append([int(n) for n in numbers])
-        self.names = sorted(self.found)
+        self.folder, self.samples = folder, read_table(folder)
+        self.transform = transform
 
     def __len__(self):
-        return len(self.names)
+        return len(self.samples)
+
+    def read(self, index):
+        name, lines = self.samples[index]
+        image = open_image(self.folder / name).convert("RGB")
+        labels, boxes = torch.tensor(lines).split([1, 4], dim=1)
+        target = {"labels": labels[:, 0], "boxes": boxes.float()}
+        return v2.functional.pil_to_tensor(image), target
 
     def __getitem__(self, index):
-        image = v2.functional.pil_to_tensor(open_image(self.folder / self.names[index]))
-        numbers = torch.tensor(self.found[self.names[index]])
-        return self.transform(image, {"labels": numbers[:, 0], "boxes": numbers[:, 1:]})
+        return self.transform(*self.read(index))
 
 
 # %%
@@ -100,12 +115,12 @@ def overlaps(data):
     found = []
     for image, target in data:
         for label, box in zip(target["labels"], target["boxes"], strict=True):
-            ys, xs = (image[label] > 0.9).nonzero().unbind(1)
+            ys, xs = (image[label - 1] > 0.9).nonzero().unbind(1)
             if len(xs) == 0:  # no pixel of the object is left
                 found.append(0.0)
                 continue
             seen = torch.stack([xs.min(), ys.min(), xs.max() + 1, ys.max() + 1])
-            found.append(box_iou(seen[None], box[None]).item())
+            found.append(box_iou(seen[None].float(), box[None]).item())
     return torch.tensor(found)
 
 
@@ -124,22 +139,26 @@ assert ious["no augmentation"].min() == 1 and ious["flip and crop"].mean() < 0.5
 # -----------------------
 #
 # The first plain tensor is taken for the image, and others pass through untouched:
-# four integers could mean anything. Wrap the boxes in
-# :class:`torchvision.tv_tensors.BoundingBoxes`, with format and size of the image, and
-# flip and crop move them too. An object outside the crop keeps a box without area.
-# ``SanitizeBoundingBoxes`` removes such boxes, with their labels.
+# four numbers could mean anything. Wrap the boxes in
+# :class:`torchvision.tv_tensors.BoundingBoxes` as you read them, with format and size
+# of the image. Flip and crop then move them too. An object outside the crop keeps a box
+# without area. ``SanitizeBoundingBoxes`` removes such boxes, with their labels.
 
 
-def wrap(image, target):
-    size = image.shape[-2:]
-    boxes = BoundingBoxes(target["boxes"], format="XYXY", canvas_size=size)
-    return Image(image), target | {"boxes": boxes}
+class WrappedBoxes(Boxes):
+    def read(self, index):
+        image, target = super().read(index)
+        options = {"format": "XYXY", "canvas_size": image.shape[-2:]}
+        boxes = BoundingBoxes(target["boxes"], **options)  # new
+        return Image(image), target | {"boxes": boxes}
 
 
-steps = [wrap, v2.RandomHorizontalFlip(), v2.RandomCrop(40)]
-ious["wrapped"] = overlaps(Boxes(folder, v2.Compose([*steps, as_float])))
+# %%
+
+ious["wrapped"] = overlaps(WrappedBoxes(folder, augment))
+steps = [v2.RandomHorizontalFlip(), v2.RandomCrop(40)]
 clean = v2.Compose([*steps, v2.SanitizeBoundingBoxes(min_size=2), as_float])
-ious["and sanitized"] = overlaps(Boxes(folder, clean))
+ious["and sanitized"] = overlaps(WrappedBoxes(folder, clean))
 for name, iou in ious.items():
     print(f"{name:15}  {len(iou)} boxes, IoU mean {iou.mean():.2f},", end=" ")
     print(f"least {iou.min():.2f}")
@@ -150,14 +169,15 @@ assert len(ious["and sanitized"]) < len(ious["wrapped"])
 # One image, with the same random flip and crop:
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.7), layout="constrained")
-panels = [("Plain tensor: boxes left behind", augment), ("Boxes moved and cut", clean)]
-for ax, (title, transform) in zip(axes, panels, strict=True):
+panels = {"Plain tensor: boxes left behind": Boxes(folder, augment)}
+panels["Boxes moved and cut"] = WrappedBoxes(folder, clean)
+for ax, (title, data) in zip(axes, panels.items(), strict=True):
     torch.manual_seed(4)
-    image, target = Boxes(folder, transform)[11]
+    image, target = data[11]
     ax.imshow(image.permute(1, 2, 0).numpy())
     for box in target["boxes"]:
         x1, y1, x2, y2 = (box - 0.5).tolist()  # imshow puts pixel centres on integers
-        color = "tab:orange" if transform is augment else "tab:blue"
+        color = "tab:orange" if data.transform is augment else "tab:blue"
         ax.plot([x1, x2, x2, x1, x1], [y1, y1, y2, y2, y1], color=color, lw=3)
     ax.set(title=title, xlabel="column (px)", ylabel="row (px)")
 plt.show()
@@ -169,7 +189,7 @@ plt.show()
 # :class:`torch.utils.data.DataLoader` stacks samples, which fails as soon as two images
 # have different numbers of boxes:
 
-data = Boxes(folder, clean)
+data = WrappedBoxes(folder, clean)
 try:
     next(iter(DataLoader(data, batch_size=16)))
     raise AssertionError("the boxes were stacked")
@@ -178,8 +198,9 @@ except RuntimeError as error:
 
 # %%
 # Give the loader a ``collate_fn`` that stacks the images and keeps the targets in a
-# list, as the detection models of torchvision expect them. Transform before, in
-# ``__getitem__``: a transform of the whole batch would flip all its images or none.
+# list, as the detection models of torchvision expect them. The list may hold targets
+# without boxes. Transform before, in ``__getitem__``: a transform of the whole batch
+# would flip all its images or none.
 
 
 def collate(samples):
@@ -191,18 +212,33 @@ def collate(samples):
 # In your project
 # ---------------
 #
-# Wrap as you read, augment the training set only, and put ``num_workers=4`` into the
-# loader of a script. (This page loads in its own process.)
+# Augment the training set only, and put ``num_workers=4`` into the loader of a script.
+# (This page loads in its own process.) For images smaller than the crop, write
+# ``RandomCrop(40, pad_if_needed=True)``.
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
-train_set, test_set = Boxes(folder, clean), Boxes(folder, v2.Compose([wrap, as_float]))
+train_set, test_set = WrappedBoxes(folder, clean), WrappedBoxes(folder, as_float)
 options = {"batch_size": 16, "collate_fn": collate, "pin_memory": gpu}  # new
 for images, targets in DataLoader(train_set, shuffle=True, **options):
     images = images.to(device, non_blocking=True)
     targets = [{k: v.to(device) for k, v in target.items()} for target in targets]
-    # loss = sum(model(images, targets).values()), for a detection model
+    # loss = sum(model(images, targets).values()); the model has num_classes=4
 print(f"{len(train_set)} images, the last batch has shape {tuple(images.shape)}")
+
+# %%
+# Check these lines
+# -----------------
+#
+# The types and labels are the ones that a detection model expects, and each box of the
+# test set lies on its object.
+
+for target in targets:
+    assert target["boxes"].dtype == torch.float32 and target["boxes"].shape[1:] == (4,)
+    assert target["labels"].dtype == torch.int64 and (target["labels"] > 0).all()
+iou = overlaps(test_set)
+print(f"test set: {len(iou)} boxes, least IoU {iou.min():.2f}")
+assert iou.min() == 1 and len(iou) == len(rows)
 temporary.cleanup()
 
 # %%

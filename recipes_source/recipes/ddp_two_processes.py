@@ -28,9 +28,9 @@ only if every process takes its own part of the data and takes part in every ave
 # A model, data and a loop
 # ------------------------
 #
-# This is an ordinary training script so far. The numbers are float64, to tell mistakes
-# from rounding. ``set_epoch`` belongs to the sampler below: without it, every epoch
-# comes in the same order.
+# This is an ordinary training script so far. The study's numbers are float64, to tell
+# mistakes from rounding. ``set_epoch`` belongs to the sampler below: without it, every
+# epoch comes in the same order.
 
 import contextlib
 import gc
@@ -50,10 +50,10 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 # %%
 
 
-def make():
+def make(dtype=torch.float64):
     torch.manual_seed(0)
-    inputs, targets = torch.randn(2, 64, 8, dtype=torch.float64)
-    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8)).double()
+    inputs, targets = torch.randn(2, 64, 8, dtype=torch.float64).to(dtype)
+    model = nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 8)).to(dtype)
     return model, TensorDataset(inputs, targets)
 
 
@@ -104,7 +104,8 @@ def compare(found):
 
 # %%
 # With GPUs, each process takes the one whose number is its ``LOCAL_RANK``, which
-# ``torchrun`` sets. The study below stays on the CPU, for the sake of its float64.
+# ``torchrun`` sets. With too few GPUs, all processes take the CPU, and say so. The
+# study below stays on the CPU, so that its two processes need no two GPUs.
 
 
 def own_device():  # one GPU for each process of this machine, or the CPU for all
@@ -112,6 +113,7 @@ def own_device():  # one GPU for each process of this machine, or the CPU for al
     if torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"]):
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
         torch.cuda.set_device(device)
+    print("training on", device)
     return device
 
 
@@ -183,11 +185,12 @@ folder = tempfile.TemporaryDirectory()
 
 def torchrun(*functions):
     sources = [inspect.getsource(function) for function in functions]
-    script = "\n\n".join([imports, *sources, f"{functions[-1].__name__}()\n"])
+    guard = f'if __name__ == "__main__":\n    {functions[-1].__name__}()\n'
+    script = "\n\n".join([imports, *sources, guard])
     Path(folder.name, "train.py").write_text(script)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node=2", "--local-addr=127.0.0.1", "--log-dir=logs"]
-    command += ["train.py"]
+    command.append("train.py")
     env = os.environ | {"OMP_NUM_THREADS": "1"}  # one core for each process
     pipe = {"capture_output": True, "text": True}
     done = subprocess.run(command, cwd=folder.name, env=env, **pipe)
@@ -245,7 +248,9 @@ plt.show()
 # When it is not so
 # -----------------
 #
-# The equality needs parts of equal size, and a loss that is a mean. Batch normalization
+# The equality needs parts of equal size, and a loss that is a mean.
+# ``DistributedSampler`` makes the parts equal: it repeats samples, without a message,
+# and a metric counts these twice. Batch normalization
 # still sees the batch of one rank only: ``nn.SyncBatchNorm.convert_sync_batchnorm``
 # makes it see all. Dropout draws other masks. And while you
 # :ref:`accumulate <sphx_glr_recipes_recipes_gradient_accumulation.py>` gradients, only
@@ -261,6 +266,9 @@ for name, expected in [("every piece", 4), ("last piece", 1)]:
     torch.testing.assert_close(gradient, model[0].weight.grad)
     assert count == expected
 print(f"whole data set, one process: norm {model[0].weight.grad.norm():.4f}")
+parts = [list(DistributedSampler(range(63), num_replicas=2, rank=r)) for r in (0, 1)]
+print("63 samples become", len(parts[0]) + len(parts[1]))
+assert len(parts[0]) == len(parts[1]) == 32 and {*parts[0], *parts[1]} == {*range(63)}
 
 # %%
 # In your project
@@ -268,13 +276,19 @@ print(f"whole data set, one process: norm {model[0].weight.grad.norm():.4f}")
 #
 # ``batch_size`` is the size for one process. Rank 0 saves, and it saves ``model``: in
 # the dictionary of ``DistributedDataParallel(model)``, all names begin with
-# ``module.``.
+# ``module.``. Print on rank 0 only, after ``dist.all_reduce`` of what you average. The
+# file ends in a guard:
+#
+# .. code-block:: python
+#
+#    if __name__ == "__main__":
+#        main()
 
 
 def main():
-    dist.init_process_group()
     device = own_device()
-    model, data = make()
+    dist.init_process_group(device_id=device if device.type == "cuda" else None)
+    model, data = make(torch.float32)
     sampler, pin = DistributedSampler(data), device.type == "cuda"  # new: the sampler
     loader = DataLoader(data, batch_size=8, sampler=sampler, pin_memory=pin)
     optimizer = torch.optim.AdamW(model.to(device).parameters(), lr=0.01)
@@ -289,11 +303,16 @@ def main():
 # Check these lines
 # -----------------
 #
-# The saved model must be the model that one process trained on whole batches.
+# The saved model must be the model that one process trains on whole batches.
 
 torchrun(make, fit, own_device, main)
 saved = torch.load(Path(folder.name, "model.pt"), map_location="cpu")
-torch.testing.assert_close(saved, trained.state_dict(), rtol=0, atol=1e-10)
+trained, data = make(torch.float32)
+sampler = DistributedSampler(data, num_replicas=1, rank=0)
+optimizer = torch.optim.AdamW(trained.parameters(), lr=0.01)
+loader = DataLoader(data, batch_size=16, sampler=sampler)
+fit(trained, optimizer, loader, torch.device("cpu"))
+torch.testing.assert_close(saved, trained.state_dict(), rtol=0, atol=1e-4)
 print("equal to the model of one process:", *saved)
 folder.cleanup()
 

@@ -31,6 +31,8 @@ never trained, saved or moved to the GPU, and no error tells you.
 # to ``self``; ``forward`` says how a batch goes through them. Call the model itself,
 # not ``forward``: the call also runs hooks, functions that tools attach to a model.
 
+from itertools import pairwise
+
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
@@ -121,7 +123,7 @@ targets = inputs.prod(dim=1, keepdim=True).sign()
 
 def train(model):
     start = model.layers[0].weight.detach().clone()
-    optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     losses = []
     for _ in range(300):
         optimizer.zero_grad()
@@ -186,9 +188,9 @@ class MLP(nn.Module):
     def __init__(self, features, hidden, classes, depth):
         super().__init__()
         sizes = [features] + [hidden] * depth
-        pairs = zip(sizes, sizes[1:], strict=False)
+        pairs = pairwise(sizes)  # (features, hidden), (hidden, hidden), ...
         self.layers = nn.ModuleList(nn.Linear(m, n) for m, n in pairs)  # no plain list
-        self.output = nn.Linear(hidden, classes)
+        self.output = nn.Linear(sizes[-1], classes)
 
     def forward(self, x):
         for layer in self.layers:
@@ -202,15 +204,22 @@ model = MLP(16, 64, 10, depth=3)
 # Check
 # -----
 #
-# For every new model: after one backward pass, each parameter has a gradient.
+# Two questions for every new model. Are all layers registered? Count their parameters
+# by hand, or look for each layer in ``print(model)``. Does every registered layer take
+# part? After one backward pass, each parameter that is to be trained has a gradient.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model.to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+expected = sum(m * n + n for m, n in pairwise([16, 64, 64, 64, 10]))
+found = sum(p.numel() for p in model.parameters())
+print(f"parameters by hand: {expected}, registered: {found}")
+assert found == expected  # fails for layers in a plain list
 labels = torch.arange(64, device=device) % 10
 F.cross_entropy(model(inputs.to(device)), labels).backward()
-print("without gradient:", [n for n, p in model.named_parameters() if p.grad is None])
-assert all(p.grad is not None for p in model.parameters())
+idle = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+print("without gradient:", idle)
+assert idle == [] and MLP(16, 64, 10, depth=0)(inputs).shape == (64, 10)
 
 # %%
 # Learn more

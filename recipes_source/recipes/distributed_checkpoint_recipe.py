@@ -136,7 +136,7 @@ def study():
 # ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
 # ``gc.collect()`` frees the models before their group goes.
 
-imports = """import gc, torch
+imports = """import gc, os, torch
 from pathlib import Path
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
@@ -152,13 +152,13 @@ folder = Path(temporary.name)
 # %%
 
 
-def torchrun(*functions):
+def torchrun(*functions, processes=2):
     sources = [inspect.getsource(function) for function in functions]
     script = "\n\n".join([imports, *sources, f"{functions[-1].__name__}()", end])
     Path(folder, "train.py").write_text(script)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node=2", "--local-addr=127.0.0.1", "--log-dir=logs"]
-    command += ["train.py"]
+    command += [f"--nproc-per-node={processes}", "--local-addr=127.0.0.1"]
+    command += ["--log-dir=logs", "train.py"]
     env = os.environ | {"OMP_NUM_THREADS": "1"}  # one core for each process
     pipe = {"capture_output": True, "text": True}
     done = subprocess.run(command, cwd=folder, env=env, **pipe)
@@ -273,34 +273,40 @@ assert far > 1
 # In your project
 # ---------------
 #
-# Every rank calls ``load`` and ``save``. ``dcp.async_save`` returns at once, and writes
-# while you train on. ``dcp_to_torch_save`` turns the folder into one file for others.
+# Each save makes a new folder: a crash while saving leaves the folder before. DCP
+# writes ``.metadata`` last, so a folder that has it is complete. ``dcp.async_save``
+# returns after a copy to the CPU's memory, and writes while you train on: wait for the
+# future that it returns before the next save.
 
 
 def main():
-    kind = "cuda" if torch.cuda.device_count() > 1 else "cpu"
-    mesh = init_device_mesh(kind, (2,))  # one GPU for each process
+    world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    kind = "cuda" if torch.cuda.device_count() >= local else "cpu"
+    mesh = init_device_mesh(kind, (world,))  # one GPU for each process
     model, optimizer, inputs, targets = start(mesh)
-    half = slice(dist.get_rank(), None, 2)
-    if Path("latest").exists():
-        load(model, optimizer, "latest")  # new: in any number of processes
-    device = torch.device(kind, dist.get_rank()) if kind == "cuda" else "cpu"
-    train(model, optimizer, inputs[:, half].to(device), targets[:, half].to(device))
-    dcp.save(state_of(model, optimizer), checkpoint_id="latest")  # new
+    done = sorted(Path("checkpoints").glob("step*/.metadata"))
+    if done:
+        load(model, optimizer, done[-1].parent)  # new: in any number of processes
+    part = slice(dist.get_rank(), None, world)
+    train(model, optimizer, inputs[:, part].to(kind), targets[:, part].to(kind))
+    path = f"checkpoints/step{10 * (len(done) + 1):06}"
+    dcp.save(state_of(model, optimizer), checkpoint_id=path)  # new
 
 
 # %%
 # Check these lines
 # -----------------
 #
-# The second start goes on where the first one ended. As one file, its checkpoint fits a
-# plain model, which must equal one process that trained twice on all batches.
+# Two processes train and save, then one process goes on. As one file, the last
+# checkpoint fits a plain model, which must equal one process that trained twice on all
+# batches. (``Stateful``, a protocol of DCP, can wrap ``state_of`` and ``load``
+# in a class that ``dcp`` calls by itself.)
 
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
-for _ in range(2):
-    torchrun(start, train, state_of, load, main)
-dcp_to_torch_save(folder / "latest", folder / "model.pt")
+for processes in (2, 1):
+    torchrun(start, train, state_of, load, main, processes=processes)
+dcp_to_torch_save(folder / "checkpoints" / "step000020", folder / "model.pt")
 one_file = torch.load(folder / "model.pt", map_location="cpu")
 model, optimizer, inputs, targets = start()
 for _ in range(2):

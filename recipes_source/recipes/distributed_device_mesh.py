@@ -126,25 +126,37 @@ def compare(found):
 
 
 # %%
-# In your project
-# ---------------
-#
-# On a cluster, ``"shard"`` is usually one machine, whose GPUs are connected best, and
-# ``"replicate"`` counts the machines: ``(dist.get_world_size() // 8, 8)``.
+# To save the model in one file, all ranks collect it, and rank 0 writes.
 
 
-def main():
-    kind = "cuda" if torch.cuda.device_count() >= 4 else "cpu"
-    mesh = init_device_mesh(kind, (2, 2), mesh_dim_names=("replicate", "shard"))  # new
-    model, inputs, targets = make()
-    model = divide(model, mesh)  # new; from here on, on the GPU of this process
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)  # after dividing
-    part = slice(dist.get_rank(), None, 4)
-    fit(model, optimizer, inputs[:, part].to(kind), targets[:, part].to(kind))
+def save_whole(model):
     options = StateDictOptions(full_state_dict=True, cpu_offload=True)
     weights = get_model_state_dict(model, options=options)  # all ranks take part
     if dist.get_rank() == 0:
         torch.save(weights, "model.pt")
+
+
+# %%
+# In your project
+# ---------------
+#
+# ``"shard"`` is usually one machine, whose GPUs are connected best, and ``"replicate"``
+# counts the machines. ``torchrun`` sets both numbers. In a transformer, divide the
+# blocks, then the model. There, ``fully_shard`` gets another argument, too:
+# ``mp_policy=MixedPrecisionPolicy(param_dtype=torch.bfloat16)``.
+
+
+def main():
+    world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
+    kind = "cuda" if torch.cuda.device_count() >= local else "cpu"
+    shape, names = (world // local, local), ("replicate", "shard")
+    mesh = init_device_mesh(kind, shape, mesh_dim_names=names)  # new
+    model, inputs, targets = make()
+    model = divide(model, mesh)  # new; from here on, on the GPU of this process
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)  # after dividing
+    part = slice(dist.get_rank(), None, world)
+    fit(model, optimizer, inputs[:, part].to(kind), targets[:, part].to(kind))
+    save_whole(model)
 
 
 # %%
@@ -154,7 +166,7 @@ def main():
 # The functions above go into a file, as they would in your project. In a terminal, you
 # start it by ``torchrun --standalone --nproc-per-node=4 train.py``, on Windows in WSL.
 
-imports = """import gc, torch
+imports = """import gc, os, torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions
@@ -171,7 +183,7 @@ dist.destroy_process_group()
 # %%
 
 folder = tempfile.TemporaryDirectory()
-functions = [add_up, make, divide, fit, compare, main]
+functions = [add_up, make, divide, fit, compare, save_whole, main]
 sources = [inspect.getsource(function) for function in functions]
 Path(folder.name, "train.py").write_text("\n\n".join([imports, *sources, ending]))
 command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
@@ -242,7 +254,8 @@ for ax, name in zip(axes, ("replicate", "shard"), strict=True):
         look = {"color": "white" if with_rank_0 else "silver", "edgecolor": "black"}
         ax.bar(x, height=0.9, width=0.9, bottom=y - 0.45, **look)
         ax.text(x, y, f"rank {rank}\n{found[name]}", ha="center", va="center")
-    ax.set(title=f'White: rank 0 and who is\nwith it along "{name}"')
+    groups = {"replicate": "{0, 2} and {1, 3}", "shard": "{0, 1} and {2, 3}"}
+    ax.set(title=f'Groups along "{name}":\n{groups[name]}')
     ax.set(xlabel="shard coordinate", ylabel="replicate coordinate")
     ax.set(xticks=[0, 1], yticks=[0, 1], ylim=(1.5, -0.5))
 plt.show()

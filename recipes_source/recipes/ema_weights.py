@@ -22,7 +22,7 @@ Keep a running average of the weights beside the model, and evaluate the average
 Why it matters: with small batches and a constant learning rate, the weights never come
 to rest. They jump around a good place, and which of the jumps your last checkpoint
 caught is luck. An average over the last steps takes most of the noise out, for one
-more copy of the weights.
+more copy of the weights. While the loss still falls, a careless average lags behind.
 """
 
 # %%
@@ -110,7 +110,7 @@ fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 steps = range(0, 1000, 5)
 ax.plot(steps, losses, color="tab:orange", linewidth=1, label="weights of the step")
 ax.plot(steps, ema_losses, color="tab:blue", linewidth=2.5, label="averaged weights")
-ax.set(title="Averaged weights do not jump", ylim=(0, 0.6))
+ax.set(title="Constant learning rate: averaged weights do not jump", ylim=(0, 0.6))
 ax.set(xlabel="step", ylabel="loss on clean test data")
 ax.legend()
 plt.show()
@@ -131,7 +131,46 @@ print(f"by the definition {expected:.4f}")
 assert abs(found.item() - expected) < 1e-12 < abs(history[-1] - expected)
 
 # %%
-# When it is not so: buffers are not parameters
+# When it is not so: the loss still falls
+# ---------------------------------------
+#
+# The average helps when the weights jump around one place. On their way there, it lags
+# behind. Train a fresh model with a small learning rate and a decay of 0.999. After 240
+# steps, most of the average is still the weights of the first step. The cure is a decay
+# that grows with the number of updates ``n``: it averages about the last tenth of them.
+
+
+def warm(averaged, current, n):
+    decay = min(0.999, (1 + n) / (10 + n))
+    return decay * averaged + (1 - decay) * current
+
+
+def fresh():
+    layers = [nn.Linear(8, 32), nn.BatchNorm1d(32), nn.ReLU(), nn.Linear(32, 1)]
+    model = nn.Sequential(*layers).double()
+    return model, torch.optim.AdamW(model.parameters(), lr=1e-3)
+
+
+# %%
+
+young, optimizer = fresh()
+fixed = AveragedModel(young, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)
+grown = AveragedModel(young, avg_fn=warm, use_buffers=True)
+for _ in range(240):
+    index = torch.randint(768, (16,))
+    optimizer.zero_grad()
+    loss_fn(young(inputs[index]), targets[index]).backward()
+    optimizer.step()
+    fixed.update_parameters(young)
+    grown.update_parameters(young)
+lags = {"model": young, "fixed decay": fixed, "growing decay": grown}
+lags = {name: test_loss(part) for name, part in lags.items()}
+print(*[f"{name} {loss:.3f}" for name, loss in lags.items()], sep=", ")
+share = (lags["growing decay"] - lags["model"]) / (lags["fixed decay"] - lags["model"])
+assert lags["model"] < 0.95 * lags["fixed decay"] and share < 0.4
+
+# %%
+# Another exception: buffers are not parameters
 # ---------------------------------------------
 #
 # The running variance of the batch normalization is a buffer. By default the average
@@ -169,32 +208,38 @@ assert refused
 # In your project
 # ---------------
 #
-# A decay of 0.999 averages about the last 1,000 steps. With a shorter run or a warm-up,
-# take less. The average is part of the checkpoint, or it starts anew after a restart.
+# A decay of 0.999 averages about the last 1,000 steps; ``warm`` reaches it after 9,000.
+# For a run of 5,000 steps or fewer, a limit of 0.99 is enough. The average is part of
+# the checkpoint, or it starts anew after a restart.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-model.float().to(device)
+model = fresh()[0].float().to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-average = get_ema_multi_avg_fn(0.999)
-ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
+ema = AveragedModel(model, avg_fn=warm, use_buffers=True)  # new
 for x, y in zip(inputs.float().split(16), targets.float().split(16), strict=True):
     loss_fn(model(x.to(device)), y.to(device)).backward()
     optimizer.step()
     optimizer.zero_grad()
-    ema.update_parameters(model)  # the new line
-checkpoint = {"model": model.state_dict(), "ema": ema.state_dict()}
-deployed = ema.module.eval()
+    ema.update_parameters(model)  # new
+checkpoint = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
+checkpoint["ema"] = ema.state_dict()  # new
+torch.save(checkpoint, "checkpoint.pt")
 
 # %%
-# Check
-# -----
+# Check these lines
+# -----------------
 #
-# The average is updated once per batch, 48 times, and its counter is in the checkpoint.
+# After a restart the average goes on with its counter, and keeps up with its model.
 
+loaded = torch.load("checkpoint.pt", weights_only=True)
+resumed = AveragedModel(fresh()[0].float().to(device), avg_fn=warm, use_buffers=True)
+resumed.load_state_dict(loaded["ema"])
+deployed = resumed.module.eval()
+x, y = test_inputs.float().to(device), test_targets.float().to(device)
 with torch.no_grad():
-    answers = deployed(test_inputs.float().to(device)).cpu()
-print(f"updates: {ema.n_averaged}, loss {loss_fn(answers, test_targets):.3f}")
-assert ema.n_averaged == 48 and "n_averaged" in checkpoint["ema"]
+    ema_loss, loss = (loss_fn(m(x), y).item() for m in (deployed, model.eval()))
+print(f"updates: {resumed.n_averaged}, loss {ema_loss:.2f}, of the model {loss:.2f}")
+assert resumed.n_averaged == 48 and ema_loss < 1.1 * loss
 
 # %%
 # Learn more
