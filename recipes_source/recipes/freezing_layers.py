@@ -170,7 +170,7 @@ class Classifier(nn.Sequential):
 
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-loaded = copy.deepcopy(backbone).train()  # will be frozen for whoever else uses it
+loaded = copy.deepcopy(backbone).train()  # a copy, as the model freezes it
 model = Classifier(loaded, nn.Linear(32, 2)).to(device)
 optimizer = torch.optim.AdamW(model[1].parameters(), lr=0.01)  # the head alone
 

@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Inspection"]
 # after = ["defining_a_neural_network"]
-# timeout = 60
+# timeout = 120
 # searched_as = [
 #   "register_forward_hook", "feature maps", "visualize layers", "intermediate outputs",
 #   "extract features", "get the output of a layer", "embedding of an image",

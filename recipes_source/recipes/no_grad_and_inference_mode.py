@@ -182,7 +182,7 @@ for mode in (torch.no_grad, torch.inference_mode):
 # each mean by its number of samples, as the last batch is often smaller.
 
 
-@torch.inference_mode()  # the new line
+@torch.inference_mode()  # new; no_grad() if a layer keeps tensors
 def mean_loss(model, loader, device):
     training = model.training
     model.eval()
