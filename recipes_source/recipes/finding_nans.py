@@ -31,6 +31,7 @@ shows, its origin is gone.
 # ``compress`` damps large scores: a square root above zero, a straight line below. The
 # root does not exist below -1/2, but there :func:`torch.where` picks the line.
 
+import functools
 import math
 import warnings
 
@@ -79,10 +80,10 @@ assert math.isfinite(naive[0]) and math.isnan(naive[1]) and math.isnan(naive[-1]
 # ------------
 #
 # Under :class:`torch.autograd.set_detect_anomaly` the result of every backward function
-# is checked, and the first NaN raises an error with the function's name. A warning
-# shows the stack of the forward call that belongs to this function, with file and line.
-# ``blame`` records the warning, and prints the innermost function of the stack: paths
-# and lines differ from machine to machine.
+# is checked for NaN (not for infinity), and the first one raises an error with the
+# function's name. A warning shows the stack of the forward call that belongs to this
+# function, with file and line. ``blame`` prints the first line of the warning and the
+# innermost function of the stack: paths and lines differ from machine to machine.
 
 
 def blame(function, inputs):
@@ -95,6 +96,7 @@ def blame(function, inputs):
         except RuntimeError as error:
             print(error)
     stack = str(caught[0].message)  # lines like: File "x.py", line 3, in compress
+    print(stack.splitlines()[0])
     innermost = stack.split(", in ")[-1].split()[0]
     print("called in:", innermost)
     return innermost
@@ -150,37 +152,70 @@ for ax in axes:
 plt.show()
 
 # %%
-# When it is not so: NaN in the data
-# ----------------------------------
+# When it is not so: NaN before the backward pass
+# -----------------------------------------------
 #
-# Anomaly mode checks the backward pass alone. If the NaN came with the data, it blames
-# an innocent function, here the loss: test the batch with :func:`torch.isfinite`. Turn
-# the mode off once you know, as it records a stack trace for every operation.
+# Anomaly mode checks the backward pass alone. If the data or a layer made the NaN, it
+# blames the first function of the backward pass, here the loss. Test the batch first.
 
 batch = torch.tensor([float("nan"), 3.0])
-assert blame(safe_compress, batch) != "safe_compress"
+assert blame(safe_compress, batch) == "mse_loss"
 print("batch is finite:", batch.isfinite().all().item())
-
 assert not batch.isfinite().all()
+
+# %%
+# Then test the output of each layer with a forward hook. This batch is finite, and the
+# second layer takes the logarithm of negative scores. The first name is the origin.
+
+
+class Apply(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, scores):
+        return self.function(scores)
+
+
+model = nn.Sequential(nn.Linear(4, 8), Apply(torch.log), nn.Linear(8, 4))
+assert blame(model, inputs) == "mse_loss"
+
+# %%
+
+bad = []
+
+
+def note(name, module, args, output):
+    if not output.isfinite().all():
+        bad.append(name)
+
+
+for name, layer in model.named_children():
+    layer.register_forward_hook(functools.partial(note, name))
+model(inputs)
+print("not finite: the outputs of the layers", *bad)
+assert bad == ["1", "2"]
 
 # %%
 # In your project
 # ---------------
 #
 # ``error_if_nonfinite`` stops before the step, while the weights are still good. Then
-# run the batch again in anomaly mode.
-
-device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-torch.manual_seed(1)
-model = nn.Linear(4, 1).to(device)
-optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+# the batch runs again in anomaly mode, which is too slow for every batch: it records a
+# stack for each operation. Do not use this with a ``GradScaler``, which skips a step
+# with infinite gradients itself.
 
 
-def train_step(function, x, y):
-    loss = loss_fn(function(model(x)), function(y))
+def train_step(model, optimizer, x, y, device):
+    x, y = x.to(device), y.to(device)
     optimizer.zero_grad()
-    loss.backward()
-    nn.utils.clip_grad_norm_(model.parameters(), 1.0, error_if_nonfinite=True)  # new
+    loss_fn(model(x), y).backward()
+    try:
+        nn.utils.clip_grad_norm_(model.parameters(), 1, error_if_nonfinite=True)  # new
+    except RuntimeError:
+        with torch.autograd.set_detect_anomaly(True):  # new: says where
+            loss_fn(model(x), y).backward()
+        raise  # only infinity: anomaly mode has nothing to say
     optimizer.step()
 
 
@@ -188,14 +223,22 @@ def train_step(function, x, y):
 # Check
 # -----
 #
-# A gradient with NaN stops the step, and the weights stay finite. The safe step runs.
+# A gradient with NaN stops the step and names the root, and the weights stay finite.
+# The safe step runs.
 
-try:
-    train_step(compress, inputs.to(device), targets.to(device))
-except RuntimeError as error:
-    print(error)
-assert model.weight.isfinite().all()  # nothing is lost
-train_step(safe_compress, inputs.to(device), targets.to(device))
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+stopped = {}
+for function in (compress, safe_compress):
+    model = nn.Sequential(nn.Linear(4, 1), Apply(function)).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    try:
+        with warnings.catch_warnings(action="ignore"):  # the stack, which has paths
+            train_step(model, optimizer, inputs, function(targets), device)
+    except RuntimeError as error:
+        stopped[function] = str(error)
+        print(error)
+    assert model[0].weight.isfinite().all()  # nothing is lost
+assert list(stopped) == [compress] and "SqrtBackward0" in stopped[compress]
 
 # %%
 # Learn more

@@ -133,43 +133,46 @@ plt.show()
 # -------------------------------------------------------------
 #
 # The optimizer moves whatever has a gradient. A gradient that is left from before the
-# freeze still moves its parameter, so zero the gradients when you freeze. (Layers
+# freeze still moves its parameter. A gradient of zeros does so, too: momentum and
+# weight decay go on. So set the gradients to ``None``, as ``zero_grad()`` does. (Layers
 # without buffers, such as LayerNorm, need no ``eval()``; dropout does.)
 
-optimizer = torch.optim.SGD(new_head.parameters(), lr=0.1)
+optimizer = torch.optim.AdamW(new_head.parameters(), lr=0.1)
 nn.functional.cross_entropy(new_head(features), new_targets).backward()
 new_head.requires_grad_(False)
 moves = []
-for name in ["stale gradient", "zeroed gradient"]:
+for name in ["stale gradient", "gradient of zeros", "no gradient"]:
     start = new_head.weight.clone()
     optimizer.step()
     moves.append((new_head.weight - start).norm().item())
     print(f"{name}: moved by {moves[-1]:.3f}")
-    optimizer.zero_grad()
-assert moves[0] > 0 == moves[1]
+    optimizer.zero_grad(set_to_none=name == "gradient of zeros")
+assert min(moves[:2]) > 0.01 and moves[2] == 0
 
 # %%
 # In your project
 # ---------------
 #
 # A model that overrides ``train`` keeps its backbone in evaluation mode, whoever calls.
+# A new module, and often a loaded backbone, is in training mode before any call. So the
+# constructor calls it, too.
 
 
-class Classifier(nn.Module):
+class Classifier(nn.Sequential):
     def __init__(self, backbone, head):
-        super().__init__()
-        self.backbone, self.head = backbone.requires_grad_(False), head
-
-    def forward(self, inputs):
-        return self.head(self.backbone(inputs))
+        super().__init__(backbone.requires_grad_(False), head)
+        self.train()  # new
 
     def train(self, mode=True):
         super().train(mode)
-        self.backbone.eval()  # the new line
+        self[0].eval()  # new: the backbone
         return self
 
 
-model = Classifier(copy.deepcopy(backbone), nn.Linear(32, 2)).train()
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+loaded = copy.deepcopy(backbone).train()  # a copy, as the model freezes it
+model = Classifier(loaded, nn.Linear(32, 2)).to(device)
+optimizer = torch.optim.AdamW(model[1].parameters(), lr=0.01)  # the head alone
 
 # %%
 # Check
@@ -177,14 +180,12 @@ model = Classifier(copy.deepcopy(backbone), nn.Linear(32, 2)).train()
 #
 # After training with the new head, the backbone's running variance is unchanged.
 
-device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-model.to(device)
-optimizer = torch.optim.AdamW(model.head.parameters(), lr=0.01)
 for x, y in zip(new_inputs.split(50), new_targets.split(50), strict=True):
     nn.functional.cross_entropy(model(x.to(device)), y.to(device)).backward()
     optimizer.step()
     optimizer.zero_grad()
-assert torch.equal(model.backbone[1].running_var.cpu(), backbone[1].running_var)
+assert torch.equal(model[0][1].running_var.cpu(), backbone[1].running_var)
+assert model.train()[1].training and not model[0].training
 
 # %%
 # Learn more

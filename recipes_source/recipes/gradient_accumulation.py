@@ -129,7 +129,7 @@ axes[0].set(ylabel="kept for backward (KiB)")
 for name, value in errors.items():
     axes[1].plot(value, name, "C0o" if name in right else "C1X", ms=9)
 axes[1].set(xscale="log", xlim=(1e-17, 30), xlabel="relative error of the gradient")
-axes[1].set(title="Only the right shares are exact (dots)", ylabel="weight of a piece")
+axes[1].set(title="Only right shares are exact", ylabel="weight of a piece")
 axes[1].invert_yaxis()
 axes[1].grid(axis="y", linestyle=":")
 plt.show()
@@ -173,18 +173,21 @@ assert norm_error > 0.05
 # In your project
 # ---------------
 #
-# One loop is right for all these cases: let the loss *sum*, count what it sums, and
-# divide the gradient once, before the step. ``i == len(loader)`` is the last window.
+# One loop serves unequal pieces, padding and the last window: let the loss *sum*,
+# count what it sums, and divide the gradient once, before the step. Use float32 or
+# bfloat16: with float16, the scaled gradient of a sum can overflow. ``len(loader)``
+# needs a data set with a length.
 
 
 def train(model, optimizer, loader, device, every=3):
     loss_fn, counted = nn.CrossEntropyLoss(reduction="sum"), 0  # new: not the mean
+    optimizer.zero_grad()
     for i, (x, y) in enumerate(loader, 1):
         loss_fn(model(x.to(device)), y.to(device)).backward()
         counted += (y != -100).sum().item()
-        if i % every == 0 or i == len(loader):  # new
-            for parameter in model.parameters():
-                parameter.grad /= counted  # new; clip after this line
+        if i % every == 0 or i == len(loader):  # new: the last window
+            for gradient in [p.grad for p in model.parameters() if p.grad is not None]:
+                gradient /= max(counted, 1)  # new; clip after this line
             optimizer.step()
             optimizer.zero_grad()
             counted = 0
@@ -197,9 +200,9 @@ def train(model, optimizer, loader, device, every=3):
 # Train on eight pieces in windows of three: 24, 24 and 16 targets, half of them are
 # padding. Three steps with these windows as whole batches must give the same weights.
 
-device = torch.device("cpu")
+device = torch.device("cpu")  # for float64, which not every device has
 small, large = copy.deepcopy(model), copy.deepcopy(model)
-small.zero_grad()
+loss_fn(small(inputs), targets).backward()  # leaves a gradient, which must not count
 optimizer = torch.optim.AdamW(small.parameters(), lr=0.01)
 train(small, optimizer, [*zip(inputs.split(8), padded.split(8), strict=True)], device)
 optimizer = torch.optim.AdamW(large.parameters(), lr=0.01)
@@ -210,6 +213,21 @@ for x, y in zip(inputs.split(24), padded.split(24), strict=True):
 far = (small[0].weight - large[0].weight).abs().max().item()
 print(f"weights differ by up to {far:.6f}")
 torch.testing.assert_close(small.state_dict(), large.state_dict(), rtol=0, atol=1e-7)
+
+# %%
+# A frozen layer has no gradient, and a window can be all padding. Neither stops the
+# loop or spoils a weight.
+
+small[0].requires_grad_(False)
+start = copy.deepcopy(small.state_dict())
+optimizer = torch.optim.SGD(small.parameters(), lr=0.1)
+train(small, optimizer, [(inputs, torch.full((64,), -100))], device)  # all padding
+torch.testing.assert_close(small.state_dict(), start, rtol=0, atol=0)
+train(small, optimizer, [(inputs, padded)], device)
+trained = small.state_dict()
+changed = [name for name in start if not torch.equal(trained[name], start[name])]
+print("trained:", *changed)
+assert changed == ["2.weight", "2.bias"]
 
 # %%
 # Learn more

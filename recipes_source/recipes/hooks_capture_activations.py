@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Inspection"]
 # after = ["defining_a_neural_network"]
-# timeout = 60
+# timeout = 120
 # searched_as = [
 #   "register_forward_hook", "feature maps", "visualize layers", "intermediate outputs",
 #   "extract features", "get the output of a layer", "embedding of an image",
@@ -139,7 +139,8 @@ plt.show()
 #
 # What a hook returns, unless it is ``None``, *replaces* the layer's output.
 # ``list.append`` returns ``None``. ``dict.setdefault`` returns the detached copy, and
-# the layer gets no gradient. A ``lambda`` always returns a value, ``def`` need not.
+# the layer gets no gradient. A ``lambda`` returns the value of its expression. So write
+# hooks with ``def``, and without ``return``.
 
 seen, named = [], {}
 
@@ -164,8 +165,13 @@ for hook in (keep_in_list, keep_in_dict):
 # In your project
 # ---------------
 #
+# In training mode the look itself would change the model: batch normalization would
+# average what it sees. So the pass runs in evaluation mode. Call ``train()`` before you
+# train on.
+#
 # A layer that is used twice gives two outputs, so keep a list for each name. A
-# recurrent layer returns a tuple, whose first part is the output.
+# recurrent layer returns a tuple, whose first part is the output. From a dict, take the
+# entry that you want.
 
 
 def activations(model, names, inputs):
@@ -177,33 +183,52 @@ def activations(model, names, inputs):
 
     with contextlib.ExitStack() as hooks, torch.no_grad():
         for name in names:
-            layer, hook = model.get_submodule(name), functools.partial(keep, name)
-            hooks.enter_context(layer.register_forward_hook(hook))
-        model(inputs.to(next(model.parameters()).device))
+            hook = functools.partial(keep, name)
+            hooks.enter_context(model.get_submodule(name).register_forward_hook(hook))
+        model.eval()(inputs.to(next(model.parameters()).device))
+    assert all(outputs.values()), "a layer was not called: is the model compiled?"
     return outputs
 
-
-print(*activations(model, ["0", "3"], inputs))
 
 # %%
 # Check
 # -----
 #
 # A recurrent layer gives a tuple, and an activation that runs twice gives two outputs.
+# The running mean of the batch normalization, which nothing has moved yet, stays 0.
 
 
 class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.lstm, self.act = nn.LSTM(24, 8, batch_first=True), nn.ReLU(inplace=True)
+        self.norm = nn.BatchNorm1d(24)
 
     def forward(self, x):
-        return self.act(self.act(self.lstm(x)[0]) - 0.1)
+        return self.act(self.act(self.norm(self.lstm(x)[0])) - 0.1)
 
 
-outputs = activations(Net(), ["lstm", "act"], inputs[0])
-print({name: [tuple(t.shape) for t in kept] for name, kept in outputs.items()})
-assert len(outputs["act"]) == 2
+net = Net()
+outputs = activations(net, ["lstm", "act"], inputs[0])
+for name, found in outputs.items():
+    print(name, [tuple(output.shape) for output in found])
+assert len(outputs["act"]) == 2 and not net.norm.running_mean.any()
+
+# %%
+# Code that was compiled before the hook came does not call the hook. ``activations``
+# stops then. Under ``torch.compiler.set_stance("force_eager")`` the pass runs
+# uncompiled.
+
+model.eval().compile(backend="eager")
+with torch.no_grad():
+    model(inputs)
+try:
+    activations(model, ["0"], inputs)
+    raise RuntimeError("the hook was called")
+except AssertionError as error:
+    print(error)
+with torch.compiler.set_stance("force_eager"):
+    print(f"uncompiled: {len(activations(model, ['0'], inputs)['0'])} call")
 
 # %%
 # Learn more

@@ -44,17 +44,18 @@ inputs = 2 * torch.rand(steps, 32, 2, generator=generator) - 1
 clean = torch.sin(3 * inputs[..., :1]) * inputs[..., 1:]  # (steps, 32, 1)
 targets = clean + 0.1 * torch.randn(clean.shape, generator=generator)
 loss_fn = nn.MSELoss()
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 
 # %%
 # ``scheduler.step()`` sets the rate of the *next* step, so it follows
 # ``optimizer.step()``. The loss that is noted is the one on the clean targets.
 
 
-def train(make_scheduler):
+def train(make_scheduler, lr=peak):
     torch.manual_seed(0)
     hidden = [nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU()]
     model = nn.Sequential(*hidden, nn.Linear(64, 1))
-    optimizer = torch.optim.Adam(model.parameters(), lr=peak)
+    optimizer = torch.optim.Adam(model.parameters(), lr=lr)
     scheduler, lrs, losses = make_scheduler(optimizer), [], []
     for x, y in zip(inputs, targets, strict=True):
         optimizer.zero_grad()
@@ -84,8 +85,8 @@ assert worst > guess
 #
 # :class:`~torch.optim.lr_scheduler.SequentialLR` changes from the warm-up to the cosine
 # at the milestone. ``total_iters`` and ``T_max`` count calls of ``scheduler.step()``,
-# here one per batch; the cosine gets those that the warm-up leaves. A cosine alone
-# mends the end of training, and the warm-up mends its beginning as well.
+# here one per batch; the cosine gets those that the warm-up leaves. At this high peak,
+# a cosine alone mends the end of training. The warm-up mends its beginning as well.
 
 
 def warmup_cosine(optimizer):
@@ -112,8 +113,8 @@ lrs = runs["warm-up, cosine"][0]
 torch.testing.assert_close(torch.tensor(lrs), torch.tensor(expected))
 
 # %%
-# The first steps and the last: only the run with both has neither the jump nor the
-# noise.
+# The first steps and the last: the run with both has no jump at the start, and ends
+# lowest.
 
 fig, axes = plt.subplots(1, 3, figsize=(8, 3.2), layout="constrained")
 first, last = range(60), range(steps - 60, steps)
@@ -150,33 +151,66 @@ print(f"last rate:  {lrs[-1]:.1e} right, {wrong[-1]:.1e} wrong order")
 assert wrong[:-1] == lrs[1:]
 
 # %%
+# When it is not so: the peak is not too high
+# -------------------------------------------
+#
+# With a tenth of the peak there is little to mend. The cosine's rate is lower on
+# average, so 300 steps of cosine learn less than 300 steps at the full rate.
+
+means = {}
+for name, shape in [
+    ("constant", lambda o: lr_scheduler.ConstantLR(o, factor=1.0)),
+    ("cosine", lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=steps)),
+]:
+    means[name] = sum(train(shape, lr=peak / 10)[1][-50:]) / 50
+    print(f"{name:8} mean of the last 50 {means[name]:.4f}")
+assert means["constant"] < means["cosine"]
+
+# %%
 # In your project
 # ---------------
 #
-# Count steps, not epochs, and put the scheduler into the checkpoint.
+# Count calls of ``optimizer.step()``, not epochs. If you accumulate gradients, there
+# are fewer of them than batches.
 
-device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model, epochs = nn.Linear(2, 1).to(device), 3
-total, warmup = epochs * len(inputs), 100  # of steps; often 1 to 5 percent
+total, warmup = epochs * len(inputs), 45  # steps; here the warm-up takes 5 percent
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 up = lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=warmup)
 down = lr_scheduler.CosineAnnealingLR(optimizer, T_max=total - warmup)
 scheduler = lr_scheduler.SequentialLR(optimizer, [up, down], milestones=[warmup])
-for x, y in [*zip(inputs, targets, strict=True)] * epochs:
-    loss_fn(model(x.to(device)), y.to(device)).backward()
-    optimizer.step()
-    optimizer.zero_grad()
-    scheduler.step()  # the new line: after the optimizer, once per batch
+for _epoch in range(epochs):
+    for x, y in zip(inputs, targets, strict=True):
+        loss_fn(model(x.to(device)), y.to(device)).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        scheduler.step()  # the new line: once after each optimizer.step()
 
 # %%
 # Check
 # -----
 #
-# After the last batch, the learning rate has fallen to zero.
+# After the last batch, the learning rate has fallen to zero. The optimizer holds it. So
+# a checkpoint needs the states of the scheduler *and* the optimizer.
 
 checkpoint = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
-print(f"last rate {scheduler.get_last_lr()[0]:.1e}, in the checkpoint:", *checkpoint)
 assert abs(scheduler.get_last_lr()[0]) < 1e-9
+resumed = torch.optim.AdamW(model.parameters(), lr=1e-3)
+scheduler = warmup_cosine(resumed)
+scheduler.load_state_dict(checkpoint["scheduler"])
+print(f"with the scheduler's state:      rate {resumed.param_groups[0]['lr']:.1e}")
+resumed.load_state_dict(checkpoint["optimizer"])
+print(f"with the optimizer's state, too: rate {resumed.param_groups[0]['lr']:.1e}")
+assert abs(resumed.param_groups[0]["lr"]) < 1e-9
+
+# %%
+# Do not train longer than ``total``: the cosine climbs again, and nothing warns you.
+
+for _ in range(len(inputs)):  # one more epoch
+    resumed.step()
+    scheduler.step()
+print(f"one epoch after the end: rate {resumed.param_groups[0]['lr']:.1e}")
+assert resumed.param_groups[0]["lr"] > 1e-4
 
 # %%
 # Learn more

@@ -51,26 +51,12 @@ class Net(nn.Sequential):
 
 
 # %%
-# ``mapped`` asks a loaded tensor whether it is the file or a copy: it writes a number
-# into the file, and looks whether the tensor has changed.
 
 torch.manual_seed(0)
 folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 path, inputs = Path(folder.name) / "model.pt", torch.randn(4, 1024)
 torch.save(Net().state_dict(), path)
 raw = path.read_bytes()
-
-
-def mapped(checkpoint):
-    weight, changed = checkpoint["2.weight"], []
-    place = raw.index(weight.numpy().tobytes())
-    for content in (b"\0\0\0\0", raw[place : place + 4]):  # a 0, then as it was
-        with path.open("r+b") as file:
-            file.seek(place)
-            file.write(content)
-        changed.append(weight[0, 0].item() == 0)
-    return changed == [True, False]
-
 
 # %%
 # The plain way, and ``mmap``
@@ -88,7 +74,7 @@ def load(device, mmap, assign):
     model.load_state_dict(checkpoint, assign=assign)
     own = {p.data_ptr(): p.nbytes for p in model.parameters() if not p.is_meta}
     loaded = {t.data_ptr(): t.nbytes for t in checkpoint.values()}
-    from_file = loaded if mapped(checkpoint) else {}
+    from_file = loaded if mmap else {}  # the last cell shows that it is the file
     allocated = (own | loaded).keys() - from_file  # shared memory counts once
     sizes = sum((own | loaded)[key] for key in allocated), sum(from_file.values())
     return model, checkpoint, [size / 2**20 for size in sizes]
@@ -142,15 +128,39 @@ plt.show()
 # When it is not so
 # -----------------
 #
-# Loading has said nothing, and the model does not run: ``scale`` is not in the file,
-# so it is still on the meta device. Give such a buffer its value again.
+# No message came while loading, but the model does not run: ``scale`` is not in the
+# file, so it is still on the meta device. Look for such buffers, and give them their
+# values again.
 
 try:
     model(inputs)
 except RuntimeError as error:
     print(error)
+print("on meta:", [name for name, buffer in model.named_buffers() if buffer.is_meta])
 model.scale = torch.tensor(2.0)
 assert torch.equal(model(inputs), plain(inputs))
+
+# %%
+# ``assign=True`` also separates *tied* weights, as language models have in embedding
+# and head. One parameter becomes two, and an optimizer moves each. Tie them again after
+# loading.
+
+
+def make_tied():
+    tied = nn.Sequential(nn.Embedding(8, 4), nn.Linear(4, 8, bias=False))
+    tied[1].weight = tied[0].weight
+    return tied
+
+
+with torch.device("meta"):
+    tied = make_tied()
+counts = [len([*tied.parameters()])]
+tied.load_state_dict(make_tied().state_dict(), assign=True)
+counts.append(len([*tied.parameters()]))
+tied[1].weight = tied[0].weight  # tie them again
+counts.append(len([*tied.parameters()]))
+print("parameters: {} before, {} after loading, {} tied again".format(*counts))
+assert counts == [1, 2, 1]
 
 # %%
 # ``assign=True`` also takes the checkpoint's dtype, where copying would convert. And it
@@ -170,17 +180,18 @@ assert model[0].weight.dtype == torch.bfloat16 and not held
 # In your project
 # ---------------
 #
-# Do not overwrite a mapped file: as ``mapped`` showed, the model would change with it.
-# Save under another name and rename.
+# Do not overwrite a mapped file: the model would change with it. Save under another
+# name and rename.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 with torch.device("meta"):
     model = Net()  # no memory, no random numbers
 state = torch.load(path, mmap=True, map_location="cpu", weights_only=True)
 model.load_state_dict(state, assign=True)  # the new line
-model.scale = torch.tensor(2.0)  # what the file does not hold
+left = [name for name, buffer in model.named_buffers() if buffer.is_meta]
+assert left == ["scale"], left  # what the file does not hold
+model.scale = torch.tensor(2.0)  # also tie weights again here, if they were tied
 model = model.to(device, torch.float32)  # the dtype that you want
-assert not any(tensor.is_meta for tensor in [*model.parameters(), *model.buffers()])
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)  # after loading
 
 # %%
@@ -193,6 +204,19 @@ model(inputs.to(device)).square().mean().backward()
 optimizer.step()
 assert not torch.equal(model[0].weight.cpu(), plain[0].weight)
 assert path.read_bytes() == raw
+
+# %%
+# Whoever writes into the file changes the mapped weights in ``checkpoint``.
+
+weight = checkpoint["2.weight"]
+place, seen = raw.index(weight.numpy().tobytes()), []
+for content in (b"\0\0\0\0", raw[place : place + 4]):  # a 0, then as it was
+    with path.open("r+b") as file:
+        file.seek(place)
+        file.write(content)
+    seen.append(weight[0, 0].item())
+print(f"first weight: {seen[1]:.4f}, with a 0 in the file: {seen[0]:.4f}")
+assert seen[0] == 0 != seen[1]
 folder.cleanup()
 
 # %%

@@ -47,6 +47,7 @@ batches = [(torch.randn(128, 64), torch.randn(128, 1)) for _ in range(20)]
 
 # %%
 
+
 def evaluate(mode):
     kept, curve, total = {}, [], 0.0
     weights = {parameter.data_ptr() for parameter in model.parameters()}
@@ -62,6 +63,7 @@ def evaluate(mode):
             total += loss_fn(model(inputs), targets)
             curve.append(sum(kept.values()))
     return total, curve
+
 
 # %%
 # See the problem: the sum holds every batch
@@ -130,7 +132,9 @@ assert allowed is torch.no_grad
 
 # %%
 # So take ``inference_mode`` where results are final, and ``no_grad`` where they return
-# to training. A clone made outside the mode is an ordinary tensor again. The gradient
+# to training. They can also return unseen: if a layer keeps a tensor from an
+# evaluation, as a cache of masks or positions, training stops with the same message.
+# A clone made outside the mode is an ordinary tensor again. The gradient
 # that the last layer gets from it must match the formula for the mean squared error.
 
 head.zero_grad()
@@ -143,35 +147,68 @@ print(f"clone: gradient for the last layer, {gap:.5f} from the formula")
 assert gap < 1e-6
 
 # %%
+# A layer with a cache, evaluated before it is trained:
+
+
+class Scale(nn.Module):
+    cache = None
+
+    def forward(self, inputs):
+        if self.cache is None:
+            self.cache = torch.linspace(1, 2, inputs.shape[-1])
+        return inputs * self.cache
+
+
+# %%
+
+for mode in (torch.no_grad, torch.inference_mode):
+    cached = nn.Sequential(nn.Linear(64, 8), Scale())
+    with mode():
+        cached(inputs)
+    try:
+        cached(inputs).sum().backward()
+        print(f"{mode.__name__}: trains")
+        assert mode is torch.no_grad
+    except RuntimeError as error:
+        print(f"{mode.__name__}: {error}")
+        assert mode is torch.inference_mode
+
+# %%
 # In your project
 # ---------------
 #
 # ``loss.item()`` is a number, so it holds on to nothing, even if the mode is forgotten.
-# On a GPU, ``item()`` waits for the result: add up tensors, and call it once.
+# On a GPU, ``item()`` waits for the result: add up tensors, and call it once. Weigh
+# each mean by its number of samples, as the last batch is often smaller.
 
 
-@torch.inference_mode()  # the new line
+@torch.inference_mode()  # new; no_grad() if a layer keeps tensors
 def mean_loss(model, loader, device):
+    training = model.training
     model.eval()
     total, count = torch.zeros((), device=device), 0
     for inputs, targets in loader:
         inputs, targets = inputs.to(device), targets.to(device)
         total += loss_fn(model(inputs), targets) * len(inputs)
         count += len(inputs)
-    return (total / count).item()  # the caller goes back to model.train()
+    model.train(training)  # as it was before
+    return (total / count).item()
 
-
-device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-loss = mean_loss(model.to(device), batches, device)
-print(f"mean loss {loss:.3f}")
 
 # %%
 # Check
 # -----
 #
-# The mean is equal to the naive loop's total, divided by its 20 batches.
+# With a last batch of 60, the mean equals one pass over all samples at once. The model
+# is in the mode in which it was.
 
-assert abs(loss - total.item() / 20) < 1e-5
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+batches[-1] = tuple(tensor[:60] for tensor in batches[-1])
+inputs, targets = (torch.cat(parts).to(device) for parts in zip(*batches, strict=True))
+model.to(device).train()
+loss, expected = mean_loss(model, batches, device), loss_fn(model(inputs), targets)
+print(f"mean loss {loss:.4f}, one pass over all samples {expected.item():.4f}")
+assert abs(loss - expected.item()) < 1e-5 and model.training
 
 # %%
 # Learn more
