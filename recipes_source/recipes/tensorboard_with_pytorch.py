@@ -146,9 +146,11 @@ assert all(tags[kind] for kind in ("scalars", "histograms", "images", "tensors")
 #
 # A process that is killed can lose its last values: a thread writes them, and it may
 # keep them for ``flush_secs`` seconds, by default 120. ``writer.flush()`` waits until
-# all are in the file. Call it beside each checkpoint. And what you read back is everything only if you
-# ask for it. For each name, TensorBoard keeps a limited number of points and drops
-# others at random beyond that. Above, ``size_guidance`` set the limit to 0 for all. On
+# all are in the file. Call it beside each checkpoint.
+#
+# And what you read back is everything only if you ask for it. For each name,
+# TensorBoard keeps a limited number of points and drops others at random beyond that.
+# Above, ``size_guidance`` set the limit to 0 for all. On
 # the command line it is ``--samples_per_plugin scalars=0``.
 
 sizes = {"scalars": 20}
