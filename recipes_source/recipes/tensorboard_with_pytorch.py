@@ -14,7 +14,7 @@
 How to use TensorBoard with PyTorch
 ===================================
 
-Log several training runs, read their curves back, and know that nothing was lost.
+Log several training runs, read their curves back, and know what can get lost.
 
 Why it matters: losses that were only printed are gone with the terminal, and two runs
 can hardly be compared. A log keeps them, if each run has its own place and what
@@ -144,10 +144,13 @@ assert all(tags[kind] for kind in ("scalars", "histograms", "images", "tensors")
 # When it is not so
 # -----------------
 #
-# A process that is killed loses what is still in memory: ``flush_secs``, by default
-# 120, says how often it is written. And what you read back is everything only if you
-# ask for it. For each name, TensorBoard keeps a limited number of points and drops
-# others at random beyond that. Above, ``size_guidance`` set the limit to 0 for all. On
+# A process that is killed can lose its last values: a thread writes them, and it may
+# keep them for ``flush_secs`` seconds, by default 120. ``writer.flush()`` waits until
+# all are in the file. Call it beside each checkpoint.
+#
+# And what you read back is everything only if you ask for it. For each name,
+# TensorBoard keeps a limited number of points and drops others at random beyond that.
+# Above, ``size_guidance`` set the limit to 0 for all. On
 # the command line it is ``--samples_per_plugin scalars=0``.
 
 sizes = {"scalars": 20}
@@ -160,13 +163,15 @@ assert len(kept) == 20 and kept[-1].step == 49
 # In your project
 # ---------------
 #
-# ``SummaryWriter()`` makes a new folder for every run: ``runs``, with the date and the
-# name of the machine. Look at it with ``tensorboard --logdir runs``.
+# ``SummaryWriter()`` names a folder below ``runs`` by the time, to the second, and the
+# machine. Jobs that start together can get the same one, so name the folder by what
+# differs. A run that goes on from a checkpoint adds ``purge_step=step``: TensorBoard
+# then drops the values that the run before logged from that step on.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Linear(8, 1).to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-with SummaryWriter(logs / "runs" / "lr_0.01") as writer:  # SummaryWriter() in yours
+with SummaryWriter(logs / "runs" / "lr_0.01") as writer:  # new: a name of its own
     for step in range(100):
         inputs = torch.randn(64, 8, device=device)
         loss = (model(inputs) - inputs.sum(dim=1, keepdim=True)).square().mean()
@@ -182,7 +187,9 @@ with SummaryWriter(logs / "runs" / "lr_0.01") as writer:  # SummaryWriter() in y
 #
 # The log has a value for every tenth step.
 
-print("steps logged:", [step for step, _ in read("runs/lr_0.01")])
+logged = [step for step, _ in read("runs/lr_0.01")]
+print("steps logged:", logged)
+assert logged == list(range(0, 100, 10))
 folder.cleanup()
 
 # %%

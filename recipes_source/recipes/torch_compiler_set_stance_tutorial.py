@@ -33,6 +33,7 @@ stance changes that from outside, for a block of code, without touching the mode
 # notes when it is handed a graph to compile, and when a graph that it compiled runs.
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import matplotlib.pyplot as plt
 import torch
@@ -167,21 +168,42 @@ assert set(early["fail_on_recompile"]) == {"refuses"}
 # In your project
 # ---------------
 #
-# Warm up, and then take a stance for the whole program: without ``with``, the call
-# holds until the next one. As a decorator, it holds for one function. ``mark_dynamic``
-# makes the number of rows a variable from the start. (``backend="eager"`` is for this
-# page.)
+# Warm up in the mode in which you serve: gradients on or off is an assumption, too.
+# Then take a stance for the whole program, in all its threads: without ``with``, the
+# call holds until the next one. ``mark_dynamic`` makes the number of rows a variable,
+# from 2 on. One row is a case apart, so warm it up as well. (``backend="eager"`` is for
+# this page.)
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 compiled = torch.compile(score, backend="eager")
 warm_up = torch.randn(8, 4, device=device)
-torch._dynamo.mark_dynamic(warm_up, 0)  # any number of rows
-compiled(warm_up)
-
+torch._dynamo.mark_dynamic(warm_up, 0)  # 2 rows or more
+with torch.no_grad():  # new: as in the service
+    compiled(warm_up)
+    compiled(torch.randn(1, 4, device=device))  # new: a single row
 torch.compiler.set_stance("fail_on_recompile")  # in a test; "eager_on_recompile" live
-answers = [compiled(torch.randn(rows, 4, device=device)) for rows in (8, 5, 100)]
+with torch.no_grad():
+    answers = [compiled(torch.randn(n, 4, device=device)) for n in (8, 5, 100, 1)]
+
+# %%
+# Check
+# -----
+#
+# Each number of rows has its answer. The stance holds in another thread, too, which
+# serves, and refuses a request with gradients on.
+
+
+def ask():
+    with torch.no_grad():
+        return len(compiled(torch.randn(3, 4, device=device)))
+
+
+with ThreadPoolExecutor() as threads:
+    rows = [len(answer) for answer in answers] + [threads.submit(ask).result()]
+    wrong = threads.submit(compiled, torch.randn(8, 4, device=device)).exception()
 torch.compiler.set_stance("default")
-print([tuple(answer.shape) for answer in answers])
+print("rows:", rows, "with gradients:", type(wrong).__name__)
+assert rows == [8, 5, 100, 1, 3] and "grad_mode" in str(wrong)
 
 # %%
 # Learn more

@@ -23,8 +23,8 @@ Compile a model into one file, load it without a compiler, and have its inputs c
 
 Why it matters: with :func:`torch.compile`, the first call on each new machine waits for
 a compiler, until a cache is filled. A package is compiled once, where you build it, and
-your service only loads it. But by default it trusts its inputs: a wrong size gives a
-wrong answer and no error.
+your service only loads it. But by default it trusts its inputs: a wrong size or layout
+gives a wrong answer and no error.
 """
 
 # %%
@@ -112,9 +112,10 @@ torch.testing.assert_close(package(nine), model(misread))
 # Switch the checks on
 # --------------------
 #
-# A process with ``AOTI_RUNTIME_CHECK_INPUTS=1`` in its environment checks sizes and
-# types before a package runs. ``serve`` is a small service: it gets the package and the
-# requests, and not ``Model``.
+# A process with ``AOTI_RUNTIME_CHECK_INPUTS=1`` in its environment checks sizes,
+# strides and types before a package runs. ``serve`` is a small service: it gets the
+# package and the requests, and not ``Model``. The request ``transposed`` has the right
+# size, but another order in memory.
 
 
 def serve(path):
@@ -133,6 +134,7 @@ requests = {f"batch of {size}": torch.randn(size, 6, 16) for size in (1, 7, 32)}
 requests["1, doubled"] = requests["batch of 1"].repeat(2, 1, 1)
 requests |= {"batch of 33": torch.randn(33, 6, 16), "length 9": nine}
 requests["float64"] = torch.randn(4, 6, 16, dtype=torch.float64)
+requests["transposed"] = torch.randn(4, 16, 6).transpose(1, 2)
 
 # %%
 # It runs in a new process, from a file with its source, as your service would:
@@ -149,7 +151,7 @@ done = subprocess.run(
 )
 assert done.returncode == 0, done.stderr
 checked = torch.load(Path(folder.name, "answers.pt"))
-for name in ("length 9", "float64"):
+for name in ("length 9", "float64", "transposed"):
     print(f"{name}: {checked[name]}")
 
 # %%
@@ -172,6 +174,7 @@ for name, x in requests.items():
     table["checked"][name] = verdict(name, checked[name])
     print(f"{name:11}", *[f" {kind}: {row[name]}" for kind, row in table.items()])
 assert "wrong" not in table["checked"].values()
+assert table["default"]["transposed"] == "wrong"
 assert list(table["checked"].values()).count("right") == 3
 
 # %%
@@ -182,7 +185,7 @@ for outcome, (color, marker) in styles.items():
     found = [[answer == outcome for answer in row.values()] for row in table.values()]
     row, column = torch.tensor(found).nonzero().T
     ax.scatter(column, row, s=90, color=color, marker=marker, label=outcome)
-ax.set_xticks(range(len(requests)), requests)
+ax.set_xticks(range(len(requests)), [n.replace(" ", "\n", 1) for n in requests])
 ax.set_yticks(range(2), table)
 ax.set(title="With checks, a package gives no wrong answer", ylim=(1.5, -0.5))
 ax.set(xlabel="input", ylabel="package")
@@ -205,18 +208,37 @@ del package  # and with it the files that it has unpacked
 # In your project
 # ---------------
 #
-# Two programs: one calls ``build``, the other serves. Start the service with the checks
-# on: ``AOTI_RUNTIME_CHECK_INPUTS=1 python serve.py``.
+# Two programs: one calls ``build``, the other serves. The service switches the checks
+# on itself, before it loads the package. ``contiguous()`` puts a transposed or sliced
+# request into the order that the package expects.
 
+os.environ["AOTI_RUNTIME_CHECK_INPUTS"] = "1"  # new: wrong inputs raise
 package = torch._inductor.aoti_load_package(path)  # new: no model, no compiler
 
 
-def answer(rows):  # one or more, on the device that the package was built for
+def answer(rows):  # 1 to 32 rows, on the device that the package was built for
     padded = torch.cat([rows, rows]) if len(rows) == 1 else rows
-    return package(padded)[: len(rows)]
+    return package(padded.contiguous())[: len(rows)]
 
 
-print([tuple(answer(request).shape) for request in (example, example[:1])])
+# %%
+# Check
+# -----
+#
+# ``answer`` agrees with the model, for one row and for a transposed request, too. A
+# wrong length is refused, and so is a request without rows. (The package itself reports
+# each refusal with ``Error``.)
+
+for request in (example, example[:1], requests["transposed"]):
+    torch.testing.assert_close(answer(request), model(request))
+refused = []
+for request in (nine, example[:0]):
+    try:
+        answer(request)
+    except RuntimeError:
+        refused.append(tuple(request.shape))
+print("refused:", *refused)
+assert len(refused) == 2
 package = None  # its files are closed
 folder.cleanup()
 

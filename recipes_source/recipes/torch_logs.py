@@ -37,6 +37,7 @@ import matplotlib.pyplot as plt
 import torch
 from torch import nn
 from torch._dynamo.utils import counters
+from torch.utils.data import DataLoader
 
 
 class Naive(nn.Module):
@@ -91,7 +92,7 @@ print("naive, graphs after each call:", naive_counts)
 #    TORCH_LOGS="graph_breaks,recompiles" python train.py
 #
 # ``torch._logging.set_logs`` does the same from Python. The messages go to stderr.
-# Here, a handler keeps them instead, to print them below.
+# For this page only, a handler keeps them instead, to print them below.
 
 messages = []
 
@@ -188,16 +189,20 @@ assert silent == 0 and messages
 # ---------------
 #
 # Once the model is one graph, keep it so. ``fullgraph=True`` turns a graph break into
-# an error, and a stance does so with a recompilation. (Leave out ``backend`` if you
-# have a C++ compiler or a GPU.)
+# an error, and a stance does so with a recompilation. A smaller last batch would be a
+# second graph, so drop it. Validate outside the ``with`` block: without gradients, the
+# model compiles again. (Leave out ``backend`` if you have a C++ compiler or a GPU.)
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Mended().to(device)
 model.compile(backend="eager", fullgraph=True)  # new: a graph break raises
-model(batches[0].to(device))  # compiles
+loader = DataLoader(torch.cat(batches)[:-3], batch_size=8, drop_last=True)
+model(next(iter(loader)).to(device))  # compiles
 with torch.compiler.set_stance("fail_on_recompile"):  # new: a second graph raises
-    for batch in batches:
+    for batch in loader:
         outputs = model(batch.to(device))
+with torch.no_grad():  # validation, outside
+    outputs = model(batches[-1].to(device))
 
 # %%
 # Learn more

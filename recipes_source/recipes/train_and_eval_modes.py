@@ -89,8 +89,8 @@ assert len(set(train_scores)) > 1 and not unchanged
 #
 # :meth:`torch.nn.Module.eval` sets ``training`` to ``False`` in the model and in all
 # modules within. Dropout then passes everything on and batch normalization uses its
-# running averages, so that the model is a fixed formula, written out for the assert.
-# Go back with :meth:`torch.nn.Module.train` before you train on.
+# running averages. The model is then a fixed formula, and the second half of the cell
+# computes it by hand. Go back with :meth:`torch.nn.Module.train` before you train on.
 
 model.eval()
 eval_scores, eval_accuracy = scores(model), accuracy(model, 4)
@@ -140,7 +140,9 @@ assert (dropped == 0).any() and not (passed == 0).any()
 # In your project
 # ---------------
 #
-# Each phase sets its own mode, so that their order does not matter.
+# Each phase sets its own mode, so that their order does not matter. In training,
+# :class:`~torch.nn.BatchNorm1d` raises for a batch of one sample. If your last batch
+# can be so small, use ``drop_last=True`` in the ``DataLoader``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model.to(device)

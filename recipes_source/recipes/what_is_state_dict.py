@@ -142,7 +142,7 @@ print("in place:", *list(model.state_dict())[:2])
 assert not wrapped.keys() & truth.keys() and model.state_dict().keys() == truth.keys()
 
 # %%
-# An optimizer's ``state_dict`` knows parameters by position only, so build them in the
+# An optimizer's ``state_dict`` is loaded by position, so build the parameters in the
 # same order. ``state`` holds its running averages, ``param_groups`` its settings.
 
 saved = optimizer.state_dict()

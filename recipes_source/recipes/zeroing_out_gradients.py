@@ -342,8 +342,8 @@ torch.testing.assert_close(undivided, 4 * whole)
 # In your project
 # ^^^^^^^^^^^^^^^
 #
-# Clear right before ``backward()``. Between ``backward()`` and ``step()`` the line
-# would erase what the step needs; anywhere else it does the same.
+# Clear right before ``backward()``, or right after ``step()``, which frees memory
+# earlier. In between, the line would erase what the step needs.
 
 model = make_model()
 optimizer = optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
