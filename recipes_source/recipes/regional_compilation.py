@@ -60,9 +60,9 @@ inputs = torch.randn(4, 64)
 # --------------------------------
 #
 # :func:`torch.compile` wraps a whole model. :meth:`torch.nn.Module.compile` compiles a
-# module in place. Both work at the next call. The backend ``note`` is handed each graph,
-# counts its operations, and runs it as it is.
-# More operations are more work for a real backend.
+# module in place. Both work at the next call. The backend ``note`` receives each graph,
+# counts its operations, and runs it as it is. More operations are more work for a real
+# backend.
 
 
 def compiled(model, regional, **options):
