@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Compile and export"]
 # after = ["torch_logs"]
-# timeout = 120
+# timeout = 300
 # requires = ["c++"]
 # searched_as = [
 #   "torch.compile is slow to start", "compile time", "warm-up time",
