@@ -22,6 +22,9 @@ Write a model to a file that runs without PyTorch, for any batch size, and check
 Why it matters: an ONNX file runs where PyTorch is not installed, such as in a browser
 or on a phone. It is fixed to the batch size of your example unless you say otherwise,
 and it is read by other code than PyTorch's, so check what comes out.
+
+Install with ``pip install torch onnx onnxscript onnxruntime``. The export needs
+``onnxscript``.
 """
 
 # %%
@@ -118,8 +121,9 @@ onnx_errors = [v - exact[:size] for size, v in dynamic_logits.items()]
 onnx_error = max(error.abs().max().item() for error in onnx_errors)
 print("batch sizes accepted, fixed:  ", list(fixed_logits))
 print("batch sizes accepted, dynamic:", list(dynamic_logits))
-print(f"largest difference from float64: PyTorch {torch_error:.5f}", end=", ")
-print(f"ONNX Runtime {onnx_error:.5f}, of logits up to {exact.abs().max():.1f}")
+print(f"logits up to {exact.abs().max():.1f}")
+print("PyTorch differs from float64 by less than 1e-5:", torch_error < 1e-5)
+print("ONNX Runtime differs from float64 by less than 1e-5:", onnx_error < 1e-5)
 assert onnx_error < 1e-5 and list(dynamic_logits) == list(range(1, 9))
 
 # %%
@@ -155,21 +159,23 @@ for file in (dynamic, single):
 # In your project
 # ---------------
 #
-# Export on the CPU. ``opset_version`` fixes the version of ONNX's operators: take what
-# the runtime on your target knows. The default rises with PyTorch's own version.
+# Export on the CPU. ``dynamic_shapes`` has one entry for each input. ``opset_version``
+# fixes the version of ONNX's operators: take what the runtime on your target knows. The
+# default rises with PyTorch's own version. On a GPU, where float32 products may have
+# fewer digits, compare with a tolerance.
 
 path = Path(folder.name) / "model.onnx"
 model = model.cpu().eval()
-shapes = ({0: "batch"},)  # one entry for each input
-program = torch.onnx.export(
-    model, (images[:2],), dynamic_shapes=shapes, opset_version=20, verbose=False
-)
+options = {"dynamic_shapes": ({0: "batch"},), "opset_version": 20, "verbose": False}
+program = torch.onnx.export(model, (images[:2],), dynamo=True, **options)
 program.save(path, external_data=False)  # one file, up to 2 GB
-available = onnxruntime.get_available_providers()  # the fastest one first
+wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]  # in this order
+available = [p for p in wanted if p in onnxruntime.get_available_providers()]
 session = onnxruntime.InferenceSession(path, providers=available)
 (logits,) = session.run(None, {session.get_inputs()[0].name: images[:5].numpy()})
 with torch.inference_mode():
-    torch.testing.assert_close(torch.from_numpy(logits), model(images[:5]))
+    expected = model(images[:5])
+torch.testing.assert_close(torch.from_numpy(logits), expected, atol=1e-3, rtol=1e-3)
 
 # %%
 # Check

@@ -36,6 +36,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, grad, vmap
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.data import DataLoader, TensorDataset
 
 torch.manual_seed(0)
 targets = torch.arange(64) % 4
@@ -118,7 +119,8 @@ assert count.calls < loop_count.calls / 10
 # The same gradients
 # ------------------
 #
-# They equal the gradients by the loop, and their mean is the gradient of the batch.
+# They equal the gradients by the loop. As this loss is a plain mean over examples,
+# their mean is the gradient of the batch.
 
 loss = loss_fn(model(inputs), targets)
 batch = torch.autograd.grad(loss, list(model.parameters()))
@@ -146,47 +148,74 @@ ax.legend()
 plt.show()
 
 # %%
-# When it is not so: batch normalization
-# --------------------------------------
+# When it is not so: a weighted mean
+# ----------------------------------
+#
+# With class weights or ``ignore_index``, the loss divides by the sum of the weights, or
+# by the number of targets that count. Then the mean over examples is another gradient.
+# Here one class is ignored, and the mean is too small.
+
+loss_fn = nn.CrossEntropyLoss(ignore_index=3)
+ignored = targets == loss_fn.ignore_index
+loss = loss_fn(model(inputs), targets)
+batch = torch.cat([g.flatten() for g in torch.autograd.grad(loss, model.parameters())])
+loss_fn = nn.CrossEntropyLoss(ignore_index=3, reduction="sum")  # 0 for an ignored one
+mean = by_vmap().mean(dim=0)
+print(f"mean over examples / gradient of the batch: {mean.norm() / batch.norm():.2f}")
+print(f"targets that count: {(~ignored).sum()} of 64")
+share = (~ignored).float().mean()
+torch.testing.assert_close(mean, batch * share, atol=1e-6, rtol=1e-4)
+loss_fn = nn.CrossEntropyLoss()
+
+# %%
+# When it is not so: batch normalization and dropout
+# --------------------------------------------------
 #
 # With statistics of the batch, an output depends on all examples, and "the gradient of
 # one example" has no meaning. ``vmap`` refuses the layer, because it writes its running
 # statistics. Use :class:`torch.nn.GroupNorm`, which stays within an example, or call
-# ``model.eval()`` if the statistics are to stay as they are. Layers with randomness,
-# such as dropout, want ``vmap(..., randomness="different")``.
+# ``model.eval()`` if the statistics are to stay as they are.
 
 fitted, refused = model, []
-for norm in (nn.BatchNorm1d(32), nn.GroupNorm(4, 32), nn.BatchNorm1d(32).eval()):
-    model = nn.Sequential(nn.Linear(2, 32), norm, nn.Tanh(), nn.Linear(32, 4))
-    name = f"{type(norm).__name__}, {'train' if norm.training else 'eval'}"
+norms = nn.BatchNorm1d(32), nn.GroupNorm(4, 32), nn.BatchNorm1d(32).eval()
+for layer in (*norms, nn.Dropout(0.1)):
+    model = nn.Sequential(nn.Linear(2, 32), layer, nn.Tanh(), nn.Linear(32, 4))
+    name = f"{type(layer).__name__}, {'train' if layer.training else 'eval'}"
     try:
         torch.testing.assert_close(by_vmap(), by_loop(), atol=1e-6, rtol=1e-4)
         print(f"{name}: same as the loop")
     except RuntimeError as error:
         refused.append(name)
         print(f"{name}: {error}")
-assert refused == ["BatchNorm1d, train"]
+assert refused == ["BatchNorm1d, train", "Dropout, train"]
+
+# %%
+# With ``randomness="different"``, every example gets a dropout mask:
+
+print("Dropout:", tuple(by_vmap(randomness="different").shape))
+model = fitted
 
 # %%
 # In your project
 # ---------------
 #
 # All gradients at once are one set of gradients for each example: with 2 million
-# parameters in float32 and a batch of 64, 512 MB. ``chunk_size`` bounds how many
-# examples are computed at a time, not the result, so reduce it at once.
-# Here the gradient of each example is clipped before the mean is taken.
+# parameters in float32 and a batch of 64, 512 MB. ``chunk_size`` bounds the memory of
+# the computation, not of the result. Here the gradient of each example is clipped
+# before the mean is taken. ``loss_of_one`` is the function above. Clipping alone gives
+# no privacy: that also needs noise, added to the mean.
 
-model = fitted
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-model.to(device)
-params = {name: p.detach() for name, p in model.named_parameters()}
-of_each = vmap(grad(loss_of_one), in_dims=(None, 0, 0), chunk_size=16)  # the new line
-grads = of_each(params, inputs.to(device), targets.to(device))
-norms = torch.stack([g.flatten(1).norm(dim=1) for g in grads.values()]).norm(dim=0)
-scale = (1.0 / norms).clamp(max=1.0)  # no example pulls harder than 1
-for name, parameter in model.named_parameters():
-    parameter.grad = torch.einsum("n,n...->...", scale, grads[name]) / len(scale)
-torch.optim.AdamW(model.parameters(), lr=1e-3).step()
+params = {name: p.detach() for name, p in model.to(device).named_parameters()}
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+of_each = vmap(grad(loss_of_one), (None, 0, 0), chunk_size=16, randomness="different")
+for x, y in DataLoader(TensorDataset(inputs, targets), batch_size=64, shuffle=True):
+    grads = of_each(params, x.to(device), y.to(device))  # new: instead of backward()
+    norms = torch.stack([g.flatten(1).norm(dim=1) for g in grads.values()]).norm(dim=0)
+    scale = (1.0 / norms).clamp(max=1.0)  # no example pulls harder than 1
+    for name, p in model.named_parameters():
+        p.grad = torch.einsum("n,n...->...", scale, grads[name]) / len(scale)
+    optimizer.step()  # also changes params, which share the memory
 
 # %%
 # Check
@@ -198,11 +227,13 @@ clipped = at_once * (1 / at_once.norm(dim=1, keepdim=True)).clamp(max=1)
 found = torch.cat([p.grad.flatten() for p in model.parameters()]).cpu()
 torch.testing.assert_close(found, clipped.mean(dim=0), atol=1e-5, rtol=1e-4)
 print(f"examples clipped: {(norms > 1).sum()} of {len(norms)}")
+for name, p in model.named_parameters():
+    assert torch.equal(params[name], p), "the next batch would use old parameters"
 
 # %%
 # Learn more
 # ----------
 #
 # - Clip the mean instead: :ref:`sphx_glr_recipes_recipes_gradient_clipping.py`
-# - Sums of gradients: :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`
+# - Weighted means, padding: :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`
 # - An average over steps: :ref:`sphx_glr_recipes_recipes_ema_weights.py`

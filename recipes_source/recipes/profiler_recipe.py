@@ -29,7 +29,8 @@ part is often wrong. You then make something faster that did not matter.
 # :class:`~torch.autograd.profiler.record_function` names the parts. The guess: the
 # matrix products in the forward and the backward pass take the time.
 
-import tempfile
+import json
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
@@ -89,8 +90,8 @@ print(naive.table(sort_by="count", row_limit=5, max_name_column_width=24))
 
 # %%
 # The parts say where the time goes, and the calls say why: one normalization for each
-# image. The matrix products are innocent. Linear layers call ``addmm`` in the forward
-# pass, and ``mm`` in the backward pass.
+# image. The matrix products are not the slow part. Linear layers call ``addmm`` in the
+# forward pass, and ``mm`` in the backward pass.
 
 before = {event.key: event for event in naive}
 parts = ("normalize", "forward", "backward", "update")
@@ -164,32 +165,51 @@ assert [e.self_cpu_memory_usage for e in linear] == [4 * 512 * 32, 4 * 512 * 10]
 # does the work. On a GPU, read the columns of the device. The CPU's time is then only
 # that for launching the kernels.
 
+# Output differs from run to run.
+for key in ("aten::linear", "aten::addmm"):  # the first one calls the second
+    event = after[key]
+    own = event.self_cpu_time_total
+    print(f"{key}: total {event.cpu_time_total:.0f} us, self {own:.0f} us")
 total = sum(event.cpu_time_total for event in after.values())
 alone = sum(event.self_cpu_time_total for event in after.values())
-print("totals add up to more than the times alone:", total > alone)
 assert total > alone
+assert after["aten::linear"].cpu_time_total > after["aten::addmm"].cpu_time_total
 
 # %%
 # In your project
 # ---------------
 #
-# A schedule leaves out the first steps of your loop, and records some. The trace is a
-# timeline of every call: open the file in https://ui.perfetto.dev. On a GPU, sort by
+# A schedule leaves out the first steps of your loop, and records some. Without
+# ``repeat=1`` it starts again and again. The trace then holds only the last round, or
+# nothing if the loop ends before that round records. The trace is a timeline of every
+# call: open the file in https://ui.perfetto.dev. On a GPU, sort by
 # ``"self_cuda_time_total"``.
 
 # Output differs from run to run.
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Sequential(nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 1024))
 optimizer = torch.optim.AdamW(model.to(device).parameters(), fused=True)
-with profile(schedule=schedule(wait=1, warmup=1, active=2), acc_events=True) as prof:
-    for batch in torch.randn(4, 256, 1024, device=device):
+once = schedule(wait=1, warmup=1, active=2, repeat=1)  # new: two steps, one time
+with profile(schedule=once) as prof:
+    for batch in torch.randn(6, 256, 1024, device=device):
         model(batch).square().mean().backward()
         optimizer.step()
         optimizer.zero_grad()
         prof.step()  # new: the next step begins
-with tempfile.TemporaryDirectory() as folder:  # choose one that you keep
-    prof.export_chrome_trace(f"{folder}/trace.json")
+prof.export_chrome_trace("trace.json")
 print(prof.key_averages().table(sort_by="self_cpu_time_total", row_limit=2))
+
+# %%
+# Check
+# -----
+#
+# Two steps of two linear layers are in the table and in the trace.
+
+events = json.loads(Path("trace.json").read_text())["traceEvents"]
+in_trace = sum(event.get("name") == "aten::linear" for event in events)
+in_table = {event.key: event for event in prof.key_averages()}["aten::linear"].count
+print(f"calls of aten::linear: {in_table} in the table, {in_trace} in the trace")
+assert in_table == in_trace == 4
 
 # %%
 # Learn more

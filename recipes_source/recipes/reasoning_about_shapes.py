@@ -33,13 +33,17 @@ changes with every kernel size, stride and image size that you try.
 # See the problem: counting by hand
 # ---------------------------------
 #
-# Images of 48 by 48 pixels pass two convolutions and two poolings. Three of these four
-# work in steps of two pixels, each halving the side: 48 / 2 / 2 / 2 = 6. With 32
-# channels, the linear layer should take 32 * 6 * 6 = 1,152 features.
+# Images of 48 by 48 pixels pass two convolutions and two poolings. The first
+# convolution and both poolings work in steps of two pixels. Each of these three halves
+# the side: 48 / 2 / 2 / 2 = 6. With 32 channels, the linear layer should take
+# 32 * 6 * 6 = 1,152 features.
+
+import copy
 
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
 
 def convolutions():
@@ -176,21 +180,38 @@ for way in (lambda x: x[x > 0], lambda x: x.sum().item()):
 # In your project
 # ---------------
 #
-# Print the shape that leaves every layer, of any model: build it on the meta device,
-# and let a hook report.
+# ``features`` computes what the linear layer takes. ``report`` prints the shape that
+# leaves each module: a hook for all modules, and ``with`` removes it. A module comes
+# after the modules that it holds.
 
 
-def report(name):
-    return lambda module, args, output: print(f"{name:<8} {tuple(output.shape)}")
+def features(build, *image):
+    with torch.device("meta"):  # new: no data, no memory
+        return build()(torch.empty(1, *image)).shape[1]
 
 
-with torch.device("meta"):
-    model = nn.Sequential(*convolutions(), nn.Linear(in_features, 10))
-    batch = torch.empty(8, 3, 48, 48)
-for name, module in model.named_modules():
-    if not list(module.children()):  # the layers, not what holds them
-        module.register_forward_hook(report(name))
-outputs = model(batch)
+def report(module, args, output):
+    first = output[0] if isinstance(output, tuple) else output
+    print(f"{type(module).__name__:<10} {tuple(first.shape)}")
+
+
+size = features(convolutions, 3, 48, 48)
+model = nn.Sequential(*convolutions(), nn.Linear(size, 10))
+with torch.device("meta"), register_module_forward_hook(report):
+    copy.deepcopy(model).to("meta")(torch.empty(8, 3, 48, 48))
+
+# %%
+# Check
+# -----
+#
+# The model takes real images. The report also works where a layer returns a tuple, such
+# as an LSTM. A model that reads token ids wants integers: ``torch.empty`` gives floats.
+
+assert model(torch.zeros(2, 3, 48, 48)).shape == (2, 10) and size == in_features
+with torch.device("meta"), register_module_forward_hook(report):
+    text = nn.Sequential(nn.Embedding(100, 16), nn.LSTM(16, 32, batch_first=True))
+    output, _ = text(torch.zeros(8, 5, dtype=torch.long))
+assert output.shape == (8, 5, 32)
 
 # %%
 # Learn more

@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Compile and export"]
 # after = ["torch_logs"]
-# timeout = 120
+# timeout = 300
 # requires = ["c++"]
 # searched_as = [
 #   "torch.compile is slow to start", "compile time", "warm-up time",
@@ -19,7 +19,8 @@ Compile the block that your model repeats once, instead of once for each repetit
 
 Why it matters: :func:`torch.compile` unrolls the loop over a model's blocks. Eight
 equal blocks are traced, optimized and turned into code eight times. You wait for that
-before the first output, each time that a process starts with a cold cache.
+before the first output, each time that a process starts and the code is not yet in the
+compiler's cache on disk.
 """
 
 # %%
@@ -29,6 +30,7 @@ before the first output, each time that a process starts with a cold cache.
 # Eight blocks, as in a transformer: the same code, each with its own weights.
 
 import copy
+import logging
 import os
 import time
 
@@ -60,9 +62,9 @@ inputs = torch.randn(4, 64)
 # --------------------------------
 #
 # :func:`torch.compile` wraps a whole model. :meth:`torch.nn.Module.compile` compiles a
-# module in place. Both work at the next call. The backend ``note`` is handed each graph,
-# counts its operations, and runs it as it is.
-# More operations are more work for a real backend.
+# module in place. Both work at the next call. The backend ``note`` receives each graph,
+# counts its operations, and runs it as it is. More operations are more work for a real
+# backend.
 
 
 def compiled(model, regional, **options):
@@ -76,16 +78,16 @@ def compiled(model, regional, **options):
 # %%
 
 
-@torch.no_grad()
-def graph_sizes(model, regional):
+def graph_sizes(model, regional, gradients=False):
     sizes = []
 
     def note(graph, example_inputs):
         sizes.append(sum("call" in node.op for node in graph.graph.nodes))
         return graph
 
-    outputs = compiled(model, regional, backend=note)(inputs)
-    torch.testing.assert_close(outputs, model(inputs))
+    with torch.set_grad_enabled(gradients):
+        outputs = compiled(model, regional, backend=note)(inputs)
+        torch.testing.assert_close(outputs, model(inputs))
     return sizes
 
 
@@ -109,7 +111,8 @@ assert len(whole) == len(regional) == 1 and regional[0] * 8 == sum(whole)
 # ----------------------------------------
 #
 # The default backend, Inductor, turns graphs into C++ on a CPU and into Triton kernels
-# on a GPU. ``fresh_cache`` gives it an empty cache, as a new machine has.
+# on a GPU. For a CPU, a C++ compiler must be installed. ``fresh_cache`` gives it an
+# empty cache, as a new machine has.
 
 
 def median(module):
@@ -166,8 +169,9 @@ plt.show()
 # ----------------------------------------------
 #
 # A Python integer in a module, such as the block's number, becomes a constant of the
-# graph. Each block then needs its own graph, and after eight of them the compiler gives
-# up with a warning. A buffer is a tensor, and tensors are inputs of the graph:
+# graph. Each block then needs its own graph. After eight of them the compiler warns,
+# and runs the rest uncompiled. A buffer is a tensor, and tensors are inputs of the
+# graph:
 
 
 class Numbered(Block):
@@ -187,12 +191,47 @@ class Buffered(Numbered):
 
 
 # %%
+# The warning is long. It begins so:
 
+
+def first_line(record):
+    print("warning:", record.getMessage().splitlines()[0])
+
+
+log = logging.getLogger("torch._dynamo.convert_frame")
+log.addFilter(first_line)
 for kind in (Numbered, Buffered):
-    blocks = nn.Sequential(*[kind(number) for number in range(6)]).eval()
+    blocks = nn.Sequential(*[kind(number) for number in range(10)]).eval()
     sizes = graph_sizes(blocks, regional=True)
     print(f"{kind.__name__}: {len(blocks)} blocks, {len(sizes)} graphs")
-    assert len(sizes) == (6 if kind is Numbered else 1)
+    assert len(sizes) == (8 if kind is Numbered else 1)
+log.removeFilter(first_line)
+
+# %%
+# All this was for inference. With gradients on, the input of the first block requires
+# none, and the inputs of the others do. These are two graphs:
+
+training = graph_sizes(model, regional=True, gradients=True)
+print(f"with gradients: {len(model)} blocks, {len(training)} graphs")
+assert len(training) == 2
+
+
+# %%
+# After an embedding that learns, all inputs of blocks require a gradient:
+
+
+class Network(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.head = nn.Embedding(10, 64), nn.Linear(64, 10)
+        self.blocks = nn.ModuleList([Block() for _ in range(8)])
+
+    def forward(self, tokens):
+        x = self.embed(tokens)
+        for block in self.blocks:
+            x = block(x)
+        return self.head(x)
+
 
 # %%
 # In your project
@@ -201,17 +240,38 @@ for kind in (Numbered, Buffered):
 # Compile the blocks, and leave the embedding and the head as they are.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-blocks = nn.ModuleList([Block() for _ in range(8)])
-network = nn.ModuleDict({"embed": nn.Embedding(10, 64), "blocks": blocks}).to(device)
-for block in network["blocks"]:
-    block.compile()  # instead of network.compile()
+model = Network().to(device)
+for block in model.blocks:
+    block.compile()  # new: instead of model.compile()
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+for tokens in torch.randint(10, (3, 4, 17), device=device):
+    logits = model(tokens[:, :-1]).flatten(0, 1)  # predicts the next token
+    loss = nn.functional.cross_entropy(logits, tokens[:, 1:].flatten())
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
 
-tokens = torch.randint(10, (4, 16), device=device)
-with torch.no_grad():
-    hidden = network["embed"](tokens)
-    for block in network["blocks"]:
-        hidden = block(hidden)
-print(tuple(hidden.shape))
+# %%
+# Check
+# -----
+#
+# The names in the ``state_dict`` have not changed, so a model that is not compiled
+# loads it. Both have the same gradients. In training, all blocks share one graph.
+
+plain = Network().to(device)
+plain.load_state_dict(model.state_dict())
+for network in (model, plain):
+    network.zero_grad()
+    network(tokens[:, :-1]).logsumexp(dim=-1).mean().backward()
+for p, q in zip(model.parameters(), plain.parameters(), strict=True):
+    torch.testing.assert_close(p.grad, q.grad, atol=1e-5, rtol=1e-3)
+graphs, note = [], lambda graph, _: graphs.append(graph) or graph
+torch.compiler.reset()
+for block in plain.blocks:
+    block.compile(backend=note)
+plain(tokens)
+print(f"in training: {len(plain.blocks)} blocks, {len(graphs)} graph")
+assert len(graphs) == 1
 
 # %%
 # Learn more

@@ -36,8 +36,9 @@ copies on the same GPU, the one with the number in the file.
 # ------------------------------------
 #
 # ``device`` is the accelerator if this machine has one, else the CPU. Move the model
-# first; an optimizer made afterwards keeps its state there, too.
+# first. Make the optimizer after that: its state then lies on the same device.
 
+import os
 import tempfile
 import warnings
 from pathlib import Path
@@ -168,9 +169,12 @@ assert outputs.device.type == "cuda" and batch.device.type == "cpu"
 # Load to the CPU and move the model: this works on every machine, and the GPU never
 # holds the weights twice. With several processes, save ``model.module.state_dict()`` on
 # rank 0: :class:`~torch.nn.parallel.DistributedDataParallel` puts ``module.`` before
-# all names. Each process then moves its model to its own GPU, number ``LOCAL_RANK``.
+# all names. ``torchrun`` gives each process a number, ``LOCAL_RANK``, and each process
+# moves its model to the GPU of this number. To go on training, see the link below.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+if device != "cpu":  # new: without an index, every process takes the first GPU
+    device = torch.device(device.type, int(os.environ.get("LOCAL_RANK", 0)))
 model = build(1)
 state = torch.load(path, map_location="cpu", weights_only=True)  # the new line
 model.load_state_dict(state)
@@ -185,6 +189,8 @@ folder.cleanup()
 # Learn more
 # ----------
 #
+# - Optimizer and epoch:
+#   :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
 # - :ref:`sphx_glr_recipes_recipes_module_load_state_dict_tips.py`
 # - :ref:`sphx_glr_recipes_recipes_changing_default_device.py`
 # - Names with a prefix:

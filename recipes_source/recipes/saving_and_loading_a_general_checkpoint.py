@@ -132,7 +132,8 @@ plt.show()
 #
 # The uninterrupted run never touched a file. "Equal" means the same bits, in all 24
 # losses and all final parameters. Without the random state, the data come in another
-# order.
+# order. (Plain SGD at a constant rate needs neither the optimizer's state nor the
+# scheduler's.)
 
 for left_out in ("nothing", "model", "optimizer", "scheduler", "rng"):
     run, losses = resume(left_out)
@@ -150,6 +151,9 @@ for left_out in ("nothing", "model", "optimizer", "scheduler", "rng"):
 # to save: the GPU (:func:`torch.cuda.get_rng_state_all`), ``random``, NumPy, and the
 # ``generator`` of a :class:`~torch.utils.data.DataLoader`.
 #
+# Save between epochs. In the middle of an epoch, the order that was drawn for it is
+# lost: a resumed run sees some samples twice.
+#
 # Load with ``map_location="cpu"``: ``map_location=device`` would move the random state
 # to the GPU as well, and there it is refused. The meta device plays the GPU here.
 
@@ -166,29 +170,43 @@ assert refused
 # In your project
 # ---------------
 #
-# The optimizer moves the state that it loads to the device of its parameters.
+# Call ``load`` once, before the loop, and ``save`` after every epoch. Move the model to
+# its device before that: the optimizer moves the state that it loads to the device of
+# its parameters. With dropout on a GPU, add ``torch.cuda.get_rng_state_all()``.
 
-device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-run, first = build(), 0
-run["model"].to(device)  # before loading, so that the optimizer follows
-if path.exists():  # resume
+
+def save(path, run, epoch):
+    states = {name: part.state_dict() for name, part in run.items()}
+    states |= {"epoch": epoch, "rng": torch.get_rng_state()}
+    torch.save(states, path.with_suffix(".part"))
+    path.with_suffix(".part").replace(path)  # the previous file stays whole
+
+
+def load(path, run):  # returns the first epoch to train
     checkpoint = torch.load(path, map_location="cpu", weights_only=True)
     for name, part in run.items():
         part.load_state_dict(checkpoint[name])
     torch.set_rng_state(checkpoint["rng"])
-    first = checkpoint["epoch"]
-# Then train from ``first``, and save after every epoch as above.
+    return checkpoint["epoch"]
+
 
 # %%
 # Check
 # -----
 #
-# The optimizer's loaded moments are on the same device as the model's parameters.
+# The loop of a script, started three times: it stops after 5 epochs, after 9, and at
+# the end. Its parameters equal the parameters of the uninterrupted run.
 
-optimizer = run["optimizer"]
-moments = [state["exp_avg"] for state in optimizer.state.values()]
-print(f"next epoch {first}, learning rate {optimizer.param_groups[0]['lr']:.2f}")
-assert {m.device for m in moments} == {p.device for p in run["model"].parameters()}
+path.unlink()
+for stop in (5, 9, epochs):
+    run = build()
+    first = load(path, run) if path.exists() else 0
+    for epoch in range(first, stop):
+        train(run, epoch, epoch + 1)
+        save(path, run, epoch + 1)
+    print(f"trained epochs {first} to {epoch}")
+same = map(torch.equal, run["model"].parameters(), reference["model"].parameters())
+assert all(same), "the run in three parts is not the same run"
 folder.cleanup()
 
 # %%

@@ -34,8 +34,7 @@ did load, but was left in training mode, answers wrongly, and no error tells you
 # ---------------
 #
 # Three clouds of points, far apart, and a small network with batch normalization: a
-# layer whose running mean and variance must be in the file, too. Its class stands for
-# one that you import: from ``nets.py``, say.
+# layer whose running mean and variance must be in the file, too.
 
 import sys
 import tempfile
@@ -48,13 +47,10 @@ from torch import nn
 
 
 class Net(nn.Sequential):
-    def __init__(self):
-        norm = nn.BatchNorm1d(16)
-        super().__init__(nn.Linear(2, 16), norm, nn.ReLU(), nn.Linear(16, 3))
+    def __init__(self, hidden):
+        norm = nn.BatchNorm1d(hidden)
+        super().__init__(nn.Linear(2, hidden), norm, nn.ReLU(), nn.Linear(hidden, 3))
 
-
-nets = sys.modules["nets"] = types.ModuleType("nets")
-nets.Net, Net.__module__ = Net, "nets"
 
 # %%
 # Trained on all points, the model gets every one right.
@@ -63,7 +59,8 @@ torch.manual_seed(0)
 targets = torch.arange(3).repeat_interleave(100)
 centers = torch.tensor([[0.0, 4.0], [-4.0, -3.0], [4.0, -3.0]])
 inputs = centers[targets] + 0.6 * torch.randn(300, 2)
-model, loss_fn = Net(), nn.CrossEntropyLoss()
+config = {"hidden": 16}
+model, loss_fn = Net(**config), nn.CrossEntropyLoss()
 optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
 for _step in range(100):
     optimizer.zero_grad()
@@ -80,10 +77,12 @@ print(f"trained model: {correct:.0%} of the answers right")
 # *names* of the classes to import. By default, :func:`torch.load` runs with
 # ``weights_only=True`` and refuses names that it does not know to be safe. With
 # ``weights_only=False``, the file may run any code. Even that fails after the class has
-# a new name.
+# a new name. The module ``nets`` stands for your file ``nets.py``.
 
 folder = tempfile.TemporaryDirectory()
 whole, path = Path(folder.name, "whole.pt"), Path(folder.name, "model.pt")
+nets = sys.modules["nets"] = types.ModuleType("nets")
+nets.Net, Net.__module__ = Net, "nets"
 torch.save(model, whole)
 nets.Classifier = nets.Net  # the new name of the class,
 del nets.Net  # and the old one is gone
@@ -108,7 +107,7 @@ assert failed == [True, False]
 
 torch.save(model.state_dict(), path)
 state = torch.load(path, weights_only=True)
-forgotten, loaded = nets.Classifier(), nets.Classifier().eval()
+forgotten, loaded = Net(**config), Net(**config).eval()
 for fresh in (forgotten, loaded):
     fresh.load_state_dict(state)
 with torch.no_grad():
@@ -116,8 +115,8 @@ with torch.no_grad():
     answers["After eval()"] = torch.cat([loaded(x) for x in inputs.split(100)])
 
 # %%
-# In training mode, batch normalization centers each batch on itself, so the network
-# cannot tell the clouds apart. Every tensor was loaded and nothing has warned.
+# In training mode, batch normalization subtracts each batch's own mean, so that the
+# three clouds look alike. Every tensor was loaded and nothing has warned.
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained", sharey=True)
 looks = [("o", "tab:blue"), ("^", "tab:orange"), ("s", "black")]
@@ -154,22 +153,47 @@ for title, logits in answers.items():
 # When it is not so
 # -----------------
 #
-# A model without dropout and batch normalization gives the same answers in both modes.
-# And a ``state_dict`` does not hold the sizes of the layers. Save the arguments of the
-# constructor beside it, if they vary.
+# Most other layers than dropout and batch normalization give the same answers in both
+# modes. Some do not, such as :class:`torch.nn.RReLU`. Call ``eval()`` anyway.
 #
+# A ``state_dict`` does not hold the arguments of the constructor. A model of another
+# size refuses the file, so save the arguments beside the tensors.
+
+other = Net(hidden=32)
+try:
+    other.load_state_dict(state)
+except RuntimeError as error:
+    print(error)
+else:
+    raise AssertionError("another size has loaded")
+relu = nn.RReLU()
+negative = torch.full((1000,), -1.0)
+assert len(relu(negative).unique()) > 1 and len(relu.eval()(negative).unique()) == 1
+
+# %%
 # In your project
 # ---------------
+#
+# The class is imported, or copied, where the model is used.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-torch.save(model.state_dict(), path)  # where you train
+torch.save({"config": config, "state": model.state_dict()}, path)  # where you train
 
-state = torch.load(path, map_location="cpu", weights_only=True)
-served = nets.Classifier()
-served.load_state_dict(state)
+checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+served = Net(**checkpoint["config"])  # new: built with the saved arguments
+served.load_state_dict(checkpoint["state"])
 served = served.to(device).eval()  # eval() before the first answer
 with torch.inference_mode():
-    predicted = served(inputs.to(device)).argmax(dim=1).cpu()
+    parts = [served(x.to(device)).argmax(dim=1) for x in inputs.split(100)]
+    predicted = torch.cat(parts).cpu()
+
+# %%
+# Check
+# -----
+#
+# The loaded model gives the right answers, one cloud at a time.
+
+print(f"served model: {(predicted == targets).float().mean():.0%} of the answers right")
 assert torch.equal(predicted, targets)
 folder.cleanup()
 

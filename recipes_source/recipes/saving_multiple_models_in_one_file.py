@@ -17,7 +17,7 @@ Saving and loading multiple models in one file using PyTorch
 Keep models that belong together in one file, and get every one of them back.
 
 Why it matters: encoder and decoder, generator and discriminator, the members of an
-ensemble: one without the others is useless, so they belong in one file. But their
+ensemble: they are usually used together, so they belong in one file. But their
 tensors often have the same names. In a flat file, one model silently replaces the rest.
 """
 
@@ -127,8 +127,24 @@ for name, models in {"merged": merged, "one entry each": loaded}.items():
 # When it is not so
 # -----------------
 #
-# Models whose names do not collide survive a merge, until one of them is changed.
-#
+# Models whose names do not collide lose nothing in a merged dictionary, but each model
+# refuses the names of the others. ``strict=False`` ends the refusal. It also hides a
+# missing name, for example after you renamed a layer.
+
+encoder = nn.ModuleDict({"encoder": nn.Linear(1, 4)})
+both = nn.ModuleDict({"decoder": nn.Linear(4, 1)}).state_dict() | encoder.state_dict()
+strict = False
+try:
+    encoder.load_state_dict(both)
+except RuntimeError as error:
+    strict = True
+    print(error)
+renamed = nn.ModuleDict({"coder": nn.Linear(1, 4)})
+missing, _ = renamed.load_state_dict(both, strict=False)
+print("not loaded, without an error:", *missing)
+assert strict and missing == ["coder.weight", "coder.bias"]
+
+# %%
 # A layer that two models share comes back as two. The file keeps shared tensors shared,
 # but :meth:`~torch.nn.Module.load_state_dict` copies *values*. Share the layer again in
 # the code that builds the models.
@@ -147,30 +163,52 @@ assert in_file and loaded[0][0].weight is loaded[1][0].weight
 # In your project
 # ---------------
 #
-# One entry for each part, the optimizers among them. Write the names once, and use them
-# for saving and for loading.
+# One entry for each part, the optimizers among them. ``make_parts`` gives the names,
+# for the program that saves and for the program that loads.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-parts = {"generator": build(0).to(device), "discriminator": build(1).to(device)}
-for name, model in list(parts.items()):
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-4)
-    parts[f"{name}_optimizer"] = optimizer
 
-torch.save({name: part.state_dict() for name, part in parts.items()}, path)  # new
 
-checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-for name, part in parts.items():
-    part.load_state_dict(checkpoint[name])
+def make_parts(seed):
+    parts = {"encoder": build(seed).to(device), "decoder": build(seed + 1).to(device)}
+    for name, model in list(parts.items()):
+        parts[f"{name}_optimizer"] = torch.optim.AdamW(model.parameters(), lr=2e-4)
+    return parts
+
+
+def save(parts, path):
+    torch.save({name: part.state_dict() for name, part in parts.items()}, path)  # new
+
+
+def load(parts, path):
+    checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    for name, part in parts.items():
+        part.load_state_dict(checkpoint[name])
+
 
 # %%
 # Check
 # -----
 #
-# The file has four entries. Each model's entry holds its first layer's weights.
+# Parts with other first weights are loaded after one step of training. Then both sets
+# of parts take the same next step, so the state of the optimizers has come back, too.
 
-print(*checkpoint, sep=", ")
-for seed, name in enumerate(["generator", "discriminator"]):
-    assert torch.equal(checkpoint[name]["0.weight"], build(seed)[0].weight)
+
+def step(parts):
+    for name in ("encoder", "decoder"):
+        parts[name](inputs.to(device)).square().mean().backward()
+        parts[f"{name}_optimizer"].step()
+        parts[f"{name}_optimizer"].zero_grad()
+    models = nn.ModuleList([parts["encoder"], parts["decoder"]])
+    return torch.cat([p.detach().flatten() for p in models.parameters()])
+
+
+saved, fresh = make_parts(0), make_parts(5)
+step(saved)
+save(saved, path)
+load(fresh, path)
+torch.testing.assert_close(step(fresh), step(saved), atol=0, rtol=0)
+print(*fresh, sep=", ")
 folder.cleanup()
 
 # %%
