@@ -33,6 +33,7 @@ import math
 
 import matplotlib.pyplot as plt
 import torch
+from torch import nn
 from torch.nn.functional import scaled_dot_product_attention
 
 
@@ -166,16 +167,23 @@ for causal in (True, False):
 # -------------------------------------
 #
 # PyTorch takes a kernel that supports the inputs, and one kernel keeps the matrix as
-# the version by hand does. On the CPU, dropout is enough to get this kernel.
+# the version by hand does. On the CPU, dropout is enough to get this kernel, and so is
+# a mask of floats that is learned.
 
 
 def with_dropout(query, key, value):
     return scaled_dot_product_attention(query, key, value, dropout_p=0.1)
 
 
-dropped = kept_kib(with_dropout, 256)
+def with_learned_mask(query, key, value):
+    bias = torch.zeros(256, 256, requires_grad=True)
+    return scaled_dot_product_attention(query, key, value, attn_mask=bias)
+
+
+dropped, learned = kept_kib(with_dropout, 256), kept_kib(with_learned_mask, 256)
 print(f"with dropout, at least what is kept by hand: {dropped >= naive}")
-assert fused < naive <= dropped
+print(f"with a learned mask, at least the probabilities: {learned >= matrix}")
+assert fused < naive <= dropped and learned >= matrix
 
 # %%
 # On a GPU there are more kernels, and some want float16 or bfloat16.
@@ -187,33 +195,47 @@ assert fused < naive <= dropped
 #
 # A mask of shape (batch, length) needs two more dimensions, for heads and queries.
 # ``attn_mask`` together with ``is_causal=True`` is refused. For a causal model, join
-# the two masks: ``mask & past``.
-
-device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-project, out = (torch.nn.Linear(128, n, device=device) for n in (3 * 128, 128))
+# the two masks. ``dropout_p`` is applied in ``eval()``, too, so set it to 0 there.
 
 
-def self_attention(x, keep, heads=4):  # (batch, length, features), True: a real token
-    batch, length, features = x.shape
-    q, k, v = project(x).view(batch, length, 3, heads, -1).permute(2, 0, 3, 1, 4)
-    mask = keep[:, None, None, :]
-    y = scaled_dot_product_attention(q, k, v, attn_mask=mask)  # the new line
-    return out(y.transpose(1, 2).reshape(batch, length, features))
+
+class SelfAttention(nn.Module):
+    def __init__(self, width, heads, causal=False):
+        super().__init__()
+        self.heads, self.causal = heads, causal
+        self.project, self.out = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, x, keep):  # (batch, length, features), True: a real token
+        (b, n, width), mask = x.shape, keep[:, None, None, :]
+        if self.causal:
+            mask = mask & torch.ones(n, n, dtype=torch.bool, device=x.device).tril()
+        q, k, v = self.project(x).view(b, n, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        y = scaled_dot_product_attention(q, k, v, mask, dropout_p=0.1 * self.training)
+        return self.out(y.transpose(1, 2).reshape(b, n, width))
 
 
 # %%
 # Check
 # -----
 #
-# Padding at the end changes no real token.
+# In ``eval()``, padding at the end changes no real token, and in a causal model a later
+# token changes no earlier one. In ``train()``, dropout makes two calls differ.
 
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 x = torch.randn(2, 10, 128, device=device)
 keep = torch.arange(10, device=device) < torch.tensor([[10], [6]], device=device)
-padded = self_attention(x, keep)[1, :6]
-alone = self_attention(x[1:, :6], keep[1:, :6])[0]
-print("a real token:", tuple(padded.shape), "changed:", end=" ")
-print(f"{(padded - alone).abs().max():.4f}")
-torch.testing.assert_close(padded, alone, atol=1e-5, rtol=1e-4)
+for causal in (False, True):
+    layer = SelfAttention(128, heads=4, causal=causal).to(device).eval()
+    padded = layer(x, keep)[1, :6]
+    alone = layer(x[1:, :6], keep[1:, :6])[0]
+    far = (padded - alone).abs().max()
+    print(f"a real token: {tuple(padded.shape)} changed: {far:.4f}")
+    torch.testing.assert_close(padded, alone, atol=1e-5, rtol=1e-4)
+
+early = layer(x[:1, :3], keep[:1, :3])
+torch.testing.assert_close(layer(x, keep)[:1, :3], early, atol=1e-5, rtol=1e-4)
+layer.train()
+assert not torch.equal(layer(x, keep), layer(x, keep))
 
 # %%
 # Learn more

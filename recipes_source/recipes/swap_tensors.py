@@ -128,22 +128,22 @@ plt.show()
 # Which conversions replace
 # -------------------------
 #
-# ``double()`` and loading by copy keep the object in any case. Two conversions keep it
-# only with the switch: loading with ``assign=True``, and leaving the meta device, where
-# a model has shapes but no data.
+# Of these five conversions, ``double()`` and loading by copy keep the object without
+# the switch, too. Three need the switch: loading with ``assign=True``, leaving the meta
+# device, where a model has shapes but no data, and moving there.
 
-kept = {}
 conversions = {
     "double()": lambda model: model.double(),
     "load_state_dict": lambda model: model.load_state_dict(checkpoint()),
     "..., assign=True": lambda m: m.load_state_dict(checkpoint(), assign=True),
-    "meta, to_empty": lambda model: model.to_empty(device="cpu"),
+    "from meta": lambda model: model.to_empty(device="cpu"),
+    "to meta": lambda model: model.to("meta"),
 }
+kept = {name: [] for name in conversions}
 for name, convert in conversions.items():
-    kept[name] = []
     for swap in (False, True):
         torch.__future__.set_swap_module_params_on_conversion(swap)
-        model = nn.Linear(8, 1, device="meta" if "meta" in name else "cpu")
+        model = nn.Linear(8, 1, device="meta" if name == "from meta" else "cpu")
         weight = model.weight
         convert(model)
         kept[name].append(model.weight is weight)
@@ -152,7 +152,7 @@ for name, convert in conversions.items():
 
 for name, (without, switched) in kept.items():
     print(f"{name:17} keeps the object: {without!s:5}, with the switch: {switched}")
-assert [without for without, _ in kept.values()] == [True, True, False, False]
+assert [without for without, _ in kept.values()] == [True, True, False, False, False]
 assert all(switched for _, switched in kept.values())
 
 # %%
@@ -187,10 +187,35 @@ assert refused
 torch.__future__.set_swap_module_params_on_conversion(False)
 
 # %%
+# When it is not so: the optimizer has a state
+# --------------------------------------------
+#
+# After the first step, AdamW has averages of the type that the weights had. They are
+# not converted, and the next step fails. :meth:`torch.optim.Optimizer.load_state_dict`
+# converts what it loads, so let the optimizer load the state that it has.
+
+model, held = model.float(), inputs
+optimizer, inputs = torch.optim.AdamW(model.parameters()), inputs.float()
+targets = targets.float()
+train(model, optimizer)
+model.double()  # keeps the parameters
+inputs, targets, failed = held, targets.double(), False
+try:
+    train(model, optimizer)
+except RuntimeError as error:
+    failed = True
+    print(error)
+optimizer.load_state_dict(optimizer.state_dict())  # the mend
+losses = train(model, optimizer)
+print("then", optimizer.state[model[0].weight]["exp_avg"].dtype)
+assert failed and losses[-1] < losses[0]
+
+# %%
 # In your project
 # ---------------
 #
-# Turn the switch on around the conversion only, and check the optimizer afterwards.
+# Turn the switch on around the conversion only, and check the optimizer afterwards. If
+# it has made steps, convert its state, too. Before the first step that does no harm.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Linear(8, 1, device=device)
@@ -202,6 +227,7 @@ try:
     model.to(device, torch.float32)
 finally:
     torch.__future__.set_swap_module_params_on_conversion(False)
+optimizer.load_state_dict(optimizer.state_dict())  # its state follows the parameters
 held = {id(p) for group in optimizer.param_groups for p in group["params"]}
 assert held == {id(p) for p in model.parameters()}  # worth a line in any project
 

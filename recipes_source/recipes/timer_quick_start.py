@@ -181,11 +181,12 @@ assert x.isinf().all()
 # In your project
 # ---------------
 #
-# Time your own model as it will run: on its device, and with all its threads.
+# Time your own model as it will run: on its device, without gradients, and with all
+# threads that PyTorch may use. Where this page is built, that is one.
 
 # Output differs from run to run.
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-model = torch.nn.Linear(64, 64).to(device)
+model = torch.nn.Linear(64, 64).to(device).eval()
 batch = torch.randn(32, 64, device=device)
 
 timer = Timer(
@@ -193,7 +194,8 @@ timer = Timer(
     globals={"model": model, "batch": batch},
     num_threads=torch.get_num_threads(),  # the default is 1
 )
-print(timer.blocked_autorange(min_run_time=0.2))
+with torch.inference_mode():
+    print(timer.blocked_autorange(min_run_time=0.2))
 
 # %%
 # Learn more

@@ -145,16 +145,35 @@ for name, tensor in (("row", row), ("row.clone()", row.clone())):
 # In your project
 # ---------------
 #
-# The commonest place is attention: heads are split by a view and joined by a copy.
+# The commonest place is attention. Heads are split by a view. Whether joining them
+# copies depends on the memory of attention's result, so treat ``joined`` as read-only.
+# ``contiguous()`` copies only if it must, ``clone()`` always.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 x = torch.randn(2, 10, 64, device=device)  # batch, tokens, features
 heads = x.view(2, 10, 4, 16).transpose(1, 2)  # a view, or an error: safe to write
 heads[:, 0] = 0.0  # clears the first head in x, too
-joined = heads.transpose(1, 2).reshape(2, 10, 64)  # to read: either will do
-rows = heads.contiguous().view(2, 4, 160)  # a copy that you ask for by name
+scores = heads @ heads.transpose(-2, -1)
+result = scores.softmax(dim=-1) @ heads  # attention, written out
+joined = result.transpose(1, 2).reshape(2, 10, 64)  # to read: a copy or a view
+own = joined.clone()  # to write: always a copy
 assert x[..., :16].count_nonzero() == 0
-assert torch.equal(joined, x) and rows.data_ptr() != x.data_ptr()
+assert torch.equal(joined, torch.cat(result.unbind(dim=1), dim=-1))
+
+# %%
+# Check
+# -----
+#
+# Ten tokens are copied. One token, as when a model writes text, has nothing to put in
+# order: ``reshape`` and ``contiguous()`` return the memory that they get.
+
+for tokens in (10, 1):
+    result = torch.randn(2, 4, tokens, 16)
+    swapped = result.transpose(1, 2)
+    made = [swapped.reshape(2, tokens, 64), swapped.contiguous(), swapped.clone()]
+    copied = [tensor.data_ptr() != result.data_ptr() for tensor in made]
+    print(f"{tokens:2} tokens, copied by reshape, contiguous and clone: {copied}")
+    assert copied == [tokens > 1, tokens > 1, True]
 
 # %%
 # Learn more

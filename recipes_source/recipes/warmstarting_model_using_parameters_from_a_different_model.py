@@ -33,6 +33,8 @@ learned useful features. But a new number of classes makes loading fail, even wi
 # Images of noisy stripes, to be sorted by their angle. The old model tells 8 angles
 # apart, the new one 5, spaced differently. The models differ in the last layer only.
 
+import re
+
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
@@ -128,7 +130,7 @@ for (start, runs), style in zip(curves.items(), ["C1s--", "C0o-"], strict=True):
     ax.plot(range(0, 61, 10), runs.mean(dim=0), style, label=f"{start} start")
     band = runs.amin(dim=0), runs.amax(dim=0)
     ax.fill_between(range(0, 61, 10), *band, color=style[:2], alpha=0.2)
-ax.set(title="Warm start ahead of cold start", xlabel="step", ylabel="test accuracy")
+ax.set(title="20 images: warm start is ahead", xlabel="step", ylabel="test accuracy")
 ax.legend()
 plt.show()
 
@@ -147,35 +149,40 @@ assert warm.min() > cold.max(), "the old features do not help"
 # :class:`~torch.nn.parallel.DistributedDataParallel` puts ``module.`` before every
 # name, and :func:`torch.compile` puts ``_orig_mod.`` there. Then nothing fits, and
 # ``strict=False`` accepts that: no error, and a cold start.
-# :func:`!consume_prefix_in_state_dict_if_present` removes a prefix.
+# Remove the prefixes in whatever order they stand.
 
 
 def same_features(entries):
     new = build(5)
     missing = new.load_state_dict(entries, strict=False).missing_keys
     same = torch.equal(new[:4](test_set[0]), old[:4](test_set[0]))
-    print(f"{list(entries)[0]:18} {len(missing)} of 4 missing, same features: {same}")
+    print(f"{list(entries)[0]:25} {len(missing)} of 4 missing, same features: {same}")
     return same
 
 
-wrapped = {f"module._orig_mod.{name}": tensor for name, tensor in fits.items()}
-before = same_features(wrapped)
-for prefix in ("module.", "_orig_mod."):
-    nn.modules.utils.consume_prefix_in_state_dict_if_present(wrapped, prefix)
-assert not before and same_features(wrapped)
+def plain(entries):
+    return {re.sub(r"^(module\.|_orig_mod\.)+", "", k): v for k, v in entries.items()}
+
+
+for prefix in ("module._orig_mod.", "_orig_mod.module."):
+    wrapped = {prefix + name: tensor for name, tensor in fits.items()}
+    assert not same_features(wrapped)
+    assert same_features(plain(wrapped))
 
 # %%
 # In your project
 # ---------------
 #
-# Name the part that may start cold, and let everything else raise an error.
+# Name the part that may start cold, and let everything else raise an error. ``left``
+# are the entries that the new model has no place for: with prefixes, all of them.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+# state = torch.load(path, map_location="cpu", weights_only=True)
 model = build(5)
-own = model.state_dict()
+own, state = model.state_dict(), plain(state)
 fits = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
-missing, unexpected = model.load_state_dict(fits, strict=False)
-assert not unexpected and set(missing) == {"4.weight", "4.bias"}  # only the new head
+missing, left = model.load_state_dict(fits, strict=False)[0], set(state) - set(fits)
+assert set(missing) == left == {"4.weight", "4.bias"}  # only the new head
 model.to(device)
 old_rate, new_rate = 1e-4, 1e-3  # the loaded layers need smaller steps
 groups = [{"params": model[:4].parameters(), "lr": old_rate}]

@@ -130,13 +130,40 @@ plt.show()
 #
 # The loss takes a weight per class. Two weights tell the sampler that there are two
 # samples, and no error is raised. The right sampler does not reach all 6000 in an epoch
-# either: drawing with replacement, it repeats rare samples and misses common ones.
+# either: drawing with replacement, it repeats rare samples and misses common ones. More
+# than 16.8 million samples are refused.
 
 wrong = WeightedRandomSampler([1 / 5400, 1 / 600], num_samples=6000, generator=g)
 drawn = len(set(sampler))
 print("different samples drawn:", len(set(wrong)), "instead of", drawn)
 assert len(set(wrong)) == 2 < drawn < 6000
 assert plain[1] < 0.5 < even[1]
+huge, refused = WeightedRandomSampler(torch.ones(2**24 + 1), num_samples=1), False
+try:
+    list(huge)
+except RuntimeError as error:
+    refused = True
+    print(error)
+assert refused
+
+# %%
+# A pitfall: several processes
+# ----------------------------
+#
+# Under DistributedDataParallel this sampler does not divide the data. Give each process
+# its share of the draws, and a generator whose seed is the rank. With one seed for all,
+# they would draw the same samples.
+
+for seeds in ((0, 0), (0, 1)):
+    draws = []
+    for seed in seeds:  # one process each: seed=rank, and 2 is the world size
+        generator = torch.Generator().manual_seed(seed)
+        share = WeightedRandomSampler(weights, len(weights) // 2, generator=generator)
+        draws.append(list(share))
+    print(f"seeds {seeds}: same draws: {draws[0] == draws[1]}", end=", ")
+    rare = train_targets[draws[0]].float().mean()
+    print(f"share of the rare class: {rare:.1f}")
+    assert (draws[0] == draws[1]) == (seeds == (0, 0)) and abs(rare - 0.5) < 0.05
 
 # %%
 # In your project
@@ -144,10 +171,12 @@ assert plain[1] < 0.5 < even[1]
 #
 # Draw the training set only: the test set keeps the world's mixture. The alternative is
 # the loss: ``nn.CrossEntropyLoss(weight=...)`` weighs classes, and sees each sample
-# once in an epoch. Under DistributedDataParallel this sampler does not divide the data.
+# once in an epoch. Many data sets of torchvision have their labels as ``targets``.
+# For a ``Subset``, take the labels at its ``indices``.
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
+# train_targets = torch.tensor(dataset.targets)
 weights = 1 / train_targets.bincount()[train_targets]  # new: one for each sample
 sampler = WeightedRandomSampler(weights, num_samples=len(weights))  # new
 loader = DataLoader(data, batch_size=100, sampler=sampler, pin_memory=gpu)  # no shuffle
