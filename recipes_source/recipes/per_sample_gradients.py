@@ -12,6 +12,7 @@
 # errors = [
 #   '''the function provided attempted to call in-place operation (aten::add_.Tensor)
 #   that would mutate a captured Tensor''',
+#   "vmap: called random operation while in randomness error mode",
 # ]
 # ///
 """

@@ -10,6 +10,8 @@
 #   "torch.compile is slow to start", "compile time", "warm-up time",
 #   "speed up torch.compile", "compile transformer blocks", "long first iteration",
 # ]
+# errors = ["torch._dynamo hit config.recompile_limit (8)"]
+# older_errors = ["torch._dynamo hit config.cache_size_limit (8)"]
 # ///
 """
 Reducing torch.compile cold start time with regional compilation
