@@ -95,6 +95,9 @@ const recipeSearch = (() => {
       const pages = group.flatMap(({ on }) => [...on.keys()]);
       if (!pages.some((page) => page < index.recipes)) missing.push(word);
     }
+    // Who types a whole title or address wants this page.
+    const named = (text) => (text.match(WORD) || []).map((word) => word.toLowerCase())
+      .every((small) => stopwords.has(small) || said.includes(small.replace(/\W|_/g, "")));
     const score = new Map(), had = new Map();
     let total = 0;
     for (const [{ on, rarity }, weight] of wanted) {
@@ -107,8 +110,10 @@ const recipeSearch = (() => {
     const results = [...score].map(([number, sum]) => {
       const [doc, title, outcome] = index.pages[number], recipe = number < index.recipes;
       const share = had.get(number) / total;
+      const whole = named(title) || named(doc.split("/").pop()) ? 2 : 1;
       const all = groups.every((group) => group.some(({ on }) => on.has(number)));
-      return { doc, title, outcome, recipe, share, all, score: sum * share * (recipe ? 1 : 0.3) };
+      const score = sum * share * whole * (recipe ? 1 : 0.3);
+      return { doc, title, outcome, recipe, share, all, score };
     });
     results.sort((a, b) => b.score - a.score);
     return { results, wanted, missing, changed };

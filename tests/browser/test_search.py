@@ -51,13 +51,13 @@ def test_what_people_ask_for_is_found(tab, http) -> None:
         ("Zeroing out gradients", "zeroing_out_gradients"),  # a title
         ("torch.nn.CrossEntropyLoss", "cross_entropy_inputs"),  # a name
         ("crossentropy", "cross_entropy_inputs"),  # part of it, in small letters
-        ("memory that gradients need", "no_grad_and_inference_mode"),  # prose
+        ("a stamp in the corner", "Captum_Recipe"),  # prose
         ("reproducibility", "dataloader_workers_and_seeds"),  # a word for it
         ("fine tuning", "freezing_layers"),  # in two words
         ("finetune", "freezing_layers"),  # in one
         ("weighted samplar", "weighted_random_sampler"),  # a letter off
         ("normalise images", "loading_data_recipe"),  # British
-        (f"RuntimeError: {TOO_LONG}", "reasoning_about_shapes"),  # other sizes than printed
+        (f"RuntimeError: {TOO_LONG}", "error_shapes_do_not_match"),  # other sizes than printed
         ("zebra zeroing gradients", "zeroing_out_gradients"),  # no word is required
     ],
 )
@@ -79,7 +79,7 @@ def test_each_title_and_slug_finds_its_recipe(tab, http) -> None:
 
 
 def test_each_message_of_the_index_finds_its_recipe(tab, http) -> None:
-    """And with other numbers, too."""
+    """Or another one that has it, and with other numbers, too."""
     tab.goto(http + ERRORS)
     entries = tab.locator(".error-messages").evaluate_all(
         "all => all.map(one => [one.querySelector('a').href.split('/').pop().split('.html')[0],"
@@ -87,9 +87,19 @@ def test_each_message_of_the_index_finds_its_recipe(tab, http) -> None:
     )
     assert len(entries) > 10
     tab.goto(f"{http}search.html")
-    asked = [("", text, (slug,)) for slug, messages in entries for text in messages]
+    plain = [(slug, re.sub(r"\d+", "", text)) for slug, texts in entries for text in texts]
+
+    def having(text: str) -> tuple[str, ...]:
+        text = re.sub(r"\d+", "", text)
+        return tuple({slug for slug, other in plain if text in other or other in text})
+
+    asked = [("", text, having(text)) for _, messages in entries for text in messages]
     asked += [("", re.sub(r"\d+", "73", text), slugs) for _, text, slugs in asked]
-    assert not questions.misses(questions.measure(tab, asked))
+    answers = questions.measure(tab, asked)
+    text = questions.misses(answers)
+    assert all(set(answer.wanted) & set(answer.shown[:2]) for answer in answers), text
+    first = [answer for answer in answers if answer.shown[0] in answer.wanted]
+    assert len(first) >= 0.95 * len(answers), text
 
 
 # -- What it says ----------------------------------------------------------------------
@@ -117,7 +127,9 @@ def test_card_has_title_outcome_and_marked_words(tab, site) -> None:
     card = tab.locator("#search-results > li").first
     expect(card.locator("p").first).to_have_text(re.compile(r"\w{3}.*\.$"))
     expect(card.locator(".search-quote mark")).to_have_text(["mat1", "mat2", "multiplied"])
-    expect(card.locator("a")).to_have_attribute("href", re.compile("/reasoning_about_shapes.html$"))
+    expect(card.locator("a")).to_have_attribute(
+        "href", re.compile("/error_shapes_do_not_match.html$")
+    )
 
 
 def test_quotations_show_no_raw_label(tab, http) -> None:
@@ -243,7 +255,9 @@ def test_filter_knows_the_words_of_the_search(tab, site, words, slug) -> None:
     tab.get_by_label("Filter by words").fill(words)
     expect(tab.locator(".recipe-filter output")).not_to_have_text(re.compile(r"^(\d+) of \1 "))
     shown = tab.locator(".recipe-card:visible a").evaluate_all("all => all.map(a => a.href)")
-    assert [address for address in shown if f"/{slug}.html" in address] and len(shown) < 20
+    assert [address for address in shown if f"/{slug}.html" in address] and len(shown) < len(
+        RECIPES
+    ) / 2
     tab.get_by_role("link", name="Search all pages").click()
     expect(tab.locator("#search-query")).to_have_value(words)
 
