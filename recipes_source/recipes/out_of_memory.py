@@ -9,7 +9,7 @@
 #   "OOM", "CUDA OOM", "empty_cache", "clear gpu memory", "free GPU memory",
 #   "reduce memory usage", "GPU memory leak", "memory grows every epoch",
 #   "how to avoid cuda out of memory", "batch size too large", "delete a tensor",
-#   "PYTORCH_CUDA_ALLOC_CONF", "max_split_size_mb", "expandable_segments",
+#   "PYTORCH_CUDA_ALLOC_CONF", "expandable_segments", "max_memory_allocated",
 # ]
 # errors = ["DefaultCPUAllocator: can't allocate memory: you tried to allocate"]
 # older_errors = [
@@ -18,15 +18,14 @@
 #   "torch.cuda.OutOfMemoryError: CUDA out of memory.",
 #   '''RuntimeError: cuda runtime error (2) : out of memory at
 #   /pytorch/aten/src/THC/generic/THCStorage.cu:58''',
-#   "MPS backend out of memory",
 #   "DefaultCPUAllocator: not enough memory: you tried to allocate",
 # ]
 # ///
 """
-Mend "out of memory": four remedies, in order
-=============================================
+Mend "out of memory": name what fills the memory
+================================================
 
-Name what fills the memory, and make a training step fit that did not.
+Measure what fills the memory, and choose the remedy that frees it.
 
 Why it matters: the message names the last request, which is often small. The memory was
 full before. What filled it decides which remedy helps, and clearing a cache is none of
@@ -37,8 +36,9 @@ them.
 # A step that does not fit
 # ------------------------
 #
-# A child process gets 48 MiB more than it has. On Linux such a limit is real. A wide
-# layer and a batch of 4,096 ask for more. Sixteen pieces of the same batch do not.
+# A child process may take 48 MiB more than it holds at that moment. Linux enforces this
+# limit; on macOS and Windows the cell prints nothing. A wide layer and a batch of 4,096
+# ask for more. Sixteen pieces of the same batch do not.
 
 import subprocess
 import sys
@@ -92,18 +92,29 @@ if sys.platform == "linux":
 # --------------
 #
 # The number is what was asked for last: 33,554,432 bytes are one result of the wide
-# layer, 4,096 times 2,048 times 4 bytes. On a GPU the message is ``CUDA out of memory.
-# Tried to allocate``, with what is free, what PyTorch uses, and what PyTorch has
-# *reserved but unallocated*. This page has no GPU to show it. If the last is large,
-# start with ``PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True``. If another process
-# holds the memory, ``nvidia-smi`` shows it.
+# layer, 4,096 times 2,048 times 4 bytes. On Windows it says ``not enough memory``, and
+# Linux may end the process with the word ``Killed``. A GPU, which this page does not
+# have, gives a message of this form:
+#
+# .. code-block:: text
+#
+#     CUDA out of memory. Tried to allocate A. GPU 0 has a total capacity of B of which
+#     C is free. Including non-PyTorch memory, this process has D memory in use. Of the
+#     allocated memory E is allocated by PyTorch, and F is reserved by PyTorch but
+#     unallocated.
+#
+# E is your tensors: the next sections are about them. If B is far above C and D
+# together, another process holds the rest, and ``nvidia-smi`` shows it. If F is large,
+# the free memory is in pieces: start with
+# ``PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True``.
 #
 # What fills it: four kinds
 # -------------------------
 #
 # Weights, gradients and the optimizer's state have a fixed size. What the forward pass
 # keeps grows with the batch. ``saved_tensors_hooks`` counts it, here for 512 rows and
-# for 32.
+# for 32. On a GPU, ``torch.cuda.memory_allocated()`` before a step is what stays, and
+# ``torch.cuda.max_memory_allocated()`` after it is the peak.
 
 
 def kept(run):
@@ -139,14 +150,18 @@ for name, size in sizes.items():
 assert sizes["kept, batch 512"] == 16 * sizes["kept, batch 32"]
 
 # %%
-# The remedies, in this order
-# ---------------------------
+# The remedies
+# ------------
 #
-# 1. *No graph where none is needed*: evaluate under ``inference_mode``, log
-#    ``loss.item()``.
-# 2. *Smaller pieces* of the batch, with the same gradient.
-# 3. *bfloat16*: half the bytes.
-# 4. *Checkpoints*: keep a block's input, compute the rest again.
+# If it is what the forward pass keeps, in this order:
+#
+# 1. *Smaller pieces* of the batch, with the same gradient.
+# 2. *bfloat16*: up to half of what is kept. The weights stay float32.
+# 3. *Checkpoints*: keep a block's input, compute the rest again.
+#
+# Evaluation needs no graph at all: use ``inference_mode``. If weights, gradients and
+# optimizer fill the memory, these do not help. Train fewer parameters, take an
+# optimizer with less state (SGD), or share the state among GPUs.
 
 
 def loss_of(forward, x=data):
@@ -167,7 +182,7 @@ def checkpointed(x):
 runs = {
     "naive": lambda: loss_of(model),
     "inference_mode": lambda: torch.inference_mode()(loss_of)(model),
-    "a piece of 16": lambda: loss_of(model, data[:32]),
+    "a 16th of it": lambda: loss_of(model, data[:32]),
     "bfloat16": lambda: loss_of(in_bfloat16),
     "checkpoint": lambda: loss_of(checkpointed),
 }
@@ -198,14 +213,16 @@ for name, other in others.items():
     gap = ((other - whole).norm() / whole.norm()).item()
     print(f"{name:10} relative difference below {0.03 if gap > 1e-4 else 1e-4}")
     assert gap < (0.03 if name == "bfloat16" else 1e-4)
+expected = gradient(lambda: loss_of(model, data[:256]))  # for the last check
 
 # %%
 # When it is not so: ``del`` and ``empty_cache``
 # ----------------------------------------------
 #
 # ``del x`` removes a name only. The memory is free when nothing refers to it, and a
-# loss refers to all that its graph keeps. ``torch.cuda.empty_cache()`` returns to the
-# GPU what PyTorch holds unused, for *other* programs. Yours would reuse it anyway.
+# loss refers to all that its graph keeps. So memory grows from step to step if you
+# collect losses: write ``loss.item()``. ``torch.cuda.empty_cache()`` gives back what
+# PyTorch holds unused. It is for *other* programs: it frees no tensor of yours.
 
 array = np.ones((512, 256), dtype=np.float32)  # its memory is the tensor's
 alive, x = weakref.ref(array), torch.from_numpy(array)
@@ -223,16 +240,29 @@ assert held and alive() is None
 # Two remedies, and a loop that gives its memory back.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-model, total = model.to(device), 0.0
+model, total, pieces = model.to(device), 0.0, 4
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-loader = torch.utils.data.DataLoader(data, batch_size=64)
+loader = torch.utils.data.DataLoader(data[:256], batch_size=64)
+optimizer.zero_grad()
 for i, x in enumerate(loader, 1):
-    loss = loss_of(in_bfloat16, x.to(device)) / 4  # new: half the bytes
+    loss = loss_of(in_bfloat16, x.to(device)) / pieces  # new: autocast
     loss.backward()
-    total += loss.item()  # a number, not the graph
-    if i % 4 == 0:  # new: four small batches make a step
+    total += loss.item()  # new: a number, not the graph
+    if i % pieces == 0:  # new: four small batches make a step
         optimizer.step()
         optimizer.zero_grad()
+
+# %%
+# Check
+# -----
+#
+# One step was made. AdamW kept a tenth of its gradient, and this is the gradient of all
+# 256 rows.
+
+kept_part = [optimizer.state[p]["exp_avg"].flatten() for p in model.parameters()]
+gap = (10 * torch.cat(kept_part).cpu() - expected).norm() / expected.norm()
+print(f"mean loss {total * pieces / len(loader):.2f}, gradient: at most 3 % off")
+assert gap < 0.03
 
 # %%
 # Learn more
@@ -242,4 +272,7 @@ for i, x in enumerate(loader, 1):
 # - Where to set checkpoints:
 #   :ref:`sphx_glr_recipes_recipes_activation_checkpointing.py`
 # - bfloat16 and float16: :ref:`sphx_glr_recipes_recipes_amp_recipe.py`
+# - Fewer parameters: :ref:`sphx_glr_recipes_recipes_freezing_layers.py`
+# - State shared among GPUs:
+#   :ref:`sphx_glr_recipes_recipes_zero_redundancy_optimizer.py`
 # - Evaluation: :ref:`sphx_glr_recipes_recipes_no_grad_and_inference_mode.py`

@@ -9,7 +9,7 @@
 #   "convert tensor to array",
 #   "from_numpy vs torch.tensor", "as_tensor or tensor", "torch.Tensor or torch.tensor",
 #   "tensor to list", "pandas DataFrame to tensor", "shared memory", "numpy bridge",
-#   "plot a tensor", "detach().cpu().numpy()", "flip an array",
+#   "detach().cpu().numpy()", "flip an array", "image is not writable",
 # ]
 # errors = [
 #   "Can't call numpy() on Tensor that requires grad.",
@@ -47,6 +47,8 @@ you thought were safe.
 #
 # A camera writes each frame into one buffer, to save time. Three frames are kept as
 # tensors.
+
+import warnings
 
 import numpy as np
 import torch
@@ -97,9 +99,13 @@ assert record(torch.tensor) == [0, 1, 2]
 # From tensor to array: four refusals
 # -----------------------------------
 #
-# ``tensor.numpy()`` always shares. Where it can't, it raises. A tensor of a GPU gives
-# the third message with ``cuda:0`` in place of ``meta``, the device that stands in
-# here.
+# ``tensor.numpy()`` always shares. Where it can't, it raises. The device ``meta``
+# stands in for a GPU here. The message of a GPU has another name in it:
+#
+# .. code-block:: text
+#
+#     can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() to copy the
+#     tensor to host memory first.
 
 weight = nn.Parameter(torch.ones(2))
 refused = {
@@ -135,7 +141,8 @@ assert half.tolist() == refused["conjugated"].numpy(force=True).real.tolist() ==
 #
 # A flipped array has a negative stride. An array of objects holds texts, ``None`` or
 # rows of unequal length. Data from files can have another byte order. A list is no
-# array. Where the entries are numbers, one call mends each:
+# array. Where the entries are numbers, one call mends each. A DataFrame of numbers is
+# no array either: ``frame.to_numpy(dtype=np.float32)`` makes one.
 
 numbers = np.arange(3.0)
 refused = {
@@ -153,6 +160,30 @@ for name, (wrong, mend) in refused.items():
     assert torch.from_numpy(mend(wrong)).tolist() == list(wrong)
 
 # %%
+# Two warnings
+# ------------
+#
+# An image of PIL or a file opened by ``np.memmap`` can be read-only, and a tensor that
+# shares it must not be written to. Copy it. A list of arrays becomes one array first.
+
+frozen, rows = np.arange(3.0), [np.zeros(2), np.ones(2)]
+frozen.flags.writeable = False
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    torch.from_numpy(frozen)
+    torch.tensor(rows)
+    for warning in seen:
+        print("-", str(warning.message).partition(" (Triggered")[0])
+    told = len(seen)
+    safe = torch.tensor(frozen)
+    stacked = torch.from_numpy(np.stack(rows))
+assert len(seen) == told and not np.shares_memory(frozen, safe.numpy())
+assert stacked.tolist() == [[0, 0], [1, 1]]
+
+# %%
+# ``Numpy is not available`` comes from PyTorch itself: NumPy is not installed, or this
+# PyTorch was built for another major version of NumPy. Install one that fits.
+#
 # What a conversion keeps, and what it loses
 # ------------------------------------------
 #
@@ -173,7 +204,9 @@ torch.testing.assert_close(root, weight.sqrt().detach())
 # In your project
 # ---------------
 #
-# In with one copy in the model's dtype, out with one call for each batch.
+# Copy the array once, into the dtype of the weights. Copy the outputs back once for
+# each batch. ``float()`` costs nothing if they are float32, and ``autocast`` makes
+# bfloat16. One number is ``.item()``, a list ``.tolist()``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 table = np.linspace(0, 1, 24).reshape(8, 3)  # float64
@@ -182,9 +215,10 @@ features = torch.tensor(table, dtype=torch.float32)  # new: a copy
 predictions = []
 with torch.inference_mode():
     for x in features.split(4):
-        predictions.append(model(x.to(device)).cpu().numpy())  # new
+        predictions.append(model(x.to(device)).float().cpu().numpy())  # new
 predictions = np.concatenate(predictions)
 print(predictions.shape, predictions.dtype)
+assert predictions.shape == (8, 2) and predictions.dtype == np.float32
 
 # %%
 # Learn more
