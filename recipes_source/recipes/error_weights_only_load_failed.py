@@ -106,7 +106,7 @@ assert "GLOBAL numpy._core.multiarray.scalar" in refused
 # - ``os``, ``posix``, ``nt``, ``subprocess``, ``exec``, ``eval``: delete the file.
 #
 # Files from before PyTorch 1.6 give a ``ValueError`` here: read the names from the
-# messages, one after the other. A TorchScript file needs :func:`torch.jit.load`.
+# messages, one after the other. A TorchScript file needs ``torch.jit.load``.
 
 for name in ("scores.pt", "whole.pt", "trap.pt"):
     wanted = sorted(get_unsafe_globals_in_checkpoint(home / name))

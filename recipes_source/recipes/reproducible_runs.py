@@ -168,7 +168,7 @@ assert first == 0 and second == 1
 
 # %%
 # NumPy's newer generators do not read ``np.random.seed``: each has a separate seed.
-# Give :func:`numpy.random.default_rng` a seed. The order of files is not fixed either:
+# Give ``np.random.default_rng`` a seed. The order of files is not fixed either:
 # sort what ``os.listdir``, ``glob`` or a ``set`` of strings gives.
 
 draws = {}
