@@ -22,7 +22,6 @@
 #   `False` will likely succeed''',
 #   "_pickle.UnpicklingError: invalid load key, 'v'",
 #   "_pickle.UnpicklingError: invalid load key, '<'",
-#   "You are using `torch.load` with `weights_only=False`",
 #   "GLOBAL numpy.core.multiarray.scalar was not an allowed global by default",
 #   "GLOBAL numpy.core.multiarray._reconstruct was not an allowed global by default",
 # ]
@@ -35,21 +34,23 @@ Find out what a refused checkpoint asks for, allow that alone, and run no other 
 
 A checkpoint is a pickle, and a pickle is a small program: it may call any function of
 your Python. The first remedy in the message, ``weights_only=False``, lets the file do
-that. Usually all that the file wants is one number of NumPy.
+that. Often the file wants only a harmless class, or a number of NumPy.
 """
 
 # %%
 # Three files
 # -----------
 #
-# ``scores.pt`` holds a tensor, a score that NumPy computed, and the settings of the
+# ``scores.pt`` holds a tensor, a number and an array of NumPy, and the settings of the
 # command line. ``whole.pt`` holds a model object. ``trap.pt`` stands for a file with
 # bad intentions. Its one call makes a folder, where another would delete one.
 
 import argparse
 import io
 import os
+import pickle
 import tempfile
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,7 @@ torch.manual_seed(0)
 weight = torch.randn(3, 2)
 settings = argparse.Namespace(rate=0.1, depth=4)
 scores = {"weight": weight, "best": np.mean([0.875, 1.0]), "settings": settings}
+scores["losses"] = np.array([0.5, 0.25], dtype=np.float32)
 torch.save(scores, home / "scores.pt")
 torch.save(torch.nn.Linear(2, 3), home / "whole.pt")
 torch.save({"weight": weight, "extra": Trap()}, home / "trap.pt")
@@ -80,9 +82,10 @@ torch.save({"weight": weight, "extra": Trap()}, home / "trap.pt")
 # The message
 # -----------
 #
-# Of all these lines, read the one with ``Unsupported global: GLOBAL``. The name after
-# it is a function or a class that the file asks for, and that is not on the list of
-# :func:`torch.load`. It is the first such name, not the only one.
+# Of all these lines, read the one with ``GLOBAL``. The name after it is a function or
+# a class that the file asks for, and that is not on the list of :func:`torch.load`. It
+# is the first such name, not the only one. Before PyTorch 2.6 the default was
+# ``weights_only=False``, so the same file loaded.
 
 try:
     torch.load(home / "scores.pt")
@@ -98,9 +101,12 @@ assert "GLOBAL numpy._core.multiarray.scalar" in refused
 # ``get_unsafe_globals_in_checkpoint`` lists the names and calls nothing. The names
 # tell which case is yours.
 #
-# - ``numpy`` and ``argparse``: plain values in another dress. Allow these names.
+# - ``numpy``, ``argparse``, ``pathlib``, your class of settings: values. Allow them.
 # - Classes of layers: somebody saved a model object. Ask for its ``state_dict``.
 # - ``os``, ``posix``, ``nt``, ``subprocess``, ``exec``, ``eval``: delete the file.
+#
+# Files from before PyTorch 1.6 give a ``ValueError`` here: read the names from the
+# messages, one after the other. A TorchScript file needs ``torch.jit.load``.
 
 for name in ("scores.pt", "whole.pt", "trap.pt"):
     wanted = sorted(get_unsafe_globals_in_checkpoint(home / name))
@@ -118,7 +124,8 @@ for weights_only in (True, False):
     try:
         loaded = torch.load(home / "trap.pt", weights_only=weights_only)
     except Exception as error:
-        print("refused because of mkdir:", "mkdir" in str(error))
+        print(*[line for line in str(error).splitlines() if "GLOBAL" in line])
+        assert "mkdir whose module" in str(error)
     print(f"weights_only={weights_only}: folder made: {made.exists()}")
     assert made.exists() == (not weights_only)
 
@@ -126,15 +133,28 @@ for weights_only in (True, False):
 # The mend: allow the names that you have read
 # --------------------------------------------
 #
-# Inside ``safe_globals`` the listed names are allowed, and no others. A number of NumPy
-# needs three: the function ``scalar``, ``np.dtype``, and the class of the dtype, which
-# the list above does not show. The pair is for files that NumPy 1 wrote: there the
-# module had another name.
+# Inside ``safe_globals`` the listed names are allowed, and no others. The names alone
+# are not enough: NumPy's numbers and arrays also need the class of their dtype, which
+# the list above does not show. Without it, a second message comes.
 
-scalar = np._core.multiarray.scalar
-numbers = [scalar, np.dtype, type(np.dtype(np.float64))]
-numbers += [(scalar, "numpy.core.multiarray.scalar")]
-with safe_globals([*numbers, argparse.Namespace]):
+multi = np._core.multiarray
+names = [multi.scalar, multi._reconstruct, np.ndarray, np.dtype, argparse.Namespace]
+with safe_globals(names):
+    try:
+        torch.load(home / "scores.pt")
+    except Exception as error:
+        second = str(error)
+        print(*[line for line in second.splitlines() if "Can only build" in line])
+assert "numpy.dtypes.Float64DType" in second
+
+# %%
+# So allow the class of each dtype, here of float64 and float32. The pairs are for files
+# that NumPy 1 wrote: there the module had another name.
+
+names += [type(np.dtype(np.float64)), type(np.dtype(np.float32))]
+for function in (multi.scalar, multi._reconstruct):
+    names += [(function, f"numpy.core.multiarray.{function.__name__}")]
+with safe_globals(names):
     old = torch.load(home / "scores.pt")
     try:
         torch.load(home / "trap.pt")
@@ -144,42 +164,56 @@ print("best", float(old["best"]), old["settings"], "trap refused:", still_refuse
 assert torch.equal(old["weight"], weight) and old["best"] == 0.9375 and still_refused
 
 # %%
-# When it is not so: no checkpoint at all
-# ---------------------------------------
+# Does a library call ``torch.load``? Update the library first: newer versions may have
+# mended this. Otherwise put its call inside ``with safe_globals(names):``, or write
+# ``torch.serialization.add_safe_globals(names)`` once at the top of the script. The
+# variable ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1`` instead trusts every file, as
+# ``weights_only=False`` does.
+
+# %%
+# When it is not so: no file of torch.save
+# ----------------------------------------
 #
-# ``Unsupported operand`` has another cause: the file is no pickle, and its first byte
-# has this number. Below, 118 is the letter ``v``, from ``version``. Such a file is a
-# pointer of Git LFS: run ``git lfs pull``. 60 would be ``<``, a web page saved in place
-# of the weights. A file whose download stopped says ``failed finding central
-# directory``. Do not allow anything: download the file again.
+# ``Unsupported operand 118`` or ``60``: the file is no pickle, and the number is its
+# first byte. 118 is the letter ``v``, from ``version``: a pointer of Git LFS, so run
+# ``git lfs pull``. 60 is ``<``, a web page. With ``weights_only=False`` both say
+# ``invalid load key``. ``failed finding central directory``: the download stopped.
+# Do not allow anything: download the file again.
+#
+# ``149``: a pickle in a newer protocol, made by ``pickle.dump`` or with
+# ``pickle_protocol=4``. ``weights_only=True`` cannot read it: ask for a file that
+# ``torch.save`` wrote with its defaults.
 
 pointer = b"version https://git-lfs.github.com/spec/v1\nsize 19332096\n"
 stopped = (home / "scores.pt").read_bytes()[:-100]
-first = {}
-for name, content in (("pointer", pointer), ("stopped", stopped)):
+dumped = pickle.dumps({"rate": 0.1}, protocol=4)
+last = {}
+warnings.filterwarnings("ignore", "Detected pickle protocol 4")  # for the third
+for name, content in {"LFS": pointer, "stopped": stopped, "pickle": dumped}.items():
     try:
         torch.load(io.BytesIO(content))
     except Exception as error:  # UnpicklingError, RuntimeError
-        first[name] = content[0]
+        last[name] = str(error)
         print(f"[{name}] first byte {content[0]}: {error}\n")
-assert first == {"pointer": ord("v"), "stopped": ord("P")}
+assert f"operand {ord('v')}" in last["LFS"] and "central" in last["stopped"]
+assert "operand 149" in last["pickle"] and dumped[0] == 128
 
 # %%
 # In your project
 # ---------------
 #
 # Convert the file once, into tensors, numbers, strings, lists and dictionaries. From
-# then on it loads by default. For a class of yours that you cannot allow, do this step
-# with ``weights_only=False``, on a machine that has nothing to lose, if you must.
+# then on it loads by default. For a class that you cannot allow, do this step with
+# ``weights_only=False``, in a container without network and without your files.
 
-with safe_globals([*numbers, argparse.Namespace]):  # only names that you have read
+with safe_globals(names):  # only names that you have read
     old = torch.load(home / "scores.pt", map_location="cpu", weights_only=True)
-new = {
-    "weight": old["weight"],
-    "best": float(old["best"]),  # new: no number of NumPy
-    "settings": vars(old["settings"]),  # new: a dictionary
+plain = {  # new: what the messages named, without their classes
+    "best": float(old["best"]),
+    "losses": torch.from_numpy(old["losses"]),
+    "settings": vars(old["settings"]),
 }
-torch.save(new, home / "plain.pt")
+torch.save(old | plain, home / "plain.pt")  # all other keys stay
 checkpoint = torch.load(home / "plain.pt", map_location="cpu", weights_only=True)
 
 # %%
@@ -192,10 +226,12 @@ checkpoint = torch.load(home / "plain.pt", map_location="cpu", weights_only=True
 print("asks for:", get_unsafe_globals_in_checkpoint(home / "plain.pt"))
 assert torch.equal(checkpoint["weight"], weight) and checkpoint["best"] == 0.9375
 assert checkpoint["settings"] == {"rate": 0.1, "depth": 4}
-torch.save(scores["best"], file := io.BytesIO(), _use_new_zipfile_serialization=False)
+assert checkpoint["losses"].tolist() == [0.5, 0.25]
+values = {name: scores[name] for name in ("best", "losses")}
+torch.save(values, file := io.BytesIO(), _use_new_zipfile_serialization=False)
 numpy1 = io.BytesIO(file.getvalue().replace(b"numpy._core", b"numpy.core"))
-with safe_globals(numbers):
-    assert torch.load(numpy1) == 0.9375
+with safe_globals(names):
+    assert torch.load(numpy1)["best"] == 0.9375
 folder.cleanup()
 
 # %%

@@ -82,9 +82,14 @@ for name, x in {"logits": logits, "answers": answers, "wrong": wrong}.items():
 assert logits.requires_grad and not answers.requires_grad
 
 # %%
-# These steps cut as well. Some return whole numbers or truth values, which have no
-# gradient. Others take the numbers out of the graph, the record of operations. The last
-# is checkpointing in its older form, when its inputs need no gradient.
+# These steps cut as well.
+#
+# - ``detach``, ``.data``, ``torch.tensor(...)``: leave them out, compute with tensors.
+# - Comparisons, ``long``: whole numbers have no gradient. Take a smooth loss.
+# - Checkpointing with ``use_reentrant=True``, when its inputs need no gradient: pass
+#   ``use_reentrant=False``. This is the usual cause with LoRA. In Transformers, call
+#   ``model.enable_input_require_grads()``, or pass ``{"use_reentrant": False}`` as
+#   ``gradient_checkpointing_kwargs``.
 
 cuts = {
     "scores.detach()": lambda: scores.detach(),
@@ -108,6 +113,8 @@ assert checkpoint(model, inputs, use_reentrant=False).requires_grad
 #
 # Not only a step can cut. Gradients can be off (``no_grad``, ``inference_mode``), or
 # every parameter can be frozen. Ask these three questions where the loss is computed.
+# Gradients on, a parameter trains, not connected: the cut is in ``forward``. Print
+# ``requires_grad`` line by line there. Connected: the cut is in what follows the model.
 
 
 def ask(model):
@@ -119,11 +126,21 @@ def ask(model):
     return enabled, trainable, connected
 
 
-frozen = nn.Linear(3, 2).requires_grad_(False)
+# %%
+
+
+class Cut(nn.Sequential):
+    def forward(self, x):
+        return super().forward(x).detach()
+
+
 with torch.no_grad():
     off = ask(model)
-assert off[0] is False and ask(frozen)[1] is False
-assert ask(model) == (True, True, True)  # so the cut is in what follows: argmax
+frozen = ask(nn.Linear(3, 2).requires_grad_(False))
+cut = ask(Cut(nn.Linear(3, 2)))
+sound = ask(model)
+assert off == (False, True, False) and frozen == (True, False, False)
+assert cut == (True, True, False) and sound == (True, True, True)
 
 # %%
 # ``loss.requires_grad = True`` silences the message and mends nothing: the loss becomes
@@ -141,10 +158,9 @@ assert silenced is None and mended.norm() > 0
 # "Only for scalar outputs"
 # -------------------------
 #
-# Six losses have six gradients. ``backward()`` on them needs to know how to add these
-# up: average them first, or pass one weight for each. ``backward(v)`` computes
-# ``v @ Jacobian``, and the Jacobian of ``scores**2`` is known: row i is
-# ``2 * scores[i] * inputs[i]``.
+# Six losses have six gradients, and ``backward()`` needs to know how to add these up:
+# take ``losses.mean()``, or pass one weight for each. ``backward(v)`` is the same as
+# ``(v * losses).sum().backward()``.
 
 losses = (inputs @ weight) ** 2
 try:
@@ -153,18 +169,21 @@ except RuntimeError as error:
     print(error)
 v = torch.tensor([1.0, 0, 0, 2, 0, 0])
 losses.backward(v)
-jacobian = 2 * scores.detach().unsqueeze(1) * inputs
+by_sum = torch.autograd.grad((v * (inputs @ weight) ** 2).sum(), weight)[0]
 print("backward(v):", [round(x, 3) for x in weight.grad.tolist()])
-torch.testing.assert_close(weight.grad, v @ jacobian)
+torch.testing.assert_close(weight.grad, by_sum)
 
 # %%
 # ``.grad`` is None: not a leaf
 # -----------------------------
 #
+# ``.grad`` is also ``None`` before the first ``backward()`` and after
+# ``optimizer.zero_grad()``: look between ``backward()`` and ``step()``.
+#
 # What is computed after ``requires_grad=True`` is no leaf, be it by ``/ 10`` or by
-# ``.to()`` another device. The optimizer refuses it. Compute first, then ask for the
-# gradient. To see the gradient of a step in between, call ``retain_grad()`` before
-# ``backward()``.
+# ``.to()`` another device. The optimizer refuses it, and its flag cannot be changed.
+# Compute first, then ask for the gradient. To see the gradient of a step in between,
+# call ``retain_grad()`` before ``backward()``.
 
 
 def look(tensor):
@@ -184,6 +203,13 @@ except ValueError as error:
     print(error)
 
 # %%
+
+try:
+    start.requires_grad = False
+except RuntimeError as error:
+    print(error)
+
+# %%
 # A retained gradient, beside the formula:
 
 between = weight * 2
@@ -191,6 +217,20 @@ between.retain_grad()
 (between**2).sum().backward()
 look(between)
 torch.testing.assert_close(between.grad, 4 * weight.detach())
+
+# %%
+# In a model, :class:`torch.nn.Parameter` makes a leaf from what you computed.
+
+
+class Scaled(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+        self.scale = nn.Parameter(torch.randn(2) / 10)  # new: computed first, a leaf
+
+    def forward(self, x):
+        return self.net(x) * self.scale
+
 
 # %%
 # When it is not so: connected, and still no use
@@ -211,17 +251,25 @@ assert not gradient.any()
 # took no part in the loss.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-model, x, y = model.to(device), inputs.to(device), targets.to(device)
-scale = (torch.randn(2, device=device) / 10).requires_grad_()  # new: a leaf
-optimizer = torch.optim.AdamW([*model.parameters(), scale], lr=1e-3)
-loss = nn.functional.cross_entropy(model(x) * scale, y)
+model, x, y = Scaled().to(device), inputs.to(device), targets.to(device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 optimizer.zero_grad()
-loss.backward()
-named = {**dict(model.named_parameters()), "scale": scale}
-missing = [name for name, p in named.items() if p.requires_grad and p.grad is None]
-print("without a gradient:", missing)  # new
+nn.functional.cross_entropy(model(x), y).backward()
+named = model.named_parameters()
+missing = [name for name, p in named if p.requires_grad and p.grad is None]  # new
+print("without a gradient:", missing)
 optimizer.step()
-assert scale.is_leaf and not missing
+
+# %%
+# Check
+# -----
+#
+# Nothing is missing, and the scale is a leaf. After ``zero_grad()`` all are ``None``.
+
+assert not missing and model.scale.is_leaf
+optimizer.zero_grad()
+print("after zero_grad, all None:", all(p.grad is None for p in model.parameters()))
+assert all(p.grad is None for p in model.parameters())
 
 # %%
 # Learn more

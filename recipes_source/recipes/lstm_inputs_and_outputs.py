@@ -18,8 +18,6 @@
 # ]
 # older_errors = [
 #   "Expected hidden size",
-#   "input must have 3 dimensions, got 2",
-#   "'tuple' object has no attribute 'dim'",
 # ]
 # ///
 """
@@ -53,9 +51,10 @@ for name, tensor in {"x": x, "output": output, "h_n": h_n, "c_n": c_n}.items():
 
 # %%
 # ``output`` has the hidden state of the *last layer* at *every step*. ``h_n`` has the
-# hidden state of *every layer* at the *last step*, and ``c_n`` the cell state. They
-# share one entry: the last layer at the last step. ``batch_first`` moves only ``x`` and
-# ``output``: the states keep the batch in the middle.
+# hidden state of *every layer* at the *last step*, and ``c_n`` the cell state. In an
+# LSTM of one direction, ``output`` and ``h_n`` share one entry: the last layer at the
+# last step. ``batch_first`` moves only ``x`` and ``output``: the states keep the batch
+# in the middle.
 
 difference = (output[:, -1] - h_n[-1]).abs().max().item()
 print(f"output[:, -1] and h_n[-1] differ by {difference:.1f}")
@@ -117,8 +116,8 @@ weights = both.state_dict().items()
 ending = "_reverse"
 reversed_weights = {n.removesuffix(ending): w for n, w in weights if ending in n}
 reader.load_state_dict(reversed_weights)
-expected = reader(x.flip(1))[1][0][-1]
-torch.testing.assert_close(summary[:, hidden:], expected)
+_, (expected, _) = reader(x.flip(1))
+torch.testing.assert_close(summary[:, hidden:], expected[-1])
 print("summary", tuple(summary.shape))
 
 # %%
@@ -139,6 +138,9 @@ causes = {
     "no batch_first": lambda: no_batch_first(x, state),
     "two layers": lambda: lstm(x, state),
     "a state without layers": lambda: one(x, flat),
+    "x is one sequence": lambda: one(x[0], state),
+    "x has other features": lambda: one(torch.cat([x, x], dim=2)),
+    "x is a batch of images": lambda: one(x.unsqueeze(1)),
     "LSTM in nn.Sequential": lambda: nn.Sequential(one, nn.Linear(hidden, 2))(x),
 }
 
@@ -147,34 +149,50 @@ texts = {}
 for name, call in causes.items():
     try:
         call()
-    except (RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         texts[name] = str(error)
         print(f"{name}\n  {error}")
-assert len(texts) == 5
+assert len(texts) == len(causes)
 assert "(1, 3, 8), got [1, 5, 8]" in texts["a last batch of 3"]
-assert "(1, 7, 8), got [1, 5, 8]" in texts["no batch_first"]  # 7 steps, not 5 sequences
+assert "(1, 7, 8), got [1, 5, 8]" in texts["no batch_first"]  # 7 is steps
 assert "(2, 5, 8), got [1, 5, 8]" in texts["two layers"]
 
 # %%
 # The mend
 # --------
 #
-# Pass no state, and it is zeros of the right size. If you carry a state on, make the
-# first one from ``x``, not from the batch size of the loader. The last message is about
-# the three tensors: write a ``forward`` that picks one.
+# - The middle number is your number of steps: set ``batch_first=True``. Do this first,
+#   because the next mend would only hide the message.
+# - Any other message about a state: pass none, and it is zeros of the right size. If
+#   you carry a state on, make the first one from ``x``, as below.
+# - ``input_size``: it is the last dimension of ``x``.
+# - 4D: drop a dimension. ``images.squeeze(1)`` makes each row of a grey image a step.
+# - The tuple in ``nn.Sequential``: write a ``forward`` that picks one tensor.
 
-size = (one.num_layers, len(x[:3]), one.hidden_size)
-zeros = (torch.zeros(size), torch.zeros(size))
-torch.testing.assert_close(one(x[:3])[0], one(x[:3], zeros)[0])
-print("no state:", tuple(one(x[:3])[0].shape), " made from x:", tuple(zeros[0].shape))
+
+def zero_state(lstm, x):  # x: (batch, steps, features)
+    directions = 2 if lstm.bidirectional else 1
+    h = x.new_zeros(directions * lstm.num_layers, x.size(0), lstm.hidden_size)
+    return h, torch.zeros_like(h)
+
+
+for name, model in {"one layer": one, "two layers": lstm, "both ways": both}.items():
+    zeros = zero_state(model, x[:3])
+    torch.testing.assert_close(model(x[:3])[0], model(x[:3], zeros)[0])
+    print(f"{name:10} state {tuple(zeros[0].shape)}: the same output as without")
+
+# %%
+# To carry a state on, cut it from the last batch, or ``backward()`` goes through the
+# graph a second time: ``state = tuple(s.detach() for s in state)``. Give the loader
+# ``drop_last=True``, because a smaller last batch doesn't fit the state.
 
 # %%
 # When no error comes
 # -------------------
 #
 # Without a state, a forgotten ``batch_first`` raises nothing. The LSTM takes the batch
-# for time, and a sequence sees those before it. Change the first sequence only, and
-# look at the others.
+# for time, and a sequence sees the sequences before it. Change the first sequence only,
+# and look at the others.
 
 changed = x.clone()
 changed[0] += 1.0
@@ -200,13 +218,28 @@ class Classifier(nn.Module):
         self.head = nn.Linear(2 * hidden, classes)
 
     def forward(self, tokens):
-        h_n = self.lstm(self.embed(tokens))[1][0]  # no state: it starts at zero
+        _, (h_n, _) = self.lstm(self.embed(tokens))  # no state: it starts at zero
         return self.head(torch.cat([h_n[-2], h_n[-1]], dim=1))  # new: both directions
 
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-logits = Classifier().to(device)(torch.randint(1000, (16, 20), device=device))
-print("logits", tuple(logits.shape))
+model = Classifier().to(device)
+logits = model(tokens := torch.randint(1000, (16, 20), device=device))
+
+# %%
+# Check
+# -----
+#
+# A sequence has the same logits alone as in the batch. Other first tokens change all
+# logits.
+
+with torch.no_grad():
+    alone = torch.cat([model(row) for row in tokens.split(1)])
+    torch.testing.assert_close(alone, logits, atol=1e-5, rtol=1e-4)
+    other = tokens.clone()
+    other[:, 0] = (other[:, 0] + 1) % 1000
+    assert (model(other) != logits).all()
+print("logits", tuple(logits.shape), "each from its own sequence")
 
 # %%
 # Learn more
@@ -215,5 +248,7 @@ print("logits", tuple(logits.shape))
 # - Sequences with padding, where the last step is none:
 #   :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
 # - Shapes, layer by layer: :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
+# - Carry a state on, and "backward through the graph a second time":
+#   :ref:`sphx_glr_recipes_recipes_error_backward_a_second_time.py`
 # - What the loss takes: :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
 # - API: :class:`torch.nn.LSTM`

@@ -84,13 +84,17 @@ assert still == ["scale"]
 #
 # Go through :meth:`~torch.nn.Module.named_parameters` once, and let two questions
 # choose the group. Is it in the backbone? Does it have two dimensions or more? Weights
-# of layers have, biases and the weights of normalization do not. No parameter can be
-# left out. The optimizer keeps the names that stand beside the parameters.
+# of layers have, biases and the weights of normalization do not. (An embedding has two
+# as well, so it decays here.) No parameter is left out, unless it is frozen. Since
+# PyTorch 2.6 the optimizer keeps the names that stand beside the parameters.
 
 
 def groups(model, lr, weight_decay, backbone_factor=0.01):
-    found = {}
-    for name, p in model.named_parameters():
+    found, parameters = {}, dict(model.named_parameters())
+    assert any(n.startswith("backbone.") for n in parameters), "no name has backbone."
+    for name, p in parameters.items():
+        if not p.requires_grad:
+            continue
         rate = lr * backbone_factor if name.startswith("backbone.") else lr
         decay = weight_decay if p.ndim >= 2 else 0.0
         group = {"params": [], "lr": rate, "weight_decay": decay}
@@ -132,7 +136,7 @@ print("every parameter moved by the formula of its group")
 #
 # A weight of 2 has a gradient of 0, so only weight decay moves it. ``AdamW`` multiplies
 # the weight by ``1 - lr * decay``. ``Adam`` adds the decay to the gradient, and then
-# divides by the gradient's size. Its first step is as long as the rate, for any decay.
+# divides by the gradient's size. Its first step is as long as the rate for both decays.
 
 for decay in (0.1, 0.001):
     ends = {}
@@ -170,11 +174,29 @@ for name, wrong in mistakes.items():
 assert refused == ["twice", "no dict"] and unknown == {"learning_rate"}
 
 # %%
+# ``torch.compile`` and ``DistributedDataParallel`` put a prefix before each name. No
+# name begins with ``backbone.`` then, and everything would get the head's rate. The
+# assertion in ``groups`` refuses such a model. Make the groups before you wrap it.
+
+wrapped = nn.ModuleDict({"module": model})  # the names that wrapping gives
+message = ""
+try:
+    groups(wrapped, lr=0.1, weight_decay=0.05)
+except AssertionError as error:
+    message = str(error)
+    print(next(iter(wrapped.state_dict())), "-", message)
+assert message
+
+# %%
 # In your project
 # ---------------
 #
-# A scheduler multiplies the rate of each group, so their ratio stays. To change a rate
-# by hand, write to ``optimizer.param_groups[0]["lr"]``.
+# ``CosineAnnealingLR`` and most schedulers multiply the rate of each group, so their
+# ratio stays. ``OneCycleLR`` with one number for ``max_lr`` gives all groups that rate:
+# pass a list, one for each group. A floor such as ``eta_min`` is also the same for all.
+# To change rates by hand, write to ``group["lr"]`` for each group of
+# ``optimizer.param_groups``. For a layer that you unfreeze later, call
+# :meth:`~torch.optim.Optimizer.add_param_group`.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Net().to(device)  # first move the model, then make the optimizer
@@ -191,11 +213,20 @@ for _ in range(50):
 # Check
 # -----
 #
-# Half way along the cosine, each rate is half of its first value.
+# Half way along the cosine, each rate is half of its first value. Then the same
+# optimizer with ``OneCycleLR``: only a list keeps the ratio of 100.
 
 rates = sorted({group["lr"] for group in optimizer.param_groups})
 print("rates:", [f"{rate:.6f}" for rate in rates])
-torch.testing.assert_close(torch.tensor(rates), torch.tensor([5e-6, 5e-4]))
+assert [round(rate, 9) for rate in rates] == [5e-6, 5e-4]
+peaks = [group["initial_lr"] for group in optimizer.param_groups]
+ratios = {}
+for name, max_lr in {"one number": 1e-3, "a list": peaks}.items():
+    torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=max_lr, total_steps=100)
+    now = [group["lr"] for group in optimizer.param_groups]
+    ratios[name] = round(max(now) / min(now))
+    print(f"OneCycleLR, {name}: head's rate / backbone's rate = {ratios[name]}")
+assert ratios == {"one number": 1, "a list": 100}
 
 # %%
 # Learn more

@@ -24,7 +24,7 @@ Run a training twice and get the same bits
 Seed each source of chance, and have operations refused that may differ between runs.
 
 Two runs of one script end with different losses, and you cannot tell whether your last
-change helped or the numbers fell another way. One seed is usually set, and three
+change helped or whether chance gave other numbers. One seed is usually set, and three
 generators are in use.
 """
 
@@ -73,7 +73,7 @@ def train(**options):
 #
 # ``start`` puts all generators into a state that nobody knows, as a new process does.
 # Then it sets the seeds that it is told to. With PyTorch's seed alone, two runs differ.
-# So do they if any one of the three is left out.
+# Two runs also differ if any one of the three is left out.
 
 SEEDS = {"random": random.seed, "numpy": np.random.seed, "torch": torch.manual_seed}
 
@@ -135,7 +135,7 @@ for own in (False, True):
 # Seeds do not help where many threads write to one place, and which of them is first
 # is chance. :func:`torch.use_deterministic_algorithms` chooses another algorithm
 # where there is one, and raises an error where there is none. The first word of the
-# message is the operation. Look for it, or ask for a traceback, and replace it.
+# message is the operation: the traceback says where you call it. Replace it.
 
 torch.use_deterministic_algorithms(True)
 index, value = torch.tensor([0, 2, 2]), torch.tensor([1.0, 2.0, 3.0])
@@ -156,9 +156,10 @@ torch.use_deterministic_algorithms(False)
 # When it is not so
 # -----------------
 #
-# Equal bits need the same machine, the same version of PyTorch and the same number of
-# threads. Elsewhere, sums may be added in another order, and the order changes what is
-# rounded away. Here are three float32 numbers in two orders.
+# Equal bits need the same machine, or one with the same kind of GPU, the same versions
+# of PyTorch and CUDA, and the same number of threads. Elsewhere, sums may be added in
+# another order, and the order changes what is rounded away. Here are three float32
+# numbers in two orders.
 
 large, one = torch.tensor(1e8), torch.tensor(1.0)
 first, second = (large + one) - large, (large - large) + one
@@ -166,12 +167,42 @@ print(f"first order {first:.0f}, second order {second:.0f}")
 assert first == 0 and second == 1
 
 # %%
+# NumPy's newer generators do not read ``np.random.seed``: each has a separate seed.
+# Give ``np.random.default_rng`` a seed. The order of files is not fixed either:
+# sort what ``os.listdir``, ``glob`` or a ``set`` of strings gives.
+
+draws = {}
+for name, seed in {"default_rng()": None, "default_rng(7)": 7}.items():
+    numbers = []
+    for _ in range(2):
+        start(*SEEDS)
+        numbers.append(np.random.default_rng(seed).random())
+    draws[name] = numbers[0] == numbers[1]
+    print(f"all three seeded, {name:14} two runs are equal: {draws[name]}")
+assert list(draws.values()) == [False, True]
+
+# %%
 # In your project
 # ---------------
 #
-# Call ``seed_all`` first in the script. On NVIDIA's GPUs, some operations also need
-# the variable ``CUBLAS_WORKSPACE_CONFIG=:4096:8``, set before the script starts. It
-# costs speed: drop the last lines of the function when you no longer compare runs.
+# Call ``seed_all`` first in the script, and give its generator to the loader. On
+# NVIDIA's GPUs you may then get this message, not shown by a cell because it needs such
+# a GPU:
+#
+# .. code-block:: text
+#
+#    Deterministic behavior was enabled with either
+#    `torch.use_deterministic_algorithms(True)` or
+#    `at::Context::setDeterministicAlgorithms(true)`, but this operation is not
+#    deterministic because it uses CuBLAS and you have CUDA >= 10.2. To enable
+#    deterministic behavior in this case, you must set an environment variable before
+#    running your PyTorch application: CUBLAS_WORKSPACE_CONFIG=:4096:8 or
+#    CUBLAS_WORKSPACE_CONFIG=:16:8.
+#
+# The mend is ``os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"`` before the first
+# CUDA call, or the same variable in the shell. Deterministic algorithms cost speed.
+# Drop the two lines with ``cudnn`` and ``deterministic`` when you no longer compare
+# runs. With several processes, seed the augmentation by ``seed + rank``.
 
 
 def seed_all(seed):
@@ -183,21 +214,25 @@ def seed_all(seed):
     return torch.Generator().manual_seed(seed)
 
 
-hashes = []
-for _ in range(2):
-    hashes.append(train(generator=seed_all(42)))  # new
-print("equal hashes:", hashes[0] == hashes[1])
+g = seed_all(42)  # new: the first line of the script
+rng = np.random.default_rng(42)  # new: for code that takes a generator
+loader = DataLoader(dataset, batch_size=4, shuffle=True, num_workers=0, generator=g)
 
 # %%
 # Check
 # -----
 #
-# Another seed gives another hash. Report results over several seeds: a run that you
-# can repeat is still one draw.
+# The same seed gives the same batches and the same weights. Another seed gives another
+# hash. Report results over several seeds: a run that you can repeat is still one draw.
 
-assert hashes[0] == hashes[1] != train(generator=seed_all(43))
+batches = [x for x, _ in loader]
+loader = DataLoader(dataset, batch_size=4, shuffle=True, generator=seed_all(42))
+assert all(map(torch.equal, batches, (x for x, _ in loader)))
+hashes = [train(generator=seed_all(seed)) for seed in (42, 42, 43)]
+assert hashes[0] == hashes[1] != hashes[2]
 torch.use_deterministic_algorithms(False)
-print("another seed, another hash")
+print("seed 42 twice, equal hashes:", hashes[0] == hashes[1])
+print("seeds 42 and 43, equal hashes:", hashes[0] == hashes[2])
 
 # %%
 # Learn more

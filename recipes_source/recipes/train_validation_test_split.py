@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["torch"]
+# dependencies = ["torch", "numpy"]
 # [tool.recipe]
 # tags = ["Data", "Training"]
 # after = ["custom_dataset_transforms_loader"]
@@ -31,6 +31,7 @@ into the test. Both give a score that is too good, and neither raises an error.
 # of the patients are called ill, drawn by lot. So a new patient can only be guessed,
 # and the honest accuracy is one half.
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset, random_split
 
@@ -56,9 +57,10 @@ class Scans(Dataset):
 # One split, the same in every run
 # --------------------------------
 #
-# :func:`torch.utils.data.random_split` takes shares that add up to 1 and draws from the
-# global generator. If an earlier line draws one number more, as in the second run here,
-# the split is another one. A generator that only the split uses keeps the split.
+# :func:`torch.utils.data.random_split` takes shares that add up to 1, or counts that
+# add up to the length of the data. It draws from the global generator. If an earlier
+# line draws one number more, as in the second run here, the split is another one. A
+# generator that only the split uses keeps the split while the data stay the same.
 
 shares = (0.7, 0.15, 0.15)
 
@@ -129,13 +131,14 @@ print(f"by sample: {sum(by_sample) / 10:.2f} right, over ten splits")
 # ----------------------------
 #
 # Shuffle and cut the list of patients instead of the list of scans. The accuracy falls
-# to what a guess reaches, and this is the truth about these data.
+# to what a guess reaches, and this is the truth about these data. The shares count
+# patients. The groups may be numbers or strings.
 
 
 def split(groups, shares, seed):
     g = torch.Generator().manual_seed(seed)
-    names = groups.unique()
-    names = names[torch.randperm(len(names), generator=g)]
+    groups = torch.from_numpy(np.unique(groups, return_inverse=True)[1])  # 0, 1, ...
+    names = torch.randperm(int(groups.max()) + 1, generator=g)
     ends = [round(len(names) * sum(shares[:i])) for i in range(1, len(shares))]
     parts = names.tensor_split(ends)
     return [torch.isin(groups, part).nonzero().flatten().tolist() for part in parts]
@@ -151,12 +154,15 @@ print(f"by patient: {sum(by_patient) / 10:.2f} right, over ten splits")
 assert min(by_sample) > 0.9 and 0.3 < sum(by_patient) / 10 < 0.7
 
 # %%
-# When it is not so: few samples
-# ------------------------------
+# When it is not so: few groups
+# -----------------------------
 #
 # Samples that do not belong together are groups of one: ``torch.arange(len(data))``.
 # With few groups, one test set says little: the ten accuracies are far apart. Then cut
 # into k equal parts, and let each part be the test once. The same function does it.
+#
+# A series in time is not shuffled: train on the past, test on the future. To keep the
+# shares of the classes as well, take ``StratifiedGroupKFold`` of scikit-learn.
 
 print(f"by patient, from {min(by_patient):.2f} to {max(by_patient):.2f}")
 folds = split(patients, [1 / 5] * 5, seed=0)
@@ -164,7 +170,8 @@ scores = []
 for fold in folds:
     rest = [index for other in folds if other is not fold for index in other]
     scores.append(accuracy(rest, fold))
-print("five folds:", *(f"{score:.2f}" for score in scores))
+print("five folds:", *(f"{score:.2f}" for score in scores), end=", ")
+print(f"mean {sum(scores) / 5:.2f}")
 assert sorted(sum(folds, [])) == list(range(1000))
 assert max(by_patient) - min(by_patient) > 0.1
 
@@ -172,11 +179,13 @@ assert max(by_patient) - min(by_patient) > 0.1
 # In your project
 # ---------------
 #
-# Save the indices beside the model. Take from the training part alone whatever is
+# When data are added, the same seed gives another split: load the saved indices, and
+# put new patients into one part. Take from the training part alone whatever is
 # computed from data, such as the mean and deviation for the normalization. Choose
 # settings by the validation part, and use the test part once, at the end.
 
 train, valid, test = split(patients, (0.7, 0.15, 0.15), seed=42)  # new: by group
+torch.save({"train": train, "valid": valid, "test": test}, "split.pt")  # new
 mean, std = scans[train].mean(dim=0), scans[train].std(dim=0)  # of training only
 
 
@@ -184,23 +193,35 @@ def normalize(x):
     return (x - mean) / std
 
 
-train_set = Subset(Scans(lambda x: normalize(jitter(x))), train)  # new: two data sets
-valid_set, test_set = (Subset(Scans(normalize), part) for part in (valid, test))
+def augment(x):  # no lambda: where workers are started anew, they cannot get it
+    return normalize(jitter(x))
+
+
+train_set = Subset(Scans(augment), train)  # new: two data sets
 train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
-valid_loader = DataLoader(valid_set, batch_size=256)  # no shuffle
-print(len(train_set), len(valid_set), len(test_set), "samples")
+valid_loader = DataLoader(Subset(Scans(normalize), valid), batch_size=256)
+test_loader = DataLoader(Subset(Scans(normalize), test), batch_size=256)
 
 # %%
 # Check
 # -----
 #
-# The training part is centred, and the validation part reads the same twice.
+# The training part is centred, and the other parts read the same twice. The saved
+# indices are in the loaders. With names for the patients, nobody is in two parts.
 
 centred = torch.stack([normalize(scans[index]) for index in train]).mean(dim=0)
 assert centred.abs().max() < 1e-4
-first, again = (torch.cat([x for x, _ in valid_loader]) for _ in range(2))
-assert torch.equal(first, again)
-print("samples in a training epoch:", sum(len(x) for x, _ in train_loader))
+for loader in (valid_loader, test_loader):
+    first, again = (torch.cat([x for x, _ in loader]) for _ in range(2))
+    assert torch.equal(first, again)
+first, again = (train_set[0][0] for _ in range(2))
+assert not torch.equal(first, again)  # jitter
+assert torch.load("split.pt")["test"] == test_loader.dataset.indices
+print("samples:", *(len(part) for part in torch.load("split.pt").values()))
+names = [f"patient {number}" for number in patients.tolist()]
+parts = [{names[index] for index in part} for part in split(names, shares, seed=1)]
+print("named patients:", *map(len, parts))
+assert len(set.union(*parts)) == sum(map(len, parts)) == 200
 
 # %%
 # Learn more
@@ -208,6 +229,8 @@ print("samples in a training epoch:", sum(len(x) for x, _ in train_loader))
 #
 # - Write the data set:
 #   :ref:`sphx_glr_recipes_recipes_custom_dataset_transforms_loader.py`
+# - Seeds for the whole training:
+#   :ref:`sphx_glr_recipes_recipes_reproducible_runs.py`
 # - Batches and shuffling: :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
 # - Rare classes: :ref:`sphx_glr_recipes_recipes_weighted_random_sampler.py`
 # - API: :func:`torch.utils.data.random_split`, :class:`torch.utils.data.Subset`
