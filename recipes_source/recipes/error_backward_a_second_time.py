@@ -133,7 +133,7 @@ for detach, steps in ((False, len(series)), (True, 1)):
     torch.testing.assert_close(gradient, oracle(steps))
     first, last = sizes[detach][:3], sizes[detach][-1]
     print(f"detach={detach!s:5}: operations {first} ... {last} at step {len(series)}")
-    print(f"              the last gradient goes through {steps} steps")
+    print(f"              steps that the last gradient goes through: {steps}")
 assert set(sizes[True]) == {sizes[True][0]} and sizes[False][-1] > 5 * sizes[True][0]
 
 # %%
