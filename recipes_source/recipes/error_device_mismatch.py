@@ -172,9 +172,9 @@ assert found == "cat: (2, 3) on cuda:0, (4, 3) on cpu"
 # Proof, and a test for machines without a GPU
 # --------------------------------------------
 #
-# With all five mended, the step runs, and the answers stay the same. The ``meta`` device
-# finds the same mistakes: a line for your tests. Give it a copy, because the move to
-# ``meta`` throws the weights away. It cannot run ``.item()``.
+# With all five mended, the step runs, and the answers stay the same. The ``meta``
+# device finds the same mistakes: a line for your tests. Give it a copy, because the
+# move to ``meta`` throws the weights away. It cannot run ``.item()``.
 
 mended, naive = Mended(), Pooling()
 mended.head = naive.head
