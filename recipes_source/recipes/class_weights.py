@@ -9,7 +9,7 @@
 #   "weighted cross entropy", "weighted loss", "pos_weight", "imbalanced data set",
 #   "class imbalance", "unbalanced classes", "cost-sensitive learning", "rare class",
 #   "weight argument of CrossEntropyLoss", "balanced class weight", "inverse frequency",
-#   "model predicts only the majority class", "focal loss",
+#   "model predicts only the majority class",
 # ]
 # errors = ["weight tensor should be defined either for all"]
 # older_errors = ["weight tensor should be defined either for all or no classes"]
@@ -21,8 +21,8 @@ Weigh rare classes in the loss
 Give a rare class its weight in the loss, and know what it does to probabilities.
 
 Why it matters: one reading of a machine in twenty comes before a fault. The loss adds
-up all readings, and nineteen parts of it speak for "no fault". A model that hardly ever
-says "fault" has a low loss and is of no use.
+up all readings, and nineteen of its twenty terms come from readings without a fault. A
+model that hardly ever says "fault" has a low loss and is of no use.
 """
 
 # %%
@@ -67,8 +67,8 @@ def border(loss_of, x=readings, y=labels):
 # See the problem
 # ---------------
 #
-# In the middle between 0 and 2, both classes are equally likely to give a reading of 1.
-# But faults are rare, so the most accurate border lies
+# A reading of 1, in the middle between 0 and 2, is equally likely in both classes. But
+# faults are rare, so the most accurate border lies
 # :math:`\tfrac12 \log 19` above the middle. Most faults stay below it.
 
 
@@ -93,9 +93,10 @@ assert abs(plain - (1 + math.log(19) / 2)) < 0.15 and recalls(plain)[1] < 0.5
 #
 # :class:`torch.nn.CrossEntropyLoss` multiplies the loss of each sample by the weight of
 # its class. With weights of one over the size of the class, both classes count the
-# same. Only their ratio matters: the loss divides by the sum of the weights.
+# same. With ``reduction="mean"``, the default, only their ratio matters: the loss
+# divides by the sum of the weights of the batch.
 
-weight = len(labels) / (2 * counts.double())  # (2,), one for each class
+weight = len(labels) / (len(counts) * counts.double())  # (2,), one for each class
 weighted_loss = nn.CrossEntropyLoss(weight=weight)
 weighted, weighted_model = border(weighted_loss)
 print("weights", [round(w, 2) for w in weight.tolist()])
@@ -108,7 +109,8 @@ assert abs(weighted - 1) < 0.1 and recalls(weighted)[1] > 0.8
 # ---------------------------------------------------------
 #
 # Repeat each fault 19 times, without weights: loss and border are the same. A sampler
-# that draws both classes equally often gives this loss on average.
+# that draws both classes equally often gives this loss on average. Weights take one
+# line and use each sample once. Take the sampler if many batches would hold no fault.
 
 copies = torch.tensor([1, 19])[labels]
 x, y = readings.repeat_interleave(copies, 0), labels.repeat_interleave(copies)
@@ -129,7 +131,8 @@ assert abs(weighted - repeated) < 1e-3 and abs(loss - drawn) < 0.03
 #
 # :class:`torch.nn.BCEWithLogitsLoss` takes the weight of a yes relative to a no: the
 # count of no over the count of yes. It divides by the number of samples, so its loss is
-# larger by a factor. The border is the same.
+# larger by a factor. The border is the same. For several labels, ``pos_weight`` has one
+# entry for each.
 
 pos_weight = counts[0] / counts[1].double()
 bce = nn.BCEWithLogitsLoss(pos_weight=pos_weight)
@@ -146,7 +149,8 @@ assert math.isclose(factor, 2 * counts[0] / len(labels), rel_tol=1e-6)
 #
 # The weighted model's probabilities fit a world with as many faults as not. Subtract
 # the logarithm of the weights from the logits, and the probabilities are right again.
-# Weights *and* a balanced sampler count the rarity twice.
+# With ``pos_weight``, subtract its logarithm from the score. Weights *and* a balanced
+# sampler count the rarity twice.
 
 with torch.no_grad():
     logits = weighted_model(readings)
@@ -164,6 +168,37 @@ show("both", twice)
 assert abs(twice - (1 - math.log(19) / 2)) < 0.2
 
 # %%
+# When it is not so: small batches
+# --------------------------------
+#
+# The loss divides by the weights of *this batch*. In a batch of one they cancel, with
+# no message, and in small batches they lose force. The same holds for accumulated
+# gradients of small parts. The mend: divide by the number of samples.
+
+
+def mended_loss(logits, y):
+    losses = nn.functional.cross_entropy(logits, y, reduction="none")
+    return (weight[y] * losses).mean()  # new
+
+
+# %%
+# Balanced weights are 1 on average. So the mean over all batches of the mended loss is
+# the loss of the whole data.
+
+order, logits = torch.randperm(len(labels)), plain_model(readings).detach()
+one, full = labels[-1:], weighted_loss(logits, labels)  # one: a fault
+gone = weighted_loss(logits[-1:], one), nn.CrossEntropyLoss()(logits[-1:], one)
+print(f"batch of one: with weights {gone[0]:.3f}, without {gone[1]:.3f}")
+torch.testing.assert_close(*gone)
+for size in (10, 100):
+    batches = [(logits[rows], labels[rows]) for rows in order.split(size)]
+    usual = sum(weighted_loss(*batch) for batch in batches) / len(batches)
+    ours = sum(mended_loss(*batch) for batch in batches) / len(batches)
+    print(f"batches of {size}: loss {usual:.2f}, mended {ours:.2f}, wanted {full:.2f}")
+    torch.testing.assert_close(ours, full)
+    assert size == 100 or usual < 0.8 * full
+
+# %%
 grid = torch.linspace(-3, 5, 200)
 fig, axis = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for name, mean, style, share in (("no fault", 0, "k-", 0.95), ("fault", 2, "k:", 0.05)):
@@ -171,9 +206,9 @@ for name, mean, style, share in (("no fault", 0, "k-", 0.95), ("fault", 2, "k:",
     axis.plot(grid, density, style, label=name)
 axis.axvline(plain, color="C1", linestyle="--", label="border without weights")
 axis.axvline(weighted, color="C0", label="border with weights")
-axis.set(xlabel="reading", ylabel="density")
+axis.set(xlabel="reading", ylabel="density", ylim=(0, None))
 axis.set_title("Weights move the border to the middle")
-axis.legend()
+axis.legend(loc="upper right", fontsize="small")
 plt.show()
 
 # %%
@@ -181,13 +216,15 @@ plt.show()
 # ---------------
 #
 # Count the training labels only. The weights belong on the device, in the dtype of the
-# logits. There must be one for each class, also for a class without samples.
+# logits. There must be one for each class, also for a class without samples. Weights
+# as far apart as 1 and 1000 can make training unsteady: take their square root. Report
+# the validation loss without weights.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-counts = labels.bincount(minlength=2).clamp(min=1)
-weight = (len(labels) / (2 * counts)).to(device)  # new: 2 classes
-loss_fn = nn.CrossEntropyLoss(weight=weight)  # new; validate without it, too
-model = nn.Linear(1, 2).to(device)
+counts = labels.bincount(minlength=2).clamp(min=1)  # 2 classes
+weight = (len(labels) / (len(counts) * counts)).to(device)  # new
+loss_fn = nn.CrossEntropyLoss(weight=weight)  # new
+model = nn.Linear(1, len(counts)).to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.05)
 order = torch.randperm(len(labels))
 for rows in order.split(100):

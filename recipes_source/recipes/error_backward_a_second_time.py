@@ -63,11 +63,13 @@ assert step == 2
 # --------------
 #
 # The forward pass records a *graph*: which operations made the loss, and the values
-# that their gradients need. ``backward()`` walks the graph and frees the values. A
-# second walk finds them gone. So some tensor of step 2 was made in step 1.
+# that their gradients need, the *saved tensors*. ``backward()`` walks the graph and
+# frees them. A second walk finds them gone: some tensor of step 2 was made in step 1.
+# Older versions wrote "the buffers have already been freed".
 #
-# To find it, look at each tensor that enters the step, before the step: the inputs, the
-# state, anything in ``self`` or in a list. One with a ``grad_fn`` is the one.
+# Look at each tensor that enters the step: the inputs, the state, anything in ``self``
+# or in a list. One with a ``grad_fn`` is the one. If none has one, the step itself
+# calls ``backward()`` twice: see causes 1 and 4 below.
 
 entering = {"x": series[1], "y": targets[1], "state": state}
 for name, tensor in entering.items():
@@ -75,11 +77,11 @@ for name, tensor in entering.items():
 assert [n for n, t in entering.items() if t.grad_fn is not None] == ["state"]
 
 # %%
-# Cut it with detach, and compare with retain_graph
-# -------------------------------------------------
+# Cut it with ``state = state.detach()``
+# --------------------------------------
 #
-# :meth:`torch.Tensor.detach` returns the same numbers without their past. Train both
-# ways. ``size`` counts the operations in the graph of a loss.
+# :meth:`torch.Tensor.detach` returns the same numbers without their past. Compare it
+# with ``retain_graph=True``. ``size`` counts the operations in the graph of a loss.
 
 
 def size(loss):
@@ -105,52 +107,46 @@ def run(detach):
         sizes.append(size(loss))
         cell.zero_grad()
         loss.backward(retain_graph=not detach)
-    return sizes, cell.weight_hh.grad.clone()  # of the last step
+    return sizes, cell.weight_hh.grad.clone()  # of the last loss
+
+
+# %%
+
+
+def oracle(steps):  # the gradient of the last loss, through so many steps
+    state = torch.zeros(4, 8)
+    for number, x in enumerate(series):
+        with torch.set_grad_enabled(number >= len(series) - steps):
+            state = cell(x, state)
+    loss = nn.functional.mse_loss(head(state), targets[-1])
+    return torch.autograd.grad(loss, cell.weight_hh)[0]
 
 
 # %%
 # With ``retain_graph=True`` each step adds to the graph, and ``backward()`` walks it
-# all. With ``detach`` the size stays.
+# all. With ``detach`` the size stays: the gradient goes back through one piece. That is
+# what *truncated* training means.
 
-sizes, last_gradient = {}, {}
-for detach in (False, True):
-    sizes[detach], last_gradient[detach] = run(detach)
+sizes = {}
+for detach, steps in ((False, len(series)), (True, 1)):
+    sizes[detach], gradient = run(detach)
+    torch.testing.assert_close(gradient, oracle(steps))
     first, last = sizes[detach][:3], sizes[detach][-1]
     print(f"detach={detach!s:5}: operations {first} ... {last} at step {len(series)}")
+    print(f"              steps that the last gradient goes through: {steps}")
 assert set(sizes[True]) == {sizes[True][0]} and sizes[False][-1] > 5 * sizes[True][0]
 
 # %%
-# Proof: the gradient that was meant
-# ----------------------------------
+# Four other causes, with the same message
+# ----------------------------------------
 #
-# The state that enters a step counts as data. :func:`torch.func.grad` knows no earlier
-# step. It gives the gradient of the last one, with the state as plain numbers.
-
-before = torch.zeros(4, 8)
-with torch.no_grad():
-    for x in series[:-1]:
-        before = cell(x, before)
-
-
-def last_loss(weights):
-    last = torch.func.functional_call(cell, weights, (series[-1], before))
-    return nn.functional.mse_loss(head(last), targets[-1])
-
-
-oracle = torch.func.grad(last_loss)(dict(cell.named_parameters()))["weight_hh"]
-ours = last_gradient[True], last_gradient[False]
-gaps = [((gradient - oracle).norm() / oracle.norm()).item() for gradient in ours]
-print(f"relative error: detach {gaps[0]:.5f}, retain_graph {gaps[1]:.5f}")
-assert gaps[0] < 1e-4 < 1e-2 < gaps[1]
-
-# %%
-# Three other causes, with the same message
-# -----------------------------------------
-#
-# 1. *Made once, before the loop*: features, a mask, normalized weights.
-# 2. *A running total* of losses that you call ``backward()`` on.
-# 3. *Two losses* with a common part, a ``backward()`` each. A GAN's generator and
-#    discriminator have such a part, the generated pictures.
+# 1. *Run twice*: a notebook cell with ``loss.backward()``, or a second ``backward()``
+#    below the loop. Run the forward pass again, too.
+# 2. *Made once, before the loop*, from a weight: features, a learned mask. Make it
+#    inside the loop.
+# 3. *A running total* of losses that you call ``backward()`` on. Keep numbers:
+#    ``total += loss.item()``.
+# 4. *Two losses* with a common part, a ``backward()`` each: see below.
 
 
 def made_once(w):
@@ -166,42 +162,73 @@ def running_total(w):
         total.backward()
 
 
-def two_losses(w):
-    common = w.exp()
-    common.sum().backward()
-    (common**2).sum().backward()
+# %%
+
+
+def mended(w):
+    total = 0.0
+    for _step in range(2):
+        loss = w.exp().sum()  # made inside the loop
+        loss.backward()
+        total += loss.item()  # a number, no graph
 
 
 # %%
-# The mends: make it inside the loop, keep numbers (``total += loss.item()``), add the
-# losses and call ``backward()`` once. The gradients are checked with the formula.
-
-
-def mended(w, cause):
-    if cause is two_losses:
-        common = w.exp()
-        (common.sum() + (common**2).sum()).backward()
-    else:
-        for _step in range(2):
-            w.exp().sum().backward()
-
-
-# %%
-
-for cause in (made_once, running_total, two_losses):
-    w = torch.randn(3, requires_grad=True)
-    exp = w.detach().exp()
+w = torch.randn(3, requires_grad=True)
+for cause in (made_once, running_total):
     try:
         cause(w)
         same = False
     except RuntimeError as error:
         same = str(error) == message
-    w.grad = None
-    mended(w, cause)
-    right = exp + 2 * exp**2 if cause is two_losses else 2 * exp
-    torch.testing.assert_close(w.grad, right)
-    print(f"{cause.__name__}: same message {same}, mended")
+    print(f"{cause.__name__}: the same message {same}")
     assert same
+w.grad = None
+mended(w)
+torch.testing.assert_close(w.grad, 2 * w.detach().exp())
+
+# %%
+# Two losses: add them, but not in a GAN
+# --------------------------------------
+#
+# If all weights shall follow both losses, add the losses and call ``backward()`` once.
+# The two losses of a GAN have opposite aims. Added, they would train the critic to be
+# deceived. Cut ``fake`` for the critic, and run the critic again for the generator.
+
+generator, critic = nn.Linear(2, 3), nn.Linear(3, 1)
+optimizers = [torch.optim.SGD(m.parameters(), lr=0.1) for m in (critic, generator)]
+bce = nn.functional.binary_cross_entropy_with_logits
+real, noise, ones = series[0], torch.randn(4, 2), torch.ones(4, 1)
+
+
+# %%
+
+
+def train(cut):
+    fake = generator(noise)
+    seen = fake.detach() if cut else fake  # new
+    critic_loss = bce(critic(real), ones) + bce(critic(seen), 0 * ones)
+    optimizers[0].zero_grad()
+    critic_loss.backward()
+    optimizers[0].step()
+    generator_loss = bce(critic(fake), ones)  # after the step
+    optimizers[1].zero_grad()
+    generator_loss.backward()
+    right = bce(critic(generator(noise)), ones)
+    right = torch.autograd.grad(right, generator.weight)[0]
+    torch.testing.assert_close(generator.weight.grad, right)
+    optimizers[1].step()
+
+
+# %%
+try:
+    train(cut=False)
+    failed = False
+except RuntimeError as error:
+    failed = str(error) == message
+print("the same message:", failed)
+assert failed
+train(cut=True)
 
 # %%
 # When it is not so
@@ -229,7 +256,8 @@ assert failed
 # In your project
 # ---------------
 #
-# An LSTM has two states, so both are cut. What you log is a number.
+# An LSTM has two states, so both are cut. Set ``state = None`` at the start of each new
+# sequence and each epoch. What you log is a number.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model, head = nn.LSTM(3, 8).to(device), nn.Linear(8, 1).to(device)
@@ -254,4 +282,4 @@ for x, y in zip(series.to(device).split(3), targets.to(device).split(3), strict=
 #   :ref:`sphx_glr_recipes_recipes_leaf_tensors_and_grad.py`
 # - "Modified by an inplace operation":
 #   :ref:`sphx_glr_recipes_recipes_error_modified_by_an_inplace_operation.py`
-# - API: :meth:`torch.Tensor.detach`, :func:`torch.func.grad`
+# - API: :meth:`torch.Tensor.detach`, :meth:`torch.Tensor.backward`

@@ -38,16 +38,15 @@ Find the tensor on another device: cuda:0 and cpu
 Find the tensor that stayed behind when the model moved, and let none stay behind again.
 
 Why it matters: an operation needs all its tensors in one memory. The message names two
-devices, and often no tensor. The line that raises it is where two tensors met. The one
-that stayed behind was made somewhere else.
+devices, and at best an argument such as ``mat1``. The line that raises it is where two
+tensors met. The tensor that stayed behind was made somewhere else.
 """
 
 # %%
-# A model with four chances to go wrong
+# A model with five chances to go wrong
 # -------------------------------------
 #
-# Two of the chances are in the model: a tensor that is no parameter, and one that
-# ``forward`` makes. The others are the data and the targets.
+# Two are in the model: a tensor that is no parameter, and one that ``forward`` makes.
 
 import warnings
 
@@ -69,15 +68,16 @@ class Pooling(nn.Module):
 
 
 torch.manual_seed(0)
-signals, labels = torch.randn(5, 7, 4), torch.randn(5, 2)
+signals, labels = torch.randn(5, 7, 4), torch.randn(5, 2).softmax(dim=1)
 
 # %%
 # Ask the operation for its arguments
 # -----------------------------------
 #
-# A :class:`!TorchFunctionMode` sees each call of PyTorch. This one prints the arguments
-# of the call that failed, with shape and device. The shape tells which tensor it is.
-# Copy the class: it works with a real GPU, too.
+# A :class:`!TorchFunctionMode` sees each call of PyTorch. This one adds to the message
+# the arguments of the call that failed, also those in lists and keywords. The shape
+# tells which tensor it is. Copy the class, and put ``with ShowDevices():`` around your
+# step.
 
 
 class ShowDevices(TorchFunctionMode):
@@ -85,28 +85,29 @@ class ShowDevices(TorchFunctionMode):
         try:
             return function(*args, **(kwargs or {}))
         except RuntimeError as error:
-            tensors = [x for x in args if isinstance(x, torch.Tensor)]
+            leaves = torch.utils._pytree.tree_leaves((args, kwargs))
+            tensors = [x for x in leaves if isinstance(x, torch.Tensor)]
             places = [f"{tuple(x.shape)} on {x.device}" for x in tensors]
-            print(f"{function.__name__}:", ", ".join(places))
-            error.add_note(function.__name__)
+            error.add_note(f"{function.__name__}: " + ", ".join(places))
             raise
 
 
 # %%
 # The GPU of this page is pretended: :class:`!FakeTensorMode` computes shapes and
-# devices only, and raises on any machine what a GPU would.
+# devices only, and refuses what a GPU refuses.
 
 
-def on_a_gpu(model, x_on="cuda", y_on="cuda"):
+def on_a_gpu(model, x_on="cuda", y_on="cuda", loss_on="cuda"):
+    loss_fn = nn.CrossEntropyLoss(weight=torch.tensor([1.0, 3.0]))
     with FakeTensorMode(allow_non_fake_inputs=True), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about the GPU that is not there
-        model.to("cuda")
+        model.to("cuda"), loss_fn.to(loss_on)
         try:
             with ShowDevices():
                 x, y = signals.to(x_on), labels.to(y_on)
-                return nn.functional.mse_loss(model(x), y).device.type
+                return loss_fn(model(x), y).device.type
         except RuntimeError as error:
-            print(error, end="\n\n")
+            print(error, *error.__notes__, sep="\n", end="\n\n")
             return error.__notes__[0]
 
 
@@ -119,14 +120,18 @@ def on_a_gpu(model, x_on="cuda", y_on="cuda"):
 # 2. *A plain tensor* in the model. ``model.to`` moves parameters and buffers only.
 # 3. *A tensor made in* ``forward``: it is on the CPU unless you say where.
 # 4. *The targets*, in the loss.
+# 5. *The weights of the loss*: write ``loss_fn.to("cuda")``.
 
 culprits = [on_a_gpu(Pooling(), x_on="cpu"), on_a_gpu(Pooling())]
 
 # %%
 # The first call to fail was ``linear``, whose input of shape ``(5, 4)`` came from a
 # batch on the CPU. The second was ``sub``, the minus, at a tensor of shape ``(4,)``.
-# That is ``offset``. With ``offset`` mended, ``mul`` names the ramp. The mended model
-# has two new lines.
+# That is ``offset``. The ramp would be the next. The mended model has two new lines.
+#
+# A real GPU often names an argument: ``got mat1 is on cpu, different from other tensors
+# on cuda:0 (when checking argument in method wrapper_CUDA_addmm)``. In a linear layer,
+# ``mat1`` is your input and ``mat2`` the weight.
 
 
 class Mended(nn.Module):
@@ -141,23 +146,35 @@ class Mended(nn.Module):
 
 
 # %%
-# Each mend lets the next tensor show, down to the targets in the loss.
+# With the model mended, the loss is next. Compare its three tensors.
 
+culprits += [on_a_gpu(Mended(), y_on="cpu"), on_a_gpu(Mended(), loss_on="cpu")]
+names = [culprit.split(":")[0] for culprit in culprits]
+assert names == ["linear", "sub", "cross_entropy", "cross_entropy"]
+assert culprits[3].endswith("cuda:0, (2,) on cpu")  # the weights
 
-class Half(Mended):
-    forward = Pooling.forward  # the old ramp
+# %%
+# A list of tensors is searched, too:
 
-
-culprits += [on_a_gpu(Half()), on_a_gpu(Mended(), y_on="cpu")]
-assert culprits == ["linear", "sub", "mul", "mse_loss"]
+with FakeTensorMode(), warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    parts = [torch.ones(2, 3, device="cuda"), torch.ones(4, 3)]
+    try:
+        with ShowDevices():
+            torch.cat(parts)
+        found = ""
+    except RuntimeError as error:
+        found = error.__notes__[0]
+print(found)
+assert found == "cat: (2, 3) on cuda:0, (4, 3) on cpu"
 
 # %%
 # Proof, and a test for machines without a GPU
 # --------------------------------------------
 #
-# With all four mended, the step runs. On the CPU, the mended model gives the same
-# answers as the naive one. The ``meta`` device finds the same mistakes without a GPU:
-# a line for your tests.
+# With all five mended, the step runs, and the answers stay the same. The ``meta``
+# device finds the same mistakes: a line for your tests. Give it a copy, because the
+# move to ``meta`` throws the weights away. It cannot run ``.item()``.
 
 mended, naive = Mended(), Pooling()
 mended.head = naive.head
@@ -177,15 +194,18 @@ assert passed == [Mended]
 # ----------------------------------
 #
 # When the message comes from a large model, list its tensors that are not on the
-# device. ``vars`` finds the plain ones.
+# device. ``vars`` finds the plain ones, but not those in a list or a dict.
 
 
 def left_behind(model, device):
+    wanted = torch.device(device)
     for path, module in model.named_modules():
         held = {**module._parameters, **module._buffers, **vars(module)}
         for name, x in held.items():
-            wanted = torch.device(device).type
-            if isinstance(x, torch.Tensor) and x.device.type != wanted:
+            if not isinstance(x, torch.Tensor):
+                continue
+            other = wanted.index not in (None, x.device.index)  # cuda:1, not cuda:0
+            if other or x.device.type != wanted.type:
                 yield f"{path}.{name}".lstrip(".")
 
 
@@ -197,8 +217,15 @@ assert found == ["offset"] and not list(left_behind(Mended().to("meta"), "meta")
 # When it is not so: other words, and no error
 # --------------------------------------------
 #
-# A recurrent layer has its own words for a state on another device. And a tensor
-# without dimensions may stay on the CPU: it counts as a number.
+# A recurrent layer has its own words. Two messages need a real GPU:
+#
+# - ``Input type (torch.FloatTensor) and weight type (torch.cuda.FloatTensor) should be
+#   the same``, from a convolution. One type has ``cuda``: the device is meant.
+# - ``indices should be either on cpu or on the same device as the indexed tensor
+#   (cpu)``, from ``labels[mask]`` with a mask on the GPU.
+#
+# A tensor without dimensions may stay on the CPU: it counts as a number. The reverse
+# does not hold.
 
 x = torch.randn(7, 5, 4, device="meta")
 try:
@@ -206,16 +233,21 @@ try:
 except RuntimeError as error:
     print(error)
 assert (x * torch.tensor(0.5)).device.type == "meta"
-try:
-    x * torch.tensor([0.5])
-except RuntimeError as error:
-    print(error)
+refused = 0
+for a, b in ((x, torch.tensor([0.5])), (torch.ones(2), x.sum())):
+    try:
+        a * b
+    except RuntimeError as error:
+        print(error)
+        refused += 1
+assert refused == 2
 
 # %%
 # In your project
 # ---------------
 #
-# Name the device once, and put every tensor there where it enters.
+# Put every tensor on the device where it enters. Move the model before
+# ``optimizer.load_state_dict``, which puts the loaded state where the weights are.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Mended().to(device)  # parameters and buffers
@@ -231,9 +263,8 @@ for batch in torch.utils.data.DataLoader(pairs, batch_size=2, pin_memory=pin):
 assert not list(left_behind(model, device))
 
 # %%
-# ``cuda:0 and cuda:1``? Choose one GPU for the whole program, before it starts:
-# ``CUDA_VISIBLE_DEVICES=1 python train.py``. The program then sees the second GPU only,
-# and calls it ``cuda:0``. This page has no GPU to show it.
+# ``cuda:0 and cuda:1``? Choose one GPU before the program starts:
+# ``CUDA_VISIBLE_DEVICES=1 python train.py``. It then calls the second GPU ``cuda:0``.
 #
 # Learn more
 # ----------

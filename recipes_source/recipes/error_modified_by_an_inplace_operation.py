@@ -75,12 +75,17 @@ except RuntimeError as error:
 # in-place write adds 1 to the version of a tensor. Writes are ``+=``, ``x[i] = ...``,
 # methods that end in ``_``, ``out=``, ``inplace=True``, and ``optimizer.step()``.
 #
+# On a GPU the type is ``torch.cuda.FloatTensor``. ``AsStridedBackward0`` or
+# ``TBackward0`` with the shape of a weight, turned around, is that weight: look for a
+# ``step()``.
+#
 # Let anomaly mode name the line
 # ------------------------------
 #
 # If exp is called in many places, do what the hint says. Under
 # :class:`torch.autograd.set_detect_anomaly`, a warning shows the stack of the call of
-# exp, with file and line. Here we print the innermost function of it.
+# exp, with file and line. Look at its end: here are the first words of the warning, the
+# function, and the line.
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
@@ -89,8 +94,9 @@ with warnings.catch_warnings(record=True) as caught:
             growth(weight).sum().backward()
     except RuntimeError:
         stack = str(caught[-1].message)
-print(stack.split(".")[0], "in:", stack.split(", in ")[-1].split()[0])
-assert stack.split(", in ")[-1].startswith("growth")
+place, line = stack.split('  File "')[-1].splitlines()[:2]
+print(stack.split(".")[0], "...", place.split(", ")[-1], line, sep="\n")
+assert place.endswith("in growth") and "exp()" in line
 
 # %%
 # Keep the value: write the result elsewhere
@@ -126,64 +132,84 @@ assert torch.autograd.gradcheck(mended, weight)
 # ---------------------------------------------------
 #
 # An operation keeps its input, its result, both or none. What it does not keep may be
-# overwritten. Try it:
+# overwritten. So ``nn.ReLU(inplace=True)`` depends on the layer before it.
 
-
-def may_overwrite(function, which):
-    given = torch.rand(4, requires_grad=True) + 1
-    result = function(given)
-    (given, result)[which].add_(1)
-    try:
-        result.sum().backward()
-        return "yes"
-    except RuntimeError:
-        return "no"
-
-
-# %%
-
-table = {}
-for function in (torch.exp, torch.tanh, torch.relu, torch.square, torch.log, torch.neg):
-    table[function.__name__] = [may_overwrite(function, which) for which in (0, 1)]
-    name, (first, last) = function.__name__, table[function.__name__]
-    print(f"{name:7} input: {first:4} result: {last}")
-assert table["exp"] == ["yes", "no"] and table["log"] == ["no", "yes"]
+for layer in (nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Sigmoid(), nn.Tanh()):
+    model = nn.Sequential(nn.Linear(3, 4), layer, nn.ReLU(inplace=True)).double()
+    results = []
+    for model[-1].inplace in (True, False):
+        try:
+            model(inputs).sum().backward()
+            results.append("works")
+        except RuntimeError:
+            results.append("fails")
+    print(f"{type(layer).__name__:11} inplace=True {results[0]}, False {results[1]}")
+    kept = isinstance(layer, (nn.Sigmoid, nn.Tanh))
+    assert results == ["fails" if kept else "works", "works"]
 
 # %%
+# Sigmoid and tanh keep their results, so ``inplace=False`` is the mend. In the same
+# way, write ``x = x + residual`` in place of ``x += residual``.
+#
 # Cause: ``optimizer.step()`` between forward and backward
 # --------------------------------------------------------
 #
-# A step writes into the weights, and other losses may still need these. This is how two
-# optimizers fail, in a GAN for instance: first all ``backward()``, then all ``step()``.
+# A step writes into the weights, and a loss that was computed before may still need
+# them. Here ``second`` has one loss and ``first`` another. Both ``backward()`` before
+# both ``step()`` silences the message. But then ``second`` follows the sum of the
+# losses.
 
 first, second = nn.Linear(4, 4), nn.Linear(4, 1)
+optimizers = [torch.optim.SGD(m.parameters(), lr=0.1) for m in (first, second)]
+x = torch.randn(8, 4)
 
 
-def train(step_early):
-    optimizers = [torch.optim.SGD(m.parameters(), lr=0.1) for m in (first, second)]
-    score = second(first(torch.randn(8, 4)))
+def shared(step_early):
+    score = second(first(x))
     score.mean().backward(retain_graph=True)
     if step_early:
         optimizers[1].step()
     score.square().mean().backward()
-    for optimizer in optimizers:
-        optimizer.step()
+    return second.weight.grad
 
 
 # %%
+# The mend: cut the input of ``second`` for its loss. After the step, run ``second``
+# again for the loss of ``first``.
 
+
+def apart():
+    hidden = first(x)
+    second(hidden.detach()).mean().backward()  # new: cut
+    followed = second.weight.grad.clone()
+    optimizers[1].step()
+    own = torch.autograd.grad(second(first(x)).square().mean(), first.weight)[0]
+    second(hidden).square().mean().backward()  # new: a forward pass after the step
+    torch.testing.assert_close(first.weight.grad, own)
+    return followed
+
+
+# %%
+# The formula for the gradient of ``second`` is the mean of ``hidden``.
+
+wanted = first(x).detach().mean(dim=0)
+for name, call in {"both first": lambda: shared(False), "apart": apart}.items():
+    for optimizer in optimizers:
+        optimizer.zero_grad()
+    gap = ((call() - wanted).norm() / wanted.norm()).item()
+    print(f"{name}: relative error {gap:.4f}")
+    assert gap < 1e-5 if name == "apart" else gap > 0.01
 try:
-    train(step_early=True)
+    shared(step_early=True)
     early = "runs"
 except RuntimeError as error:
     print(error)
     early = "fails"
-train(step_early=False)
 assert early == "fails"
 
 # %%
 # ``AsStrided`` and ``[4, 1]`` are the weight of ``second``, of shape ``(1, 4)``,
-# transposed.
+# turned around.
 #
 # Two relatives: a leaf, and a row
 # --------------------------------
@@ -256,7 +282,7 @@ assert not works
 # Learn more
 # ----------
 #
-# - Retained graphs, which lead here:
+# - The loop of a GAN, and retained graphs, which lead here:
 #   :ref:`sphx_glr_recipes_recipes_error_backward_a_second_time.py`
 # - Writes through a view: :ref:`sphx_glr_recipes_recipes_views_and_contiguity.py`
 # - More of anomaly mode: :ref:`sphx_glr_recipes_recipes_finding_nans.py`
