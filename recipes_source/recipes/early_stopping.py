@@ -19,8 +19,8 @@ Stop early and keep the best weights
 Stop when the validation loss no longer improves, and leave with the best weights.
 
 After some epochs, a model with many weights begins to learn the noise of the training
-data. Its training loss goes on falling and its validation loss rises. Train for a fixed
-number of epochs, and you keep the weights from the end of that rise.
+data. Its training loss goes on falling and its validation loss rises. If you train for
+a fixed number of epochs, you keep weights from the end, where this loss is high again.
 """
 
 # %%
@@ -30,11 +30,10 @@ number of epochs, and you keep the weights from the end of that rise.
 # Eighty noisy samples to train on, a validation part to decide by, and a test part of
 # a thousand, which decides nothing. The test part is the independent judge.
 
-import copy
-
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 torch.manual_seed(0)
 x = torch.randn(1380, 10)
@@ -95,19 +94,26 @@ print(f"test {loss_on('test', full):.2f}")
 # ------------------------------
 #
 # Remember the lowest validation loss and a *copy* of its weights. Stop after
-# ``patience`` epochs in a row without a lower loss. A loss that is ``nan`` is not lower
-# than anything, so it counts as an epoch without improvement.
+# ``patience`` epochs in a row without a lower loss. The copy lies in the memory of the
+# CPU, and in a file if you give a ``path``. For an accuracy, where higher is better,
+# pass ``-accuracy``.
+#
+# A loss that is ``nan`` is not lower than anything, so it counts as an epoch without
+# improvement. If all losses are ``nan``, ``weights`` stays ``None``.
 
 
 class EarlyStopping:
-    def __init__(self, patience, min_delta=0.0):
-        self.patience, self.min_delta = patience, min_delta
+    def __init__(self, patience, min_delta=0.0, path=None):
+        self.patience, self.min_delta, self.path = patience, min_delta, path
         self.best, self.epoch, self.weights = float("inf"), -1, None
 
     def __call__(self, epoch, loss, model):
         if loss < self.best - self.min_delta:
             self.best, self.epoch = loss, epoch
-            self.weights = copy.deepcopy(model.state_dict())
+            state = model.state_dict().items()
+            self.weights = {name: t.to("cpu", copy=True) for name, t in state}
+            if self.path:  # for a run that dies
+                torch.save(self.weights, self.path)
         return epoch - self.epoch >= self.patience
 
 
@@ -148,6 +154,9 @@ plt.show()
 # On one curve, more patience never ends with a higher loss. The price is time. Where a
 # schedule lowers the learning rate late, the best epochs come last: do not stop such a
 # run. And report the test loss: the lowest of many validation losses is partly luck.
+#
+# Several processes must stop in the same epoch, or the others wait for ever. Average
+# the validation loss over the processes first: then each of them decides the same.
 
 found = []
 for patience in (1, 5, 15):
@@ -158,31 +167,62 @@ for patience in (1, 5, 15):
 assert found == sorted(found, reverse=True)
 
 # %%
+# Loaders, and a function that validates
+# --------------------------------------
+#
+# The same data, in the form that most projects have.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+sets = {name: TensorDataset(x[part], y[part]) for name, part in parts.items()}
+loader = DataLoader(sets["train"], batch_size=8, shuffle=True)
+valid_loader = DataLoader(sets["valid"], batch_size=100)
+
+
+@torch.no_grad()
+def validate(model, loader):
+    model.eval()
+    batches = [(model(a.to(device)), b.to(device)) for a, b in loader]
+    total = sum(loss_fn(output, b).item() * len(b) for output, b in batches)
+    return total / len(loader.dataset)
+
+
+# %%
 # In your project
 # ---------------
 #
-# Put ``vars(stopping)`` into the checkpoint of a run that you may resume. The patience
-# counts epochs, or whatever you call ``stopping`` after.
+# To resume a run, put ``vars(stopping)`` into the checkpoint, and later call
+# ``vars(stopping).update(checkpoint["stopping"])``.
 
-device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-x, y, model = x.to(device), y.to(device), build().to(device)
+model = build().to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-stopping = EarlyStopping(patience=15)  # new
+stopping = EarlyStopping(patience=15, path="best.pt")  # new
 for epoch in range(1000):
-    for rows in torch.randperm(80).split(8):
-        loss_fn(model.train()(x[rows]), y[rows]).backward()
-        optimizer.step()
+    model.train()
+    for inputs, targets in loader:
         optimizer.zero_grad()
-    if stopping(epoch, loss_on("valid", model), model):  # new
+        loss_fn(model(inputs.to(device)), targets.to(device)).backward()
+        optimizer.step()
+    if stopping(epoch, validate(model, valid_loader), model):  # new
         break
-loaded = model.load_state_dict(stopping.weights)  # new: the best, not the last
+print(model.load_state_dict(stopping.weights))  # new: the best, not the last
 
 # %%
 # Check
 # -----
+#
+# The model has the best loss again, and the file has its weights. A rule that goes on
+# from a saved state decides as this one.
 
-print(f"stopped in epoch {epoch}, {epoch - stopping.epoch} epochs after the best")
-assert epoch - stopping.epoch == 15 and loss_on("valid", model) == stopping.best
+print(f"stopped {epoch - stopping.epoch} epochs after the best")
+assert epoch - stopping.epoch == 15 and validate(model, valid_loader) == stopping.best
+saved = torch.load("best.pt", weights_only=True)
+assert all(torch.equal(saved[k], t.cpu()) for k, t in model.state_dict().items())
+again = EarlyStopping(patience=1)
+vars(again).update(vars(stopping))
+assert not again(epoch - 1, float("nan"), model) and again(epoch, float("nan"), model)
+whole = loss_on("valid", model.cpu())
+print(f"best loss {stopping.best:.2f}, on the whole part at once {whole:.2f}")
+assert abs(whole - stopping.best) < 1e-5
 
 # %%
 # Learn more

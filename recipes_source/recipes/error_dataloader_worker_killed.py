@@ -30,22 +30,43 @@ DataLoader worker is killed or exited unexpectedly: find out why
 Read from the message what ended a worker: shared memory, memory, files, or your code.
 
 A worker is another process. If it dies, your process only learns that it is gone, and
-the traceback points at the loop, which is innocent. The word after "signal" tells what
-to look for.
+the traceback points at your loop. The word after "signal" tells what to look for.
 """
 
 # %%
-# Four ways to lose a worker
-# --------------------------
+# What each message means
+# -----------------------
+#
+# - ``Bus error``: no room in ``/dev/shm``, through which workers hand over tensors.
+#   Docker gives a container 64 MB: start it with ``--shm-size=8g`` or ``--ipc=host``.
+#   Other wording: ``unable to open shared memory object``, ``Unexpected bus error``.
+# - ``Killed``: the memory of the machine is used up, as ``dmesg`` tells. Take fewer
+#   workers. If memory grows during an epoch, look for a long list of Python objects in
+#   the data set: each worker copies the list bit by bit. Make the list one array.
+# - ``Segmentation fault``: a C library crashed in the worker. Open its files in the
+#   worker, not before. For OpenCV, try ``cv2.setNumThreads(0)``.
+# - ``Caught ... in DataLoader worker process``: your own code, with its traceback. If
+#   it ends with ``Cannot re-initialize CUDA in forked subprocess``, keep the data set's
+#   tensors on the CPU.
+# - ``exited unexpectedly`` alone: look above the traceback for what the worker printed.
+#   A script without the guard ``if __name__ == "__main__":`` is a common cause.
+# - ``Too many open files``, or ``received 0 items of ancdata``: see below.
+#
+# Try ``num_workers=0`` first: a mistake in Python then has its plain traceback, and a
+# fault of workers goes away.
+#
+# Four ways in which loading fails
+# --------------------------------
 #
 # ``collate_fn`` runs in the worker, so it can show what happens there. Linux sends the
 # signal "Bus error" when shared memory is full, and "Killed" when the memory is. Here
-# the worker sends the signal to itself, which leaves your machine alone. The third
+# the worker sends the signal to itself, so nothing happens to your machine. The third
 # function makes a mistake in Python. Other systems have other messages.
 
 import inspect
 import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -54,7 +75,7 @@ import tempfile
 from pathlib import Path
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset, default_collate
 
 # %%
 
@@ -124,16 +145,7 @@ found = json.loads(done.stdout)
 # The messages
 # ------------
 #
-# - ``Bus error``: no room in ``/dev/shm``, through which workers hand over tensors.
-#   Docker gives a container 64 MB: start it with ``--shm-size=8g`` or ``--ipc=host``.
-# - ``Killed``: the memory of the machine is used up. Take fewer workers. A message of
-#   the kernel in ``dmesg`` names the process.
-# - ``Caught ... in DataLoader worker process``: your own code, with its traceback.
-# - ``exited unexpectedly`` alone: what the worker printed stands above the traceback.
-#
-# Try ``num_workers=0`` first: a mistake in Python then has its plain traceback, and a
-# fault of workers goes away. Of a long traceback, the first line and the last three
-# are printed here.
+# Of a long traceback, the first line and the last three are printed here.
 
 # Output differs from run to run.
 for name in ("shared_memory_full", "memory_full", "mistake"):
@@ -156,8 +168,9 @@ print("all three are told apart:", len(set(cases.values())) >= 3)
 # -------------------
 #
 # The list of batches runs into the limit. The list of clones does not. If you need the
-# tensors as they are, ``ulimit -n 4096`` raises the limit for one shell. The strategy
-# that the message names uses no open files, and fills ``/dev/shm`` if a run is killed.
+# tensors as they are, ``ulimit -n 4096`` raises the limit for one shell. Or write
+# ``torch.multiprocessing.set_sharing_strategy("file_system")``: it keeps no files open,
+# but a killed run can leave its tensors in ``/dev/shm``.
 
 print("batches:", found["batch"][0])
 print("clones: ", found["clone"][0])
@@ -165,42 +178,56 @@ assert not linux or "Too many open files" in found["batch"][0]
 assert not linux or found["clone"][0] == "100 batches"
 
 # %%
-# When it is not so: enough shared memory
-# ---------------------------------------
+# How much shared memory is enough?
+# ---------------------------------
 #
-# How much do workers need? At most ``prefetch_factor`` batches wait for each worker.
-# Here are 32 images of 3 x 224 x 224, with 8 workers. They do not fit into the 64 MB
-# of a container, and with 1 worker they do.
+# At most ``prefetch_factor`` batches wait for each worker, and your loop uses one more.
+# Here are 32 images of 3 x 224 x 224. With 8 workers they do not fit into the 64 MB of
+# a container. With 1 worker they do.
 
 
-def shared_bytes(batch, workers, prefetch_factor=2):
-    return batch.nbytes * workers * prefetch_factor
+def shared_bytes(batch_bytes, workers, prefetch_factor=2):
+    return batch_bytes * (workers * prefetch_factor + 1)
 
 
 batch = torch.zeros(32, 3, 224, 224)
-needs = [shared_bytes(batch, workers) / 2**20 for workers in (8, 1)]
+needs = [shared_bytes(batch.nbytes, workers) / 2**20 for workers in (8, 1)]
 print(f"8 workers: {needs[0]:.0f} MB, 1 worker: {needs[1]:.0f} MB")
-assert needs[0] == 32 * 3 * 224 * 224 * 4 * 8 * 2 / 2**20 > 64 > needs[1]
+assert needs[0] == 32 * 3 * 224 * 224 * 4 * 17 / 2**20 > 64 > needs[1]
 
 # %%
 # In your project
 # ---------------
 #
-# Let the room decide how many workers start. Call the function under the guard
-# ``if __name__ == "__main__":``.
+# Let the room decide how many workers start. Use the loader under the guard.
 
 
 def make_loader(dataset, batch_size, workers):
-    first = torch.stack([dataset[i] for i in range(batch_size)])
+    first = default_collate([dataset[i] for i in range(batch_size)])
+    size = len(pickle.dumps(first))  # also of (image, label), or of a dict
     if os.path.isdir("/dev/shm"):  # new: as many as fit
         room = shutil.disk_usage("/dev/shm").free
-        workers = min(workers, room // shared_bytes(first, workers=1))
+        while workers and shared_bytes(size, workers) > room:
+            workers -= 1
     more = {"prefetch_factor": 2, "persistent_workers": True} if workers else {}
-    return DataLoader(dataset, batch_size, num_workers=workers, **more)
+    return DataLoader(dataset, batch_size, shuffle=True, num_workers=workers, **more)
 
 
-loader = make_loader(torch.arange(64.0), batch_size=8, workers=2)
-print("workers:", loader.num_workers)
+pictures = TensorDataset(torch.rand(64, 3, 32, 32), torch.arange(64) % 10)
+loader = make_loader(pictures, batch_size=8, workers=2)
+print("workers:", loader.num_workers)  # 0 if not even one fits
+
+# %%
+# Check
+# -----
+#
+# Two workers fit, and the same function without workers gives the usual batches.
+
+assert not linux or loader.num_workers == 2
+plain = make_loader(pictures, batch_size=8, workers=0)
+images, answers = next(iter(plain))
+print(tuple(images.shape), tuple(answers.shape))
+assert images.shape == (8, 3, 32, 32) and answers.shape == (8,)
 
 # %%
 # Learn more

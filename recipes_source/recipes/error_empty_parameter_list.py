@@ -30,8 +30,8 @@ Optimizer got an empty parameter list: find the hidden layers
 Find what hides the layers of a model from PyTorch, by one line, and register them.
 
 A model knows only the layers that were assigned to one of its attributes. A list, a
-comma or a product is enough to hide a layer. The model still computes, and the first
-to notice is the optimizer.
+comma or a product is enough to hide a layer. The model still computes, and the
+optimizer complains. If another layer is registered, nobody notices.
 """
 
 # %%
@@ -66,15 +66,29 @@ class Product(nn.Module):
 # The message
 # -----------
 #
-# ``model.parameters()`` was empty. The message does not say why, but ``vars(model)``
-# does. A registered layer does *not* stand there: PyTorch keeps it elsewhere. So what
-# ``vars`` shows, apart from ``training`` and names with an underscore, is hidden.
+# ``model.parameters()`` was empty. The message does not say why, but ``vars`` of each
+# module does. A registered layer does *not* stand there: PyTorch keeps it elsewhere. So
+# a layer or a weight that ``vars`` shows is hidden. Plain settings, such as a width,
+# may stand there. Names with an underscore are left out: PyTorch has some of these.
+
+
+def holds(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        return any(map(holds, value))
+    return isinstance(value, (nn.Module, torch.Tensor))
 
 
 def hidden(model):
-    own = {name: type(value).__name__ for name, value in vars(model).items()}
-    return {n: kind for n, kind in own.items() if n[0] != "_" and n != "training"}
+    found = []
+    for path, module in model.named_modules():
+        names = [n for n, value in vars(module).items() if n[0] != "_" and holds(value)]
+        found += [f"{path}.{name}".lstrip(".") for name in names]
+    return found
 
+
+# %%
 
 messages = []
 for model in (InList(), InTuple(), Product()):
@@ -89,7 +103,8 @@ assert len(messages) == 3
 # The mend
 # --------
 #
-# :class:`torch.nn.ModuleList` registers its layers. Without the comma at the end of the
+# :class:`torch.nn.ModuleList` registers its layers, and for a dict there is
+# :class:`torch.nn.ModuleDict`. Without the comma at the end of the
 # line, the tuple is a layer. A product of a parameter is a plain tensor: multiply
 # first, and make the result a :class:`torch.nn.Parameter`. The counts are those that
 # the shapes give.
@@ -116,7 +131,9 @@ assert count == (25 + 5) + (10 + 2) + (10 + 2) + 5 and not hidden(mended)
 # ------------------------
 #
 # The place to register layers is made by ``super().__init__()``. Without this line, or
-# with this line below the first layer, the first assignment of a layer fails.
+# with this line below the first layer, the first assignment of a layer fails. If
+# nothing is assigned, the message comes later: ``'Net' object has no attribute
+# '_parameters'``, or ``'_modules'``.
 
 
 class Forgotten(nn.Module):
@@ -174,33 +191,48 @@ print("after a new Parameter:", id(mended.score.weight) in held)
 assert id(mended.score.weight) not in held and len(messages) == 6
 
 # %%
-# When it is not so: the model is right
-# -------------------------------------
+# When it is not so: nothing is hidden
+# ------------------------------------
 #
-# ``parameters()`` returns a generator, which can be read once. Here the sum has read
-# it, and the optimizer gets what is left. Ask for the parameters again, or make a list.
+# - ``__init__`` is misspelt, as below. Python never calls it, so no layer is made.
+# - All parameters are frozen, and you filter by ``requires_grad``.
+# - ``parameters()`` returns a generator, which can be read once. Below, the sum has
+#   read the generator, and the optimizer gets what is left. Ask again, or make a list.
 
+
+class Misspelt(nn.Module):
+    def _init_(self):
+        super().__init__()
+        self.score = nn.Linear(5, 2)
+
+
+# %%
+
+frozen = nn.Linear(5, 2).requires_grad_(False)
+filtered = [tensor for tensor in frozen.parameters() if tensor.requires_grad]
 parameters = mended.parameters()
 print(sum(tensor.numel() for tensor in parameters), "numbers to train")
-try:
-    torch.optim.AdamW(parameters)
-except ValueError as error:
-    messages.append(error)
-    print(error)
-torch.optim.AdamW(list(mended.parameters()))
-assert str(messages[-1]) == str(messages[0])
+for empty in (Misspelt().parameters(), filtered, parameters):
+    try:
+        torch.optim.AdamW(empty)
+    except ValueError as error:
+        messages.append(error)
+        print(error)
+assert [str(m) for m in messages[-3:]] == [str(messages[0])] * 3
+assert len(messages) == 9 and not hidden(Misspelt()) and not hidden(frozen)
 
 # %%
 # In your project
 # ---------------
 #
-# A check after the model is built finds hidden layers that an optimizer cannot notice,
-# because other layers are registered.
+# Call ``hidden`` after the model is built. It finds a hidden layer in any submodule,
+# also one that an optimizer cannot notice because other layers are registered.
 
 
 class Tower(nn.Module):
     def __init__(self, width, depth):
         super().__init__()  # new: before the first layer
+        self.width = width  # a plain setting
         self.blocks = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
 
     def forward(self, x):
@@ -210,7 +242,7 @@ class Tower(nn.Module):
 
 
 model = Tower(width=8, depth=3)
-print("hidden:", hidden(model))  # new: plain settings are fine, layers are not
+print("hidden:", hidden(model))  # new
 
 # %%
 # Check
@@ -219,7 +251,11 @@ print("hidden:", hidden(model))  # new: plain settings are fine, layers are not
 assert sum(tensor.numel() for tensor in model.parameters()) == 3 * (8 * 8 + 8)
 model(torch.randn(2, 8)).sum().backward()
 assert all(tensor.grad is not None for tensor in model.parameters())
-print("every parameter of the tower has a gradient")
+assert not hidden(model)
+whole = nn.Sequential(nn.Linear(8, 8), Tower(width=8, depth=3))
+whole[1].extra = {"score": nn.Linear(8, 1)}
+print("hidden in a submodule:", hidden(whole))
+assert hidden(whole) == ["1.extra"] and len(list(whole.parameters())) == 8
 
 # %%
 # Learn more

@@ -18,6 +18,8 @@
 #   "is invalid for input of size",
 #   "to match target batch_size",
 #   "Dimension out of range (expected to be in range of [-1, 0], but got 1)",
+#   "Expected size for first two dimensions of batch2 tensor to be",
+#   "Tensors must have same number of dimensions", "must match the existing size",
 # ]
 # older_errors = [
 #   "size mismatch, m1: [4 x 256], m2: [512 x 10]",
@@ -42,8 +44,6 @@ until the message disappears, and the network may mix up its samples without an 
 # Four pictures of 16 by 16 pixels go to a layer that takes 256 features. One thing is
 # forgotten: the pixels of a picture must become one row.
 
-import re
-
 import torch
 from torch import nn
 
@@ -54,27 +54,25 @@ layer = nn.Linear(256, 10)
 # %%
 
 
-def numbers(call):
+def message(call):
     try:
         call()
     except (RuntimeError, ValueError, IndexError) as error:
         print(error)
-        return [int(number) for number in re.findall(r"-?\d+", str(error))]
+        return str(error)
     raise AssertionError("nothing was raised")
 
 
-rows, columns, takes, gives = numbers(lambda: layer(images))[2:]
-assert (takes, gives) == (layer.in_features, layer.out_features)
-assert (rows, columns) == (4 * 16, images.shape[-1])
+assert "(64x16 and 256x10)" in message(lambda: layer(images))
 
 # %%
-# ``mat1`` is your tensor, ``mat2`` is the layer's weight. The two numbers in the middle
-# must be equal. The last dimension of your tensor is ``columns``. All other dimensions,
-# multiplied, are ``rows``.
+# ``mat1`` is your tensor: 64 rows of 16 columns. The columns are its last dimension.
+# All other dimensions, multiplied, are the rows. ``mat2`` is the layer's weight,
+# transposed: ``in_features`` is 256, ``out_features`` is 10. The two numbers in the
+# middle must be equal.
 #
-# If the layer is right, then ``rows`` tells the cause. It should be 4, the number of
-# samples. It is 64, because each of the 16 lines of a picture became a row. Two other
-# mistakes give other numbers:
+# There should be 4 rows, one for each sample. There are 64, because each of the 16
+# lines of a picture became a row. Two other mistakes give other numbers:
 
 causes = {
     "flattened with the batch": images.flatten(),
@@ -82,7 +80,7 @@ causes = {
 }
 for cause, x in causes.items():
     print(f"{cause}, {tuple(x.shape)}:")
-    assert numbers(lambda x=x: layer(x))[2] != len(images)
+    assert "(4x" not in message(lambda x=x: layer(x))
 
 # %%
 # All three mistakes have one mend: :func:`torch.flatten` from dimension 1 on, which
@@ -94,8 +92,8 @@ print(tuple(logits.shape), f"differ by {(logits - alone).abs().max():.4f}")
 torch.testing.assert_close(logits, alone)
 
 # %%
-# If ``rows`` is right and ``columns`` is not, the layer was made for other data. The
-# links at the end tell how to find its ``in_features``.
+# If the rows are right and the columns are not, the layer was made for other data: see
+# the end of this page.
 #
 # The size of tensor a must match the size of tensor b
 # ----------------------------------------------------
@@ -106,15 +104,14 @@ torch.testing.assert_close(logits, alone)
 # the sizes of 1 in place: ``(4, 1, 1)``.
 
 mean = images.mean(dim=(1, 2))
-a, b, dimension = numbers(lambda: images - mean)
-assert (a, b) == (images.shape[dimension], mean.shape[-1])
+assert "tensor a (16)" in message(lambda: images - mean)
 centred = images - images.mean(dim=(1, 2), keepdim=True)
 print(f"largest mean of a picture: {centred.mean(dim=(1, 2)).abs().max():.4f}")
 assert centred.mean(dim=(1, 2)).abs().max() < 1e-6
 
 # %%
-# No message does not mean right shapes. Sixteen such pictures raise nothing, because
-# 16 meets 16, and the wrong means are taken:
+# Without a message, the shapes can still be wrong. Sixteen such pictures raise nothing,
+# because 16 meets 16, and the wrong means are taken:
 
 sixteen = torch.randn(16, 16, 16)
 wrong = sixteen - sixteen.mean(dim=(1, 2))
@@ -127,16 +124,14 @@ assert largest > 0.01
 # -----------------------------------------------
 #
 # :func:`torch.cat` joins along ``dim``, 0 if you give none. All other sizes must be
-# equal. The list is counted from 0, so "tensor number 1" is the second one. First, a
-# forgotten ``dim=1``. Then two feature maps as in a U-Net, whose sides differ by one
-# pixel after pooling: no ``dim`` helps, so one of them is resized.
+# equal. "Tensor number 1" is the second one. First, a forgotten ``dim=1``. Then two
+# feature maps as in a U-Net, whose sides differ by one pixel: one of them is resized.
 
 extra = torch.randn(4, 3)
-dim, expected, got, position = numbers(lambda: torch.cat([logits, extra]))
-assert (expected, got) == (logits.shape[1], extra.shape[1])
+assert "tensor number 1" in message(lambda: torch.cat([logits, extra]))
 print("mended:", tuple(torch.cat([logits, extra], dim=1).shape))
 skip, up = torch.randn(1, 8, 31, 31), torch.randn(1, 8, 30, 30)
-assert numbers(lambda: torch.cat([skip, up], dim=1)) == [1, 31, 30, 1]
+assert "size 31 but got size 30" in message(lambda: torch.cat([skip, up], dim=1))
 up = nn.functional.interpolate(up, size=skip.shape[-2:])
 print("mended:", tuple(torch.cat([skip, up], dim=1).shape))
 
@@ -150,39 +145,68 @@ print("mended:", tuple(torch.cat([skip, up], dim=1).shape))
 # - A range of ``[-1, 0]`` means: the tensor has one dimension, you asked for a second.
 #   Here, these are the logits of a single sample. ``dim=-1`` works for both.
 
-*_, entries = numbers(lambda: images.view(4, 100))
-assert entries == images.numel()
+assert "size 1024" in message(lambda: images.view(4, 100))
 targets = torch.tensor([1, 0, 3, 2])
 two = nn.Linear(512, 10)(images.view(-1, 512))
-assert numbers(lambda: nn.functional.cross_entropy(two, targets)) == [2, 4]
-assert numbers(lambda: logits[0].softmax(dim=1))[-1] == logits[0].dim()
+assert "batch_size (2)" in message(lambda: nn.functional.cross_entropy(two, targets))
+assert "got 1" in message(lambda: logits[0].softmax(dim=1))
 assert torch.equal(logits[0].softmax(dim=-1), logits.softmax(dim=-1)[0])
+
+# %%
+# Three relatives
+# ---------------
+#
+# - ``batch2`` is the second factor of a product of batches, as in attention. Here its
+#   transpose is forgotten.
+# - ``cat`` wants the same number of dimensions: ``unsqueeze`` adds one.
+# - The "existing size" is your tensor's, the "expanded size" is what you ask for.
+
+query, key = torch.randn(2, 3, 4), torch.randn(2, 5, 4)
+assert "batch2" in message(lambda: torch.bmm(query, key))
+assert torch.bmm(query, key.transpose(1, 2)).shape == (2, 3, 5)
+assert "got 2 and 1" in message(lambda: torch.cat([logits, targets]))
+assert torch.cat([logits, targets.unsqueeze(1)], dim=1).shape == (4, 11)
+assert "size (10)" in message(lambda: logits[0].expand(4, 7))
 
 # %%
 # In your project
 # ---------------
 #
-# Find the layer in any model, without a change in its code. This hook prints what
-# enters each module. The last line before the error is the layer that failed.
+# Find the layer in any model, without a change in its code. These hooks print what
+# enters each module, and when the module is done.
 
 
-def show(module, args):
-    print(type(module).__name__, *(tuple(x.shape) for x in args))
+def show(module, args, *result):
+    sizes = [tuple(x.shape) if torch.is_tensor(x) else type(x).__name__ for x in args]
+    print("done:" if result else "enters", type(module).__name__, *sizes)
 
 
 model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Flatten(), nn.Linear(2048, 10))
-hook = nn.modules.module.register_module_forward_pre_hook(show)  # new
-try:
-    model(images.unsqueeze(1))
-except RuntimeError as error:
-    print(error)
-finally:
-    hook.remove()  # new
+hooks = nn.modules.module
+with hooks.register_module_forward_pre_hook(show):  # new
+    with hooks.register_module_forward_hook(show):  # new
+        try:
+            model(images.unsqueeze(1))
+        except RuntimeError as error:
+            print(error)
 
 # %%
-# Here ``Linear`` gets 4 rows of 1568 columns. The rows are right, so ``in_features`` is
-# the mistake.
+# Read the output
+# ---------------
 #
+# The last module that was entered and is not done has raised the error: ``Linear``. If
+# all layers inside a module are done, the error is in the module's own ``forward``: a
+# sum or ``cat`` between layers.
+#
+# ``Linear`` gets 4 rows of 1568 columns. The rows are right, so ``in_features`` is the
+# mistake. Write the columns there:
+
+model[2] = nn.Linear(1568, 10)
+print(tuple(model(images.unsqueeze(1)).shape))
+assert model(images[:1].unsqueeze(1)).shape == (1, 10)
+show(nn.LSTM(3, 5), (torch.randn(2, 1, 3), (torch.zeros(1, 1, 5),) * 2))
+
+# %%
 # Learn more
 # ----------
 #
@@ -190,5 +214,5 @@ finally:
 #   :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
 # - A loss whose shapes fit by accident:
 #   :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`
-# - Samples of unequal length:
+# - ``stack expects each tensor to be equal size``:
 #   :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
