@@ -174,6 +174,7 @@ KINDS: dict[str, tuple[list[Change], list[str]]] = {
             edit(ALPHA, "\n\nIt leads to :ref:`sphx_glr_recipes_recipes_beta.py`.", ""),
             edit("index.rst", "alpha beta", "alpha"),
             remove(BETA),
+            remove(f"{RECIPES}/values.txt"),  # which no recipe reads any more
         ],
         [],
     ),
