@@ -11,7 +11,7 @@
 #   "detach().clone() or clone().detach()", "duplicate a tensor",
 #   "copy a model",
 #   "clone a module", "deep copy", "copy weights", "assignment does not copy",
-#   "torch.tensor of a tensor", "new_tensor", "snapshot of the weights",
+#   "torch.tensor of a tensor", "snapshot of the weights",
 # ]
 # errors = [
 #   "To copy construct from a tensor, it is recommended to use",
@@ -69,14 +69,15 @@ print(f"{'0.1 * gradient':24}          {expected.norm():.3f}")
 assert expected.norm() > 0.01
 
 # %%
-# Only the last one is a copy. ``detach()`` leaves the graph and keeps the memory.
+# Only the last one is a copy. ``detach()`` cuts the result from the graph, but the
+# result shares its memory with the weight.
 #
 # The idea: two questions
 # -----------------------
 #
 # *Does the result share memory?* Then a write to one changes both. *Does a gradient
 # flow back through it?* Then the result holds on to the graph that made it. These
-# are the usual ways, for a tensor that requires a gradient:
+# are the usual ways, for a leaf that requires a gradient:
 
 ways = {
     "x": lambda x: x,
@@ -134,7 +135,7 @@ assert table["x.clone()"] == table["torch.zeros(3).copy_(x)"][:3] + (True,)
 # -------------------------------------------------
 #
 # A loop adds up a loss over 50 steps. With ``clone()`` the sum drags a graph along, one
-# node longer at every step. The gradient at the end is right, if you want it:
+# addition longer at every step. The gradient at the end is right, if you want it:
 # the loss ``x ** 2`` at 3 has slope 6, 50 times over.
 
 
@@ -153,7 +154,8 @@ for _ in range(50):
     totals["clone()"] = totals["clone()"] + (x**2).clone()
     totals["detach().clone()"] += (x**2).detach().clone()
 for name, total in totals.items():
-    print(f"{name:17} total {total.item():.0f}, graph of {graph_length(total)} nodes")
+    length = graph_length(total)
+    print(f"{name:17} total {total.item():.0f}, chain of {length} additions")
 totals["clone()"].backward()
 print("gradient", x.grad.item())
 assert x.grad == 50 * 2 * 3 and totals["clone()"] == totals["detach().clone()"]
@@ -187,12 +189,14 @@ assert torch.equal(copy.deepcopy(model).weight, model.weight)
 # ---------------
 #
 # ``model.state_dict()`` shares its tensors with the model. Keep clones, train on, and
-# go back. For a second model, use ``copy.deepcopy(model)``.
+# go back. For a second model, use ``copy.deepcopy(model)``, and make a new optimizer:
+# the old one holds the parameters of the first model. If the second model exists,
+# ``second.load_state_dict(model.state_dict())`` copies the numbers and shares nothing.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Linear(3, 1).to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-kept = {name: t.detach().clone() for name, t in model.state_dict().items()}  # new
+kept = {name: t.clone() for name, t in model.state_dict().items()}  # new
 losses = []
 for x in torch.randn(5, 8, 3, device=device):
     loss = model(x).square().mean()
@@ -205,12 +209,18 @@ for x in torch.randn(5, 8, 3, device=device):
 # Check these lines
 # -----------------
 #
-# The weights moved, and going back restores them:
+# The weights moved, and going back restores them. A second model has the same numbers
+# in its own memory:
 
 moved = not torch.equal(kept["weight"], model.weight)
 print(model.load_state_dict(kept))
 print("moved:", moved, "back:", torch.equal(kept["weight"], model.weight))
 assert moved and torch.equal(kept["weight"], model.weight)
+second = nn.Linear(3, 1).to(device)
+print(second.load_state_dict(model.state_dict()))
+with torch.no_grad():
+    model.weight += 1
+assert torch.equal(second.weight, kept["weight"])
 
 # %%
 # Learn more
