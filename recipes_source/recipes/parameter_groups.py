@@ -7,7 +7,7 @@
 # timeout = 60
 # searched_as = [
 #   "different learning rate per layer", "layer-wise learning rate",
-#   "discriminative fine-tuning", "param_groups", "no weight decay on bias",
+#   "discriminative learning rates", "param_groups", "no weight decay on bias",
 #   "exclude LayerNorm from weight decay", "L2 regularization", "Adam or AdamW",
 #   "lr of one layer", "optimizer options", "add_param_group",
 #   "multiple learning rates",
