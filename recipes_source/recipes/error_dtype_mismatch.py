@@ -12,6 +12,8 @@
 # ]
 # errors = [
 #   "mat1 and mat2 must have the same dtype, but got Double and Float",
+#   "mat1 and mat2 must have the same dtype, but got Float and BFloat16",
+#   "mat1 and mat2 must have the same dtype, but got Float and Half",
 #   "expected scalar type Double but found Float",
 #   "expected m1 and m2 to have the same dtype",
 #   "Input type (double) and bias type (float) should be the same",
@@ -30,7 +32,6 @@
 #   '''Can only calculate the mean of floating types. Got Long instead''',
 #   "tensors used as indices must be long, byte or bool tensors",
 #   "Input type (torch.cuda.DoubleTensor) and weight type (torch.cuda.FloatTensor)",
-#   "mat1 and mat2 must have the same dtype, but got Float and Half",
 # ]
 # ///
 """
@@ -85,15 +86,16 @@ assert all(refused(name, call, x) for name, call in calls.items())
 # Read the message
 # ----------------
 #
-# Double, Float and Long are older names of dtypes. The message has your tensor's dtype
-# first, and then the weight's. "mixed dtype (CPU)" names none. So print two dtypes, of
-# the data and of the model:
+# Double, Float and Long are older names of dtypes. Their order does not tell which of
+# the two is yours, and "mixed dtype (CPU)" names none. So print both, of the data and
+# of the model. An older wording is "expected scalar type Float but found Double".
 
 model = calls["Linear"]
 print("data", x.dtype, "model", next(model.parameters()).dtype)
-for dtype in (torch.float64, torch.float32, torch.float16, torch.int64, torch.uint8):
+floats = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
+for dtype in (*floats, torch.int64, torch.uint8):
     name = torch.empty(0, dtype=dtype).type().split(".")[1].removesuffix("Tensor")
-    print(f"{name:6} is {dtype}")
+    print(f"{name:8} is {dtype}")
 
 # %%
 # Where the other dtype came in
@@ -101,7 +103,8 @@ for dtype in (torch.float64, torch.float32, torch.float16, torch.int64, torch.ui
 #
 # The source decides. A tensor from NumPy keeps the array's dtype. Python's own floats
 # become float32, Python's ints become int64. One NumPy number in a list is enough for
-# float64.
+# float64. And a ``DataLoader`` makes float64 of Python's floats: if a data set returns
+# ``image, 0.5``, the targets are Double.
 
 sources = {
     "from_numpy(array of floats)": x,
@@ -110,16 +113,18 @@ sources = {
     "tensor([1.0, 2.0])": torch.tensor([1.0, 2.0]),
     "tensor([1, 2])": torch.tensor([1, 2]),
     "arange(3)": torch.arange(3),
+    "default_collate([1.0, 2.0])": torch.utils.data.default_collate([1.0, 2.0]),
 }
 for source, tensor in sources.items():
     print(f"{source:29} {tensor.dtype}")
-assert [t.dtype for t in sources.values()].count(torch.float64) == 3
+assert [t.dtype for t in sources.values()].count(torch.float64) == 4
 
 # %%
 # The mend: convert once, the data and not the model
 # --------------------------------------------------
 #
-# ``dtype=torch.float32`` where the array becomes a tensor. Then all six calls work.
+# Write ``dtype=torch.float32`` where the array becomes a tensor. Then all six calls
+# work.
 # ``model.double()`` would silence the message, too, and double the memory of the
 # weights. It is the reference here: how much do the results differ?
 
@@ -129,9 +134,23 @@ outputs = model(x)
 size = model.weight.nbytes
 exact = model.double()(torch.from_numpy(table))
 print(f"bytes of the weight: {size} in float32, {model.weight.nbytes} in float64")
-print(f"largest difference: {(outputs - exact).abs().max():.5f}")
+print("largest difference below 1e-5:", (outputs - exact).abs().max().item() < 1e-5)
 torch.testing.assert_close(outputs.double(), exact, rtol=1e-5, atol=1e-5)
 assert model.weight.nbytes == 2 * size
+
+# %%
+# A model in half precision: Float and BFloat16
+# ---------------------------------------------
+#
+# A model that was loaded in bfloat16 or float16 (Half) refuses float32. Convert the
+# inputs to the dtype of the model. Or make the model float32: ``model.float()``.
+
+for half in (torch.bfloat16, torch.float16):
+    small, inputs = nn.Linear(3, 2).to(half), torch.randn(8, 3)
+    assert refused("Linear", small, inputs)
+    outputs = small(inputs.to(next(small.parameters()).dtype))  # new
+    exact = small.float()(inputs)
+    torch.testing.assert_close(outputs.float(), exact, rtol=0.02, atol=0.05)
 
 # %%
 # Integers: result type Float can't be cast to Long
@@ -160,7 +179,8 @@ assert torch.equal(embedding(ids.long()), embedding.weight[[2, 0]])
 #
 # Sums and products of two dtypes are computed in the larger one. A plain number, or a
 # tensor without dimensions, does not raise float32 to float64. A loss with float64
-# targets becomes float64, without a message: targets need a conversion, too.
+# targets becomes float64, without a message: targets need a conversion, too. Older
+# versions refuse it in ``backward()``: "Found dtype Double but expected Float".
 
 single, double = torch.ones(2), torch.ones(2, dtype=torch.float64)
 pairs = {
@@ -171,27 +191,31 @@ pairs = {
 }
 for pair, (a, b) in pairs.items():
     print(f"{pair:23} -> {torch.result_type(a, b)}")
-print("loss:", nn.functional.mse_loss(single, double).dtype)
-assert nn.functional.mse_loss(single, double).dtype == torch.float64
+loss = nn.functional.mse_loss(single.requires_grad_(), double)
+loss.backward()
+print("loss:", loss.dtype, "gradient:", single.grad.dtype)
+assert loss.dtype == torch.float64
 assert torch.result_type(single, double[0]) == torch.float32
 
 # %%
 # In your project
 # ---------------
 #
-# Convert where the data set is made. Class numbers are int64, all else is float32. For
-# half precision, do not convert by hand: use ``torch.autocast``.
+# Convert where the data set is made. Class numbers are int64, all else is float32. To
+# train in half precision, keep float32 and use ``torch.autocast``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 features = torch.tensor(table, dtype=torch.float32)  # new: from float64, once
 classes = torch.tensor(table.argmax(axis=1), dtype=torch.int64)  # new
 data = torch.utils.data.TensorDataset(features, classes)
 model = nn.Linear(3, 3).to(device)
+optimizer = torch.optim.AdamW(model.parameters())
 for x, y in torch.utils.data.DataLoader(data, batch_size=4):
-    x, y = x.to(device), y.to(device)
     assert x.dtype == model.weight.dtype and y.dtype == torch.int64  # new
-    loss = nn.functional.cross_entropy(model(x), y)
+    loss = nn.functional.cross_entropy(model(x.to(device)), y.to(device))
+    optimizer.zero_grad()
     loss.backward()
+    optimizer.step()
 
 # %%
 # Learn more
