@@ -119,9 +119,7 @@ def wait_for_others(lock: FileLock) -> None:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        logger.info(
-            "another build is at work in this folder (or make verify); waiting for it to end"
-        )
+        logger.info("another build (or verify) is at work in this folder; waiting for it to end")
         lock.acquire()
 
 

@@ -10,6 +10,7 @@ that was not printed is a warning with file and line, and a problem for ``make l
 
 import re
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 
 from docutils import nodes
@@ -87,26 +88,21 @@ def unprinted(slug: str, root: Path) -> Iterator[tuple[int, str]]:
             yield line, f"errors: the recipe does not print {message!r}: print it, or leave it out"
 
 
-def grouped(path: list[Entry]) -> dict[str, list[Entry]]:
-    """The groups that have recipes, each once, in the order of the tags.
-
-    The learning path may tear them: it has a recipe where those are read that build on it.
-    """
-    groups: dict[str, list[Entry]] = {group: [] for group in WHILE}
-    for entry in path:
-        groups.setdefault(entry.group, []).append(entry)
-    return {group: members for group, members in groups.items() if members}
+def printed_messages(entry: Entry, root: Path) -> list[str]:
+    """The messages that a recipe explains, whole, as its last execution printed them."""
+    text = printed(entry, root) or ""
+    return [as_printed(message, text) or message for message in entry.errors]
 
 
 class ErrorIndex(Directive):
-    """The messages, each group of recipes once, in the order of the learning path."""
+    """The messages, in the groups of recipes and in the order of the learning path."""
 
     def run(self) -> list[nodes.Node]:
         """The nodes of the list."""
         self.depends_on(layout.CATALOGUE)
         entries = [e for e in catalogue.read(self.root) if e.errors or e.older_errors]
         lines = []
-        for group, members in grouped(entries).items():
+        for group, members in groupby(entries, lambda entry: entry.group):
             heading = WHILE.get(group, group)
             lines += [heading, "-" * len(heading), ""]
             for entry in members:
@@ -118,11 +114,10 @@ class ErrorIndex(Directive):
         """The rst of one recipe's messages: its link, what it prints, older words."""
         for line, what in unprinted(entry.slug, self.root):
             logger.warning(what, location=f"{self.root / layout.source(entry.slug)}:{line}")
-        text = printed(entry, self.root) or ""
-        now = [as_printed(message, text) or message for message in entry.errors]
+        now = printed_messages(entry, self.root)
         lines = [".. container:: error-messages", "", f"   {link(entry.slug)}", ""]
-        for title, messages in (("", now), ("In other versions:", entry.older_errors)):
-            lines += [f"   {title}", ""] if title and messages else []
-            for message in messages:
+        for title, found in (("", now), ("In other versions:", entry.older_errors)):
+            lines += [f"   {title}", ""] if title and found else []
+            for message in found:
                 lines += ["   .. code-block:: none", "", f"      {message}", ""]
         return lines

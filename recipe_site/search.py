@@ -29,7 +29,7 @@ from sphinx.search.en import SearchEnglish
 from recipe_gallery import files
 from recipe_gallery.files import digest
 
-from . import catalogue, layout
+from . import catalogue, error_index, layout
 
 # What pages show of each other, and what they all say.
 AROUND = {
@@ -126,7 +126,7 @@ def pages(env: BuildEnvironment, root: Path) -> list[Page]:
             texts["title"].append(entry.slug)
             texts["outcome"].append(entry.outcome.replace("``", ""))
             texts["searched_as"] += entry.searched_as
-            texts["errors"] += [*entry.errors, *entry.older_errors]
+            texts["errors"] += [*error_index.printed_messages(entry, root), *entry.older_errors]
         found.append(page)
     return found
 

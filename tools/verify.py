@@ -128,7 +128,6 @@ def in_parallel(
                 yield futures[future], future.result()
                 progress.advance(bar)
         except KeyboardInterrupt:  # what is done counts
-            pool.shutdown(wait=False, cancel_futures=True)
             downloads.stop()
             print("interrupted; what was done is recorded")
         finally:

@@ -96,8 +96,11 @@ const recipeSearch = (() => {
       if (!pages.some((page) => page < index.recipes)) missing.push(word);
     }
     // Who types a whole title or address wants this page.
-    const named = (text) => (text.match(WORD) || []).map((word) => word.toLowerCase())
-      .every((small) => stopwords.has(small) || said.includes(small.replace(/\W|_/g, "")));
+    const named = (text) => {
+      const words = (text.match(WORD) || []).map((word) => word.toLowerCase())
+        .filter((small) => !stopwords.has(small));
+      return words.length && words.every((word) => said.includes(word.replace(/\W|_/g, "")));
+    };
     const score = new Map(), had = new Map();
     let total = 0;
     for (const [{ on, rarity }, weight] of wanted) {

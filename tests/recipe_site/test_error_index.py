@@ -7,7 +7,7 @@ import pytest
 from recipe_gallery.model import Cell, Run
 from recipe_site import layout
 from recipe_site.catalogue import TAGS, Entry
-from recipe_site.error_index import WHILE, as_printed, grouped, printed, unprinted
+from recipe_site.error_index import WHILE, as_printed, printed, unprinted
 
 pytestmark = pytest.mark.unit
 SOURCE = '''# /// script
@@ -76,18 +76,6 @@ def test_nothing_is_claimed_of_what_was_not_executed(tmp_path) -> None:
 
 def test_every_group_says_what_a_reader_does() -> None:
     assert tuple(WHILE) == TAGS
-
-
-def test_each_group_comes_once() -> None:
-    """Also where the learning path has a recipe outside its group."""
-    path = [
-        Entry(slug, slug, "", (tag,), (), 1)
-        for slug, tag in zip("abc", ("X", "Data", "X"), strict=True)
-    ]
-    path.append(Entry("d", "d", "", ("Basics",), (), 1))
-    found = grouped(path)
-    assert list(found) == ["Basics", "Data", "X"]
-    assert [entry.slug for entry in found["X"]] == ["a", "c"]
 
 
 def test_message_has_no_colours(tmp_path) -> None:
