@@ -95,11 +95,11 @@ const recipeSearch = (() => {
       const pages = group.flatMap(({ on }) => [...on.keys()]);
       if (!pages.some((page) => page < index.recipes)) missing.push(word);
     }
-    // Who types a whole title or address wants this page.
+    // Who types a whole title or address wants this page, the more so the less else is typed.
     const named = (text) => {
       const words = (text.match(WORD) || []).map((word) => word.toLowerCase())
-        .filter((small) => !stopwords.has(small));
-      return words.length && words.every((word) => said.includes(word.replace(/\W|_/g, "")));
+        .filter((small) => !stopwords.has(small)).map((word) => word.replace(/\W|_/g, ""));
+      return words.every((word) => said.includes(word)) && words.length / said.length;
     };
     const score = new Map(), had = new Map();
     let total = 0;
@@ -113,7 +113,7 @@ const recipeSearch = (() => {
     const results = [...score].map(([number, sum]) => {
       const [doc, title, outcome] = index.pages[number], recipe = number < index.recipes;
       const share = had.get(number) / total;
-      const whole = named(title) || named(doc.split("/").pop()) ? 2 : 1;
+      const whole = 1 + 3 * Math.max(named(title), named(doc.split("/").pop()));
       const all = groups.every((group) => group.some(({ on }) => on.has(number)));
       const score = sum * share * whole * (recipe ? 1 : 0.3);
       return { doc, title, outcome, recipe, share, all, score };

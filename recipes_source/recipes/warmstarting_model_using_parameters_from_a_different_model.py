@@ -11,7 +11,6 @@
 #   "change the last layer", "other number of classes", "module. prefix",
 # ]
 # errors = [
-#   "Error(s) in loading state_dict for Sequential",
 #   "size mismatch for 4.weight: copying a param with shape",
 # ]
 # ///

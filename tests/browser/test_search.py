@@ -96,10 +96,7 @@ def test_each_message_of_the_index_finds_its_recipe(tab, http) -> None:
     asked = [("", text, having(text)) for _, messages in entries for text in messages]
     asked += [("", re.sub(r"\d+", "73", text), slugs) for _, text, slugs in asked]
     answers = questions.measure(tab, asked)
-    text = questions.misses(answers)
-    assert all(set(answer.wanted) & set(answer.shown[:2]) for answer in answers), text
-    first = [answer for answer in answers if answer.shown[0] in answer.wanted]
-    assert len(first) >= 0.95 * len(answers), text
+    assert not questions.misses(answers)
 
 
 # -- What it says ----------------------------------------------------------------------
@@ -255,9 +252,8 @@ def test_filter_knows_the_words_of_the_search(tab, site, words, slug) -> None:
     tab.get_by_label("Filter by words").fill(words)
     expect(tab.locator(".recipe-filter output")).not_to_have_text(re.compile(r"^(\d+) of \1 "))
     shown = tab.locator(".recipe-card:visible a").evaluate_all("all => all.map(a => a.href)")
-    assert [address for address in shown if f"/{slug}.html" in address] and len(shown) < len(
-        RECIPES
-    ) / 2
+    assert [address for address in shown if f"/{slug}.html" in address]
+    assert len(shown) < 0.4 * len(RECIPES)
     tab.get_by_role("link", name="Search all pages").click()
     expect(tab.locator("#search-query")).to_have_value(words)
 

@@ -280,7 +280,7 @@ def everything() -> tuple[str, str, dict[str, list[str]]]:
     return ended, out.getvalue(), left
 
 
-@pytest.mark.timeout(960)
+@pytest.mark.timeout(40 * len(recipe_slugs()))
 def test_everything_verifies(everything) -> None:
     """Every recipe of the site in all its forms."""
     ended, out, _ = everything
@@ -292,7 +292,7 @@ def test_everything_verifies(everything) -> None:
         assert re.search(rf"^{slug} +page: equal .* script: equal .* notebook: equal", out, re.M)
 
 
-@pytest.mark.timeout(960)
+@pytest.mark.timeout(40 * len(recipe_slugs()))
 def test_nothing_is_left_in_the_readers_folder(everything) -> None:
     """A recipe writes nothing beside itself, but for the data that it downloads."""
     _, _, left = everything
