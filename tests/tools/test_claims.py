@@ -33,7 +33,7 @@ def test_tables_are_in_alphabetical_order() -> None:
 
 @pytest.mark.quick
 def test_every_edit_can_be_applied() -> None:
-    """Its text is in the source as often as it says, and the outcome is Python; none is executed."""
+    """Its text is in the source as often as it says, and gives Python; none is executed."""
     found = claims.read(ROOT)
     for slug, of_recipe in found.items():
         text = (ROOT / claims.layout.source(slug)).read_text("utf-8")
