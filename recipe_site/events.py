@@ -34,6 +34,7 @@ from . import (
     tables,
     version_pages,
 )
+from .coverage import Coverage
 from .error_index import ErrorIndex
 
 logger = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_config_value("github_repository", "", "env", str)  # owner/name
     app.add_config_value("github_branch", "main", "env", str)  # of the sources
     app.add_config_value("github_site_branch", "gh-pages", "env", str)  # of the built site
-    added = version_pages.DIRECTIVES | {"error-index": ErrorIndex}
+    added = version_pages.DIRECTIVES | {"error-index": ErrorIndex, "coverage": Coverage}
     for name, directive in (directives.DIRECTIVES | tables.DIRECTIVES | added).items():
         app.add_directive(name, directive)
     for node, html in markup.NODES.items():
