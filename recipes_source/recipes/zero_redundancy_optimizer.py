@@ -43,6 +43,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim import AdamW
 
 # %%
 
@@ -143,6 +144,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.optim import ZeroRedundancyOptimizer
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim import AdamW
 """
 end = "\ngc.collect()\ndist.destroy_process_group()\n"
 folder = tempfile.TemporaryDirectory()
@@ -251,7 +253,18 @@ print(f"resumed with the states of {len(loaded.state)} tensors: same weights")
 # In your project
 # ---------------
 #
-# ``AdamW`` and its settings go to ZeRO, not to the model. Rank 0 writes the checkpoint.
+# ``AdamW`` and its settings go to ZeRO, not to the model. Rank 0 writes the checkpoint,
+# and the next run goes on from it: each rank reads the file, and ZeRO takes its part.
+
+
+def resume(model, optimizer, device):
+    if os.path.exists("checkpoint.pt"):
+        weights, state = torch.load("checkpoint.pt", map_location=device)
+        model.module.load_state_dict(weights)
+        optimizer.load_state_dict(state)
+
+
+# %%
 
 
 def main():
@@ -259,8 +272,8 @@ def main():
     rank, device = dist.get_rank(), own_device()
     model, inputs, targets = start()
     model = DistributedDataParallel(model.to(device))
-    adamw = {"optimizer_class": torch.optim.AdamW, "lr": 0.01}
-    optimizer = ZeroRedundancyOptimizer(model.parameters(), **adamw)  # new
+    optimizer = ZeroRedundancyOptimizer(model.parameters(), AdamW, lr=0.01)  # new
+    resume(model, optimizer, device)  # new
     half = inputs[:, rank::2].to(device), targets[:, rank::2].to(device)
     train(model, optimizer, *half)
     optimizer.consolidate_state_dict(to=0)  # new: on every rank
@@ -272,12 +285,16 @@ def main():
 # Check these lines
 # -----------------
 #
-# The checkpoint holds the weights that AdamW finds in one process on whole batches.
+# One process trains an epoch with plain AdamW and writes such a checkpoint. Two ranks go
+# on from it. Their checkpoint holds what one process finds in its second epoch.
 
-torchrun(start, train, own_device, main)
-saved, state = torch.load(Path(folder.name, "checkpoint.pt"), map_location="cpu")
 model, inputs, targets = start()
-optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+optimizer = AdamW(model.parameters(), lr=0.01)
+train(model, optimizer, inputs, targets)
+checkpoint = Path(folder.name, "checkpoint.pt")
+torch.save([model.state_dict(), optimizer.state_dict()], checkpoint)
+torchrun(start, train, own_device, resume, main)
+saved, state = torch.load(checkpoint, map_location="cpu")
 train(model, optimizer, inputs, targets)
 torch.testing.assert_close(saved, model.state_dict(), rtol=0, atol=1e-8)
 assert len(state["state"]) == len(list(model.parameters()))
