@@ -49,7 +49,7 @@ def test_card_without_a_recipe_is_named(cards, tmp_path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "what"),
-    [("[alpha", "table declaration"), ('[alpha]\ntitel = "A"', "titel"), ("[alpha]", "title")],
+    [("[alpha", "table declaration"), ('[alpha]\nname = "A"', "name"), ("[alpha]", "title")],
 )
 def test_wrong_file_is_one_sentence(cards, tmp_path, text, what) -> None:
     cards.write_text(text)
