@@ -20,7 +20,7 @@ WITHOUT_CODE = {"exclude": [[".highlight"]]}
 RULES = {"light": {}, "dark": {"runOnly": ["color-contrast"]}}
 
 # What is wrong with the layout: how far the page scrolls sideways and what sticks out, and boxes
-# that scroll but cannot be reached by keyboard.
+# that scroll but cannot be reached by keyboard, or should not scroll.
 LAYOUT = """() => {
   const page = document.documentElement, found = [];
   if (page.scrollWidth > innerWidth) {
@@ -32,6 +32,9 @@ LAYOUT = """() => {
   for (const e of document.querySelectorAll("pre, .table-box"))
     if (e.scrollWidth > e.clientWidth && e.tabIndex !== 0)
       found.push(`scrolls, but not by keyboard: ${e.textContent.trim().slice(0, 40)}`);
+  for (const e of document.querySelectorAll(".wraps pre, .error-messages pre"))
+    if (e.scrollWidth > e.clientWidth)
+      found.push(`a message is cut: ${e.textContent.trim().slice(0, 40)}`);
   return found;
 }"""
 
