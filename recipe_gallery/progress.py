@@ -9,6 +9,7 @@ from the last costs; elsewhere one plain line per start and per finish.
 import sys
 import time
 from collections.abc import Mapping
+from io import TextIOWrapper
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
@@ -21,6 +22,8 @@ class Progress:
     """A display of the recipes of one build."""
 
     def __init__(self, recipes: list[Recipe], jobs: int) -> None:
+        if isinstance(sys.stdout, TextIOWrapper):  # a letter that a console lacks ends no build
+            sys.stdout.reconfigure(errors="backslashreplace")
         # Not what rich takes for a terminal: FORCE_COLOR in CI asks for colours alone.
         self.live = sys.stdout.isatty()
         self.console = Console(highlight=False, soft_wrap=True, force_terminal=self.live)

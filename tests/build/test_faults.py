@@ -139,6 +139,19 @@ def test_exception_that_would_end_a_program_ends_its_recipe(site, exception, tol
     assert site.page("zz_sees_nothing").is_file() and not site.page("stops").exists()
 
 
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_console_that_lacks_letters_ends_nothing(site, monkeypatch, encoding):
+    """What a failed recipe says is shown as far as the console can; the others are executed."""
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    site.add("says", 'print("漢字 →")\nraise ValueError("Ж ≠")')
+    site.add("prints", 'print("漢字 → é")')
+    result = site.build()
+    assert result.returncode == 1 and "says.py raised ValueError: \\u0416" in result.stdout
+    assert "Extension error" not in result.stdout
+    assert "漢字 → é" in site.page("prints").read_text("utf-8")
+
+
 UNTYPESETTABLE = {
     "no_title": ('"""\n{title}\n{line}\n\nA recipe made by a test.\n"""', '""" """', "title"),
     "no_docstring": ('"""\n{title}\n{line}\n\nA recipe made by a test.\n"""', "", "docstring"),
