@@ -250,11 +250,7 @@ torch.testing.assert_close(resumed.state_dict(), model.state_dict(), rtol=0, ato
 print(f"resumed with the states of {len(loaded.state)} tensors: same weights")
 
 # %%
-# In your project
-# ---------------
-#
-# ``AdamW`` and its settings go to ZeRO, not to the model. Rank 0 writes the checkpoint,
-# and the next run goes on from it: each rank reads the file, and ZeRO takes its part.
+# ZeRO loads the same state: each rank reads the file, and keeps its part.
 
 
 def resume(model, optimizer, device):
@@ -265,6 +261,11 @@ def resume(model, optimizer, device):
 
 
 # %%
+# In your project
+# ---------------
+#
+# ``AdamW`` and its settings go to ZeRO, not to the model. Rank 0 writes the checkpoint,
+# and the next run goes on from it.
 
 
 def main():
@@ -285,8 +286,8 @@ def main():
 # Check these lines
 # -----------------
 #
-# One process trains an epoch with plain AdamW and writes such a checkpoint. Two ranks go
-# on from it. Their checkpoint holds what one process finds in its second epoch.
+# One process trains an epoch with plain AdamW and writes such a checkpoint. Two ranks
+# go on from it. Their checkpoint holds what one process finds in its second epoch.
 
 model, inputs, targets = start()
 optimizer = AdamW(model.parameters(), lr=0.01)
