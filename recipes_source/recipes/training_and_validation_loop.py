@@ -187,3 +187,4 @@ assert abs(restored - best) < 1e-5
 #
 # - Stop when nothing improves: :ref:`sphx_glr_recipes_recipes_early_stopping.py`
 # - High loss: :ref:`sphx_glr_recipes_recipes_model_that_does_not_learn.py`
+# - Beyond accuracy: :ref:`sphx_glr_recipes_recipes_accuracy_and_confusion_matrix.py`
