@@ -232,3 +232,4 @@ assert abs(whole - stopping.best) < 1e-5
 # - Resume a run:
 #   :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
 # - Less noise in the curve: :ref:`sphx_glr_recipes_recipes_ema_weights.py`
+# - The loop around it: :ref:`sphx_glr_recipes_recipes_training_and_validation_loop.py`

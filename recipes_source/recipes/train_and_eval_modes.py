@@ -170,6 +170,7 @@ assert tested > train_accuracy + 0.1 and not model.training
 # Learn more
 # ----------
 #
+# - :ref:`sphx_glr_recipes_recipes_error_batch_norm_needs_two_values.py`
 # - :ref:`sphx_glr_recipes_recipes_no_grad_and_inference_mode.py`
 # - :ref:`sphx_glr_recipes_recipes_freezing_layers.py`
 # - :ref:`sphx_glr_recipes_recipes_saving_and_loading_models_for_inference.py`
