@@ -181,6 +181,7 @@ def check_script(recipe: Published, folder: Path) -> str:
         return f"exit code {outcome.code}\n{outcome.errors.strip()}"
     cells, varying = recipe.run.cells, recipe.varying
     problems = [difference(*recipe.printed(outcome.output), "the script"), lacks]
+    problems += left_behind(recipe, folder)
     figures = recipe.run.figures
     if len(drawn) != len(figures):
         problems.append(f"{len(drawn)} figures instead of {len(figures)}")
@@ -198,7 +199,7 @@ def check_notebook(recipe: Published, folder: Path) -> str:
     outcome, stored, fresh = downloads.run_notebook(notebook, folder, recipe.timeout, environ)
     if outcome.code:
         return outcome.errors.strip()[-3000:]
-    problems = []
+    problems = left_behind(recipe, folder)
     texts = [cell.text if cell.text.strip() else "" for cell in recipe.run.cells]
     if len(stored) < len(texts):
         return f"the notebook has {len(stored)} code cells, the page {len(texts)}"
@@ -218,6 +219,13 @@ def check_notebook(recipe: Published, folder: Path) -> str:
         if any(output.output_type == "execute_result" for output in new):
             problems.append(f"cell {number} ends with a value that the page does not show")
     return lines(problems)
+
+
+def left_behind(recipe: Published, folder: Path) -> list[str]:
+    """What a run left in the reader's folder, where the data that it downloads may stay."""
+    known = {f"{recipe.slug}.py", f"{recipe.slug}.ipynb", "data"}
+    left = {path.name for path in (folder / "work").iterdir()} - known
+    return [f"{name} is left beside it: remove it in the last cell" for name in sorted(left)]
 
 
 def streams(outputs: Sequence) -> str:

@@ -28,6 +28,8 @@ the printed loss is no average, and you choose the wrong model by it.
 # There are 330 points to train on, and 97 to validate with. In batches of 32, the last
 # batch of validation has one point. A hook notes the model's mode in each batch.
 
+import os
+
 import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset, random_split
@@ -180,6 +182,7 @@ print(model.load_state_dict(torch.load("best.pt", weights_only=True)))
 restored, _ = evaluate(model, valid_loader)
 print(f"last epoch {valid_loss:.2f}, restored {restored:.2f}")
 assert abs(restored - best) < 1e-5
+os.remove("best.pt")  # this page leaves nothing behind
 
 # %%
 # Learn more

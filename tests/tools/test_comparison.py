@@ -47,6 +47,19 @@ def test_nothing_is_wrong_with_what_is_equal(found, form) -> None:
     assert found(form) == ""
 
 
+@pytest.mark.parametrize("form", ["script", "notebook"])
+def test_what_is_left_in_the_readers_folder_is_found(copy, found, form) -> None:
+    """A file or a folder; the data that a recipe downloads may stay."""
+    code = "import os; os.makedirs('data'); os.makedirs('runs/1'); open('best.pt', 'w').close()"
+    copy.edit_script("import matplotlib", f"{code}\nimport matplotlib")
+
+    def leave(cells: list) -> None:
+        cells[0].source = f"{code}\n{cells[0].source}"
+
+    copy.edit_notebook(leave)
+    assert [line.split()[0] for line in found(form).splitlines()] == ["best.pt", "runs"]
+
+
 # -- The page --------------------------------------------------------------------------
 
 
