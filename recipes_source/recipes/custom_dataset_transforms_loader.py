@@ -249,6 +249,7 @@ temporary.cleanup()
 # - Load in several processes:
 #   :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`
 # - Other unequal samples: :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
-# - :ref:`sphx_glr_recipes_recipes_weighted_random_sampler.py`
+# - Classes instead of boxes:
+#   :ref:`sphx_glr_recipes_recipes_images_from_folders.py`
 # - Other transforms for the test:
 #   :ref:`sphx_glr_recipes_recipes_train_validation_test_split.py`
