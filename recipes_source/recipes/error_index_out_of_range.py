@@ -190,5 +190,6 @@ for x, y in loader:
 #
 # - What targets look like: :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
 # - Padding, and its id: :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
+# - What an embedding is: :ref:`sphx_glr_recipes_recipes_embeddings.py`
 # - Another message of GPUs: :ref:`sphx_glr_recipes_recipes_error_device_mismatch.py`
 # - API: :class:`torch.nn.Embedding`, :func:`torch.gather`, :func:`torch.bincount`
