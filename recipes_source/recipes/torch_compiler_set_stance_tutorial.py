@@ -210,5 +210,6 @@ assert rows == [8, 5, 100, 1, 3] and "grad_mode" in str(wrong)
 # ----------
 #
 # - All reasons, as messages: :ref:`sphx_glr_recipes_recipes_torch_logs.py`
+# - ``recompile_limit``: :ref:`sphx_glr_recipes_recipes_error_recompile_limit.py`
 # - A program for every size: :ref:`sphx_glr_recipes_recipes_torch_export.py`
 # - :ref:`sphx_glr_recipes_recipes_regional_compilation.py`
