@@ -324,5 +324,7 @@ folder.cleanup()
 #   :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`
 # - Share the optimizer's memory:
 #   :ref:`sphx_glr_recipes_recipes_zero_redundancy_optimizer.py`
+# - Parameters that a rank does not use:
+#   :ref:`sphx_glr_recipes_recipes_error_ddp_unused_parameters.py`
 # - Models too large for one GPU:
 #   :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`

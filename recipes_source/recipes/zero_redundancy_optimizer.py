@@ -310,4 +310,4 @@ folder.cleanup()
 # - Save without gathering on one rank:
 #   :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`
 # - Divide weights and gradients, too:
-#   :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`
+#   :ref:`sphx_glr_recipes_recipes_fully_sharded_data_parallel.py`
