@@ -177,3 +177,4 @@ result = model.load_state_dict(kept)  # the best, not the last
 # - :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
 # - :ref:`sphx_glr_recipes_recipes_module_load_state_dict_tips.py`
 # - Keep the weights of now: :ref:`sphx_glr_recipes_recipes_copying_tensors.py`
+# - Store it in 8 bits: :ref:`sphx_glr_recipes_recipes_quantize_a_model.py`

@@ -1,0 +1,190 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch"]
+# [tool.recipe]
+# tags = ["Deployment", "Performance"]
+# after = ["saving_and_loading_models_for_inference"]
+# timeout = 60
+# searched_as = [
+#   "quantization", "how to quantize a model int8", "post-training quantization",
+#   "weight-only", "reduce model size", "compress", "quantize_dynamic", "int4", "qint8",
+# ]
+# older_errors = ["torch.ao.quantization is deprecated and will be removed in 2.10"]
+# ///
+"""
+Quantize a model: store its weights in 8 bits
+=============================================
+
+Shrink a model's file to about a quarter, and measure what that costs in accuracy.
+
+Why it matters: a float32 weight takes four bytes, an 8-bit integer takes one. Integers
+need a scale. If a whole matrix has one scale, its small rows can be rounded to nothing.
+"""
+
+# %%
+# A trained model
+# ---------------
+#
+# The model predicts two numbers in different units: a price of about 1000, and a rate
+# of about 0.1. It learns them standardized. Afterwards, the units are multiplied into
+# the last layer, so the layer's two rows differ in size by 10,000.
+
+import copy
+from pathlib import Path
+
+import torch
+from torch import nn
+
+torch.manual_seed(0)
+inputs = torch.randn(2000, 4)
+standard = torch.stack([inputs[:, 0] * inputs[:, 1], inputs[:, 2:].sum(1).sin()], dim=1)
+units = torch.tensor([1000.0, 0.1])
+train, test = slice(0, 1000), slice(1000, 2000)
+
+# %%
+
+
+def make():
+    layers = nn.Linear(4, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU()
+    return nn.Sequential(*layers, nn.Linear(256, 2))
+
+
+model = make()
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.003)
+for _ in range(150):
+    optimizer.zero_grad()
+    nn.functional.mse_loss(model(inputs[train]), standard[train]).backward()
+    optimizer.step()
+with torch.no_grad():
+    model[-1].weight.mul_(units[:, None])
+    model[-1].bias.mul_(units)
+
+# %%
+# See the problem: one scale for all
+# ----------------------------------
+#
+# Divide the weights by a scale that maps the largest one to 127, and round. To use a
+# weight, multiply by the scale again. The table has the error on new data, in percent
+# of each target's spread.
+
+
+def quantize(weight, per_row=True, bits=8):
+    top = 2 ** (bits - 1) - 1  # 127 for 8 bits
+    largest = weight.abs().amax(dim=1 if per_row else (0, 1), keepdim=True)
+    scale = largest.clamp(min=1e-5) / top  # never 0
+    return (weight / scale).round().to(torch.int8), scale
+
+
+@torch.no_grad()
+def errors(name, **options):
+    changed = copy.deepcopy(model)
+    for layer in changed[::2] if options else []:
+        values, scale = quantize(layer.weight, **options)
+        layer.weight.copy_(values * scale)
+    wrong = (changed(inputs[test]) / units - standard[test]).pow(2).mean(0)
+    percent = (100 * (wrong / standard[test].var(0)).sqrt()).tolist()
+    print(f"{name:16} {percent[0]:7.0f} {percent[1]:6.0f}")
+    return percent
+
+
+# %%
+print("error in %:        price   rate")
+before = errors("float32")
+naive = errors("one scale", per_row=False)
+mended = errors("a scale per row", per_row=True)
+assert naive[1] > 90 and max(mended) < max(before) + 2
+
+# %%
+# A scale per row
+# ---------------
+#
+# The rate is back. An output number depends on one row of its layer's weight, so rows
+# are a good unit. Rounding moves a weight by half a scale at most. PyTorch's function
+# for training with rounded weights must find the same values.
+
+weight = model[2].weight.detach()
+values, scale = quantize(weight)
+moved = ((values * scale - weight).abs() / scale).max().item()
+print(f"largest change: {moved:.1f} scales")
+fake, zero = torch.fake_quantize_per_channel_affine, torch.zeros(256).int()
+oracle = fake(weight, scale[:, 0], zero, axis=0, quant_min=-127, quant_max=127)
+assert moved < 0.501 and ((values * scale - oracle).abs() / scale).mean() < 1e-3
+
+# %%
+# When it is not so: fewer bits, or one huge weight
+# -------------------------------------------------
+#
+# Each bit less at least doubles the scale. One huge weight makes the scale of its whole
+# row large. A scale for each 16 neighbours limits the damage to one group of the row.
+
+errors("4 bits", bits=4)
+assert max(errors("2 bits", bits=2)) > 2 * max(before)
+huge = torch.randn(64, 64)
+huge[:, 0] = 1000.0
+for name, rows in (("row", huge), ("16 weights", huge.view(-1, 16))):
+    zeros = (quantize(rows)[0] == 0).sum().item()
+    print(f"a scale per {name}: {zeros} of 4096 weights became 0")
+    assert (zeros > 3700) == (name == "row")
+
+# %%
+# A layer that stores integers
+# ----------------------------
+#
+# Only the layer at work has its weight in float32. This saves memory, and no time. For
+# faster integer arithmetic, and for 4 bits, there is the package ``torchao``. Its
+# ``quantize_`` replaces ``torch.ao.quantization``, which is deprecated.
+
+
+class Int8Linear(nn.Module):
+    def __init__(self, linear):
+        super().__init__()
+        values, scale = quantize(linear.weight.detach())
+        self.register_buffer("values", values)
+        self.register_buffer("scale", scale)
+        self.bias = linear.bias
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.values * self.scale, self.bias)
+
+
+# %%
+# In your project
+# ---------------
+#
+# Quantize a trained model, for predicting. To load the file, put the same layers into a
+# new model first. Leave out a layer whose ``weight`` other modules read:
+# tied layers, and those inside ``TransformerEncoderLayer``.
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+
+
+def to_int8(model):
+    for name, layer in list(model.named_modules()):
+        if type(layer) is nn.Linear:
+            model.set_submodule(name, Int8Linear(layer))  # new
+    return model.eval()
+
+
+torch.save(to_int8(copy.deepcopy(model)).state_dict(), "model_int8.pt")
+loaded = to_int8(make())
+loaded.load_state_dict(torch.load("model_int8.pt", weights_only=True))
+loaded = loaded.to(device)
+
+# %%
+# Check
+# -----
+
+torch.save(model.state_dict(), "model.pt")
+sizes = [Path(name).stat().st_size / 1024 for name in ("model.pt", "model_int8.pt")]
+print(f"file: {sizes[0]:.0f} KB, in 8 bits {sizes[1]:.0f} KB")
+with torch.no_grad():
+    change = (loaded(inputs.to(device)).cpu() - model(inputs)).abs() / units
+print(f"outputs moved by {change.mean().item():.3f} of their spread")
+assert sizes[1] < 0.3 * sizes[0] and change.mean() < 0.02
+
+# %%
+# Learn more
+# ----------
+#
+# - What a state dict holds: :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
+# - Half of the bytes in training: :ref:`sphx_glr_recipes_recipes_amp_recipe.py`
