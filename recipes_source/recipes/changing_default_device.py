@@ -226,5 +226,7 @@ for x, y in DataLoader(samples, batch_size=16, shuffle=True, pin_memory=gpu):
 # - Buffers and parameters: :ref:`sphx_glr_recipes_recipes_defining_a_neural_network.py`
 # - :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py` uses the ``meta`` device
 # - :ref:`sphx_glr_recipes_recipes_save_load_across_devices.py`
+# - Change what functions do, as this default does:
+#   :ref:`sphx_glr_recipes_recipes_torch_compile_torch_function_modes.py`
 # - "At least two devices", read:
 #   :ref:`sphx_glr_recipes_recipes_error_device_mismatch.py`
