@@ -185,5 +185,6 @@ torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits, chose
 #
 # - Why shapes that do not fit can pass:
 #   :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`
+# - Rows with a single 1: :ref:`sphx_glr_recipes_recipes_one_hot.py`
 # - Padding and lengths: :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
 # - Slices are views: :ref:`sphx_glr_recipes_recipes_views_and_contiguity.py`

@@ -216,6 +216,8 @@ assert resumed.param_groups[0]["lr"] > 1e-4
 # Learn more
 # ----------
 #
+# - Lower the rate when the loss stops falling:
+#   :ref:`sphx_glr_recipes_recipes_plateau_and_manual_learning_rate.py`
 # - Large gradients: :ref:`sphx_glr_recipes_recipes_gradient_clipping.py`
 # - Keep the curves: :ref:`sphx_glr_recipes_recipes_tensorboard_with_pytorch.py`
 # - Resume: :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
