@@ -252,6 +252,7 @@ except RuntimeError as error:
 # ----------
 #
 # - Draw instead of weigh: :ref:`sphx_glr_recipes_recipes_weighted_random_sampler.py`
+# - Few pixels of an object: :ref:`sphx_glr_recipes_recipes_segmentation_loss.py`
 # - Several yes/no labels:
 #   :ref:`sphx_glr_recipes_recipes_binary_and_multi_label_loss.py`
 # - Logits and targets: :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`

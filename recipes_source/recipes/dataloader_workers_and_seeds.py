@@ -241,6 +241,6 @@ assert unguarded.returncode != 0
 # ----------
 #
 # - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
-# - :ref:`sphx_glr_recipes_recipes_custom_dataset_transforms_loader.py`
+# - Data without an index: :ref:`sphx_glr_recipes_recipes_iterable_dataset.py`
 # - A worker that dies:
 #   :ref:`sphx_glr_recipes_recipes_error_dataloader_worker_killed.py`

@@ -233,4 +233,5 @@ assert len(set.union(*parts)) == sum(map(len, parts)) == 200
 #   :ref:`sphx_glr_recipes_recipes_reproducible_runs.py`
 # - Batches and shuffling: :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
 # - Rare classes: :ref:`sphx_glr_recipes_recipes_weighted_random_sampler.py`
+# - Other transforms for training: :ref:`sphx_glr_recipes_recipes_data_augmentation.py`
 # - API: :func:`torch.utils.data.random_split`, :class:`torch.utils.data.Subset`

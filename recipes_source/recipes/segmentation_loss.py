@@ -1,0 +1,190 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch"]
+# [tool.recipe]
+# tags = ["Losses"]
+# after = ["cross_entropy_inputs"]
+# timeout = 60
+# searched_as = [
+#   "semantic segmentation loss", "IoU loss", "Jaccard", "U-Net", "predicts background",
+# ]
+# errors = ["only batches of spatial targets supported (3D tensors)"]
+# ///
+"""
+Train segmentation with Dice and cross-entropy
+==============================================
+
+Give each pixel a class with a loss that does not overlook small objects.
+
+Why it matters: if two pixels of a hundred belong to an object, "background" everywhere
+is right for 98%. Cross-entropy alone stays near it where the object is hard to see.
+"""
+
+# %%
+# Pictures with a small object
+# ----------------------------
+#
+# Each picture is noise with a square that is a little brighter. ``targets`` has the
+# class of each pixel: 1 on the square, 0 elsewhere.
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+torch.manual_seed(1)
+targets = torch.zeros(16, 32, 32, dtype=torch.int64)  # batch, height, width
+for target in targets:
+    x, y = torch.randint(29, (2,)).tolist()
+    target[y : y + 4, x : x + 4] = 1
+images = torch.randn(16, 1, 32, 32) + 2 * targets.unsqueeze(1)
+print(f"object: {targets.float().mean():.1%} of the pixels")
+
+# %%
+# The shapes
+# ----------
+#
+# :func:`torch.nn.functional.cross_entropy` takes logits ``(batch, classes, height,
+# width)`` and class numbers ``(batch, height, width)``, int64. A mask file often has a
+# channel more. ``squeeze(1)`` takes it away.
+
+logits, with_channel = torch.randn(16, 2, 32, 32), targets.unsqueeze(1)
+try:
+    F.cross_entropy(logits, with_channel)
+except RuntimeError as error:
+    print(error)
+loss = F.cross_entropy(logits, with_channel.squeeze(1))
+by_hand = -logits.log_softmax(dim=1).gather(1, with_channel).mean()
+torch.testing.assert_close(loss, by_hand)
+
+# %%
+# See the problem
+# ---------------
+#
+# The model sees one pixel at a time, so it can only choose a border of brightness. The
+# Dice score is twice the common pixels, divided by the sum of both areas. It is 1 for a
+# perfect answer, and 0 if no pixel is common.
+
+
+def dice(said):
+    common = (said & (targets == 1)).sum()
+    return (2 * common / (said.sum() + targets.sum())).item()
+
+
+def fit(loss_fn):
+    model = nn.Conv2d(1, 2, kernel_size=1)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.2)
+    for _ in range(200):
+        loss = loss_fn(model(images), targets)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return model(images).softmax(dim=1)[:, 1].detach()
+
+
+# %%
+
+
+def show(name, chance):
+    said, score = chance > 0.5, dice(chance > 0.5)
+    right = (said == (targets == 1)).float().mean().item()
+    found = said[targets == 1].float().mean().item()
+    print(f"{name}: right {right:.0%}, object found {found:.0%}, Dice {score:.2f}")
+    return score
+
+
+nothing = show("background", torch.zeros(targets.shape))
+plain = show("cross-entropy", fit(F.cross_entropy))
+
+# %%
+# The idea: a loss made of the Dice score
+# ---------------------------------------
+#
+# Put probabilities where the score counts pixels, and it has a gradient. (``argmax``
+# has none.) Each class is divided by its area, so a small one counts as much as a large
+# one. Add cross-entropy, whose gradient helps where the classes hardly meet.
+
+
+def dice_loss(logits, targets, smooth=1.0):
+    chances = logits.float().softmax(dim=1)
+    one_hot = F.one_hot(targets, logits.shape[1]).movedim(-1, 1)
+    common = (chances * one_hot).sum(dim=(0, 2, 3))  # one sum for each class
+    areas = chances.sum(dim=(0, 2, 3)) + one_hot.sum(dim=(0, 2, 3))
+    return 1 - ((2 * common + smooth) / (areas + smooth)).mean()
+
+
+def combined(logits, targets):
+    return F.cross_entropy(logits, targets) + dice_loss(logits, targets)  # new
+
+
+chance = fit(combined)
+mended = show("both losses", chance)
+
+# %%
+# Proof: the best border
+# ----------------------
+#
+# No border of brightness has a better Dice score than the best one of these. And for
+# answers without doubt, the loss is one minus the mean score of the two classes.
+
+borders = torch.linspace(0, 5, 501)
+best = max(dice(images[:, 0] > border) for border in borders)
+print(f"best border: Dice {best:.2f}")
+assert nothing == 0 and plain < 0.8 * best and mended > 0.9 * best
+
+said = images[:, 0] > 2
+sure = torch.stack([~said, said], dim=1) * 100.0  # logits
+wrong = (said != (targets == 1)).sum()
+rest = 1 - wrong / ((~said).sum() + (targets == 0).sum())
+loss, expected = dice_loss(sure, targets, 0.0), 1 - (dice(said) + rest) / 2
+print(f"loss {loss:.2f}, counted {expected:.2f}")
+assert abs(loss - expected) < 1e-4
+
+# %%
+# When it is not so
+# -----------------
+#
+# With the Dice loss, chances are no probabilities: fewer of the pixels that are called
+# object are right than the chances promise. And a class that is not in the batch has no
+# score, but 0 divided by 0: ``smooth`` makes it 1 if nothing is found.
+
+said = chance > 0.5
+promised, kept = chance[said].mean().item(), (targets[said] == 1).float().mean().item()
+print(f"both losses: object promised {promised:.1f}, kept {kept:.1f}")
+assert promised > kept + 0.2
+none, sky = torch.zeros_like(targets), torch.stack([targets + 200.0, targets * 0.0], 1)
+raw, smooth = dice_loss(sky, none, 0.0), dice_loss(sky, none, 1.0)
+print(f"no object: loss {raw:.2f}, smooth {smooth:.2f}")
+assert raw.isnan() and smooth < 1e-6
+
+# %%
+# In your project
+# ---------------
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+layers = [nn.Conv2d(1, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 2, 5, padding=2)]
+model = nn.Sequential(*layers).to(device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+for _ in range(30):  # epochs
+    for x, y in zip(images.split(4), targets.split(4), strict=True):
+        logits, y = model(x.to(device)), y.to(device)
+        loss = F.cross_entropy(logits, y) + dice_loss(logits, y)  # new
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+# %%
+# Check
+# -----
+#
+# This network sees more than one pixel at a time.
+
+score = dice(model(images.to(device)).argmax(dim=1).cpu() == 1)
+print("better than the best border:", score > best)
+assert score > best
+
+# %%
+# Learn more
+# ----------
+#
+# - Weights for rare classes: :ref:`sphx_glr_recipes_recipes_class_weights.py`
+# - Logits and targets: :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
