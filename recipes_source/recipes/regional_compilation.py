@@ -281,5 +281,5 @@ assert len(graphs) == 1
 #
 # - Why a graph is compiled again: :ref:`sphx_glr_recipes_recipes_torch_logs.py`
 # - Forbid it: :ref:`sphx_glr_recipes_recipes_torch_compiler_set_stance_tutorial.py`
-# - :ref:`sphx_glr_recipes_recipes_compiling_optimizer_lr_scheduler.py`
+# - One block, compiled ahead of time: :ref:`sphx_glr_recipes_recipes_regional_aot.py`
 # - ``torch.compiler.nested_compile_region`` marks a region inside one large graph.
