@@ -280,6 +280,8 @@ folder.cleanup()
 # ----------
 #
 # - Copies alone, nothing divided: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`
+# - Divide the computation of a layer:
+#   :ref:`sphx_glr_recipes_recipes_tensor_parallel.py`
 # - Save a divided model without collecting it:
 #   :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`
 # - API: :func:`torch.distributed.fsdp.fully_shard`

@@ -234,5 +234,7 @@ assert images.shape == (8, 3, 32, 32) and answers.shape == (8,)
 # ----------
 #
 # - The guard: :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`
+# - A process of ``torchrun`` that failed:
+#   :ref:`sphx_glr_recipes_recipes_error_torchrun_child_failed.py`
 # - Batches without workers: :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
 # - API: :class:`torch.utils.data.DataLoader`

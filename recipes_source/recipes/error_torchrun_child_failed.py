@@ -1,0 +1,212 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch"]
+# [tool.recipe]
+# tags = ["Distributed", "Errors"]
+# after = ["ddp_two_processes"]
+# timeout = 120
+# cpus = 2
+# requires = ["torchrun"]
+# searched_as = [
+#   "torchrun exits with code 1", "elastic agent", "multi-GPU training crashes",
+#   "master_port", "out of memory killer", "segmentation fault", "Address in use",
+# ]
+# errors = [
+#   "torch.distributed.elastic.multiprocessing.errors.ChildFailedError",
+#   "traceback : To enable traceback see:",
+#   "The server socket has failed to listen on any local network address",
+# ]
+# older_errors = ["RuntimeError: Address already in use"]
+# ///
+"""
+ChildFailedError from torchrun: find the rank, the line and the cause
+=====================================================================
+
+Read which rank failed first, and have its traceback printed in the summary.
+
+``torchrun`` starts your script several times, and only knows that one of them ended.
+Its own traceback is about ``torchrun``. Your mistake is elsewhere.
+"""
+
+# %%
+# A mistake in one process
+# ------------------------
+#
+# The *rank* is the number of a process. Each rank adds up the numbers of its file. The
+# file of rank 1 has a comma where a point should be.
+
+import inspect
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch.distributed.elastic.multiprocessing.errors import record
+
+# %%
+
+
+def add_up():
+    rank = int(os.environ["RANK"])
+    words = Path(f"part{rank}.txt").read_text().split()
+    total = torch.tensor(list(map(float, words))).sum()
+    dist.init_process_group("gloo")
+    dist.all_reduce(total)
+    print(f"rank {rank}: {total.item()}")
+    dist.destroy_process_group()
+
+
+# %%
+# The script is the source of such a function. In a terminal you type
+# ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
+
+imports = """import os, torch, torch.distributed as dist
+from pathlib import Path
+from torch.distributed.elastic.multiprocessing.errors import record
+"""
+temporary = tempfile.TemporaryDirectory()
+folder = Path(temporary.name)
+for rank, text in enumerate(["1.5 2.5", "3.5 4,5"]):
+    (folder / f"part{rank}.txt").write_text(text)
+
+# %%
+
+
+def torchrun(function, *options):
+    call = f"if __name__ == '__main__':\n    {function.__name__}()\n"
+    source = "\n".join([imports, inspect.getsource(function), call])
+    (folder / "train.py").write_text(source)
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    command += ["--nproc-per-node=2", "--local-addr=127.0.0.1", "--log-dir=logs"]
+    env = os.environ | {"OMP_NUM_THREADS": "1"}  # one core for each process
+    pipe = {"capture_output": True, "text": True}
+    done = subprocess.run([*command, *options, "train.py"], cwd=folder, env=env, **pipe)
+    summary = done.stderr[done.stderr.rfind("torch.distributed.elastic.multiproc") :]
+    return done, summary.strip()
+
+
+# %%
+# Read the summary
+# ----------------
+#
+# It is the end of what ``torchrun`` prints. Read its last block first: the *root cause*
+# names the rank that failed first.
+
+# Output differs from run to run.
+naive, summary = torchrun(add_up)
+print(summary)
+
+# %%
+# - ``rank: 1`` failed first. Rank 0 waited for it, until ``torchrun`` ended rank 0 with
+#   signal 15 (SIGTERM). Its failure is only a consequence.
+# - ``exitcode: 1`` means that Python raised an error. Other codes: see below.
+# - ``traceback`` has a link only. The real traceback stands somewhere above, among the
+#   lines of all ranks. Search there for the first ``Traceback``.
+
+root = summary[summary.index("Root Cause") :]
+assert naive.returncode == 1 and "ValueError" in naive.stderr
+assert "rank      : 1" in root and "ValueError" not in summary
+
+# %%
+# In your project
+# ---------------
+#
+# The decorator ``record`` writes the error of a rank to a file, and ``torchrun`` copies
+# it into its summary. It belongs on the outermost function.
+
+
+@record  # new
+def main():
+    rank = int(os.environ["RANK"])
+    words = Path(f"part{rank}.txt").read_text().split()
+    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    if torch.cuda.device_count() < int(os.environ["LOCAL_WORLD_SIZE"]):
+        device = torch.device("cpu")  # too few GPUs for all processes
+    total = torch.tensor(list(map(float, words))).sum().to(device)
+    dist.init_process_group(device_id=device if device.type == "cuda" else None)
+    dist.all_reduce(total)
+    print(f"rank {rank}: {total.item()}")
+    dist.destroy_process_group()
+
+
+# %%
+# Proof: the same mistake, named
+# ------------------------------
+#
+# ``--redirects=3`` also writes what each rank prints into a file, so the lines of the
+# ranks are not mixed. ``--tee=3`` does so, too, and still prints them.
+
+# Output differs from run to run.
+failed, summary = torchrun(main, "--redirects=3")
+root = summary[summary.index("Root Cause") :]
+folders = r'(?<=logs/)[^/]+/|(?<=File ")[^"]+/'  # other ones in each run
+print(re.sub(folders, ".../", root))
+assert "ValueError: could not convert string to float: '4,5'" in root
+
+# %%
+
+log = next(folder.glob("logs/*/attempt_0/1/stderr.log"))
+print(f"the file of rank 1: {log.read_text().strip().splitlines()[-1]}")
+assert "ValueError" in log.read_text()
+(folder / "part1.txt").write_text("3.5 4.5")
+mended, _ = torchrun(main)
+print(*sorted(mended.stdout.splitlines()), sep="\n")
+assert mended.stdout.count(": 12.0") == 2
+
+# %%
+# What the exit code says
+# -----------------------
+#
+# A negative code is a signal. No Python error is behind it, so ``record`` cannot help.
+#
+# - ``-9``: killed from outside, often because the machine's memory was full.
+# - ``-11`` and ``-6``: a crash in compiled code. Set ``PYTHONFAULTHANDLER=1``, and find
+#   the line of Python in that rank's output.
+# - ``2``: the script refused its arguments.
+
+for name in ("SIGKILL", "SIGSEGV", "SIGABRT"):
+    number = getattr(signal, name)
+    code = f"import os; os.kill(os.getpid(), {int(number)})"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True)
+    print(ended.returncode, "is", signal.Signals(-ended.returncode).name)
+    assert ended.returncode == -number
+
+# %%
+# When it is not so
+# -----------------
+#
+# The first failure that ``torchrun`` sees need not be the cause. If that rank reports a
+# closed connection or a timeout, read the files of the other ranks, too.
+#
+# If there is no rank at all, the port may be in use. Without ``--standalone``,
+# ``torchrun`` wants port 29500, which a second training may have already.
+
+# Output differs from run to run.
+with socket.create_server(("127.0.0.1", 0)) as other:
+    port = other.getsockname()[1]
+    try:
+        dist.TCPStore("127.0.0.1", port, is_master=True)
+        refused = False
+    except RuntimeError as error:
+        refused = "EADDRINUSE" in str(error)
+        print(error)
+    free = dist.TCPStore("127.0.0.1", 0, is_master=True).port  # 0: any free port
+assert refused and free not in (0, port)
+temporary.cleanup()
+
+# %%
+# ``--standalone`` takes a free port. On several machines, choose another port with
+# ``--rdzv-endpoint=HOST:29501``.
+#
+# Learn more
+# ----------
+#
+# - Train in two processes: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`
+# - A worker of a ``DataLoader`` that was killed:
+#   :ref:`sphx_glr_recipes_recipes_error_dataloader_worker_killed.py`

@@ -1,0 +1,210 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch"]
+# [tool.recipe]
+# tags = ["Distributed"]
+# after = ["fully_sharded_data_parallel"]
+# timeout = 120
+# cpus = 2
+# requires = ["torchrun"]
+# searched_as = ["TP", "Megatron", "model parallelism", "multi-GPU", "split a layer"]
+# errors = ["is invalid for input of size"]
+# ///
+"""
+Tensor parallelism: divide an attention layer over two processes
+================================================================
+
+Let each process compute half of the heads, and get the output of the whole layer.
+
+Why it matters: ``fully_shard`` divides what is stored, and every process still computes
+whole layers. Tensor parallelism also divides the computation of one layer. Give the
+processes different samples, as you would elsewhere, and the result is silently wrong.
+"""
+
+# %%
+# An attention layer
+# ------------------
+#
+# Its four linear layers are all that will be divided. ``heads`` is the number of heads
+# that ``forward`` cuts the features into. With -1, it follows from the features.
+
+import inspect
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch import nn
+from torch.distributed.checkpoint import state_dict as states
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor.debug import CommDebugMode
+from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel
+from torch.distributed.tensor.parallel import parallelize_module as parallelize
+
+# %%
+
+
+def make(heads=-1):
+    class Attention(nn.Module):
+        def forward(self, x):
+            parts = [self.query(x), self.key(x), self.value(x)]
+            q, k, v = [p.view(*p.shape[:2], heads, 16).transpose(1, 2) for p in parts]
+            mixed = nn.functional.scaled_dot_product_attention(q, k, v)
+            return self.out(mixed.transpose(1, 2).flatten(2))
+
+    torch.manual_seed(0)
+    model = Attention()
+    for name in ("query", "key", "value", "out"):
+        model.add_module(name, nn.Linear(64, 64))
+    return model.double()  # to tell mistakes from rounding
+
+
+# %%
+
+
+def train(model, samples, device="cpu"):
+    torch.manual_seed(1)
+    inputs, targets = torch.randn(2, 5, 8, 10, 64, dtype=torch.float64).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+    for batch, target in zip(inputs[:, samples], targets[:, samples], strict=True):
+        optimizer.zero_grad()
+        nn.functional.mse_loss(model(batch), target).backward()
+        optimizer.step()
+
+
+# %%
+# Columns, then rows
+# ------------------
+#
+# ``ColwiseParallel`` gives each *rank* (the number of a process) half of the outputs of
+# a layer: here, two of four heads. No rank needs the other heads, until ``out`` mixes
+# them. ``RowwiseParallel`` gives each rank half of the inputs of ``out``. Its results
+# are added up over all ranks: one message in ``forward`` for the whole layer.
+#
+# A divided weight is a ``DTensor``. Its ``to_local()`` is the part of this rank, and
+# ``full_tensor()`` collects the whole, which all ranks must call.
+
+
+def divide(model, mesh):
+    plan = {name: ColwiseParallel() for name in ("query", "key", "value")}
+    return parallelize(model, mesh, plan | {"out": RowwiseParallel()})
+
+
+# %%
+# In your project
+# ---------------
+#
+# Every rank gets the *same* batch, so seed the loader alike on all ranks. In a
+# transformer, the plan has names such as ``"layers.0.attention.query"``.
+
+
+def main():
+    gpus = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
+    device = "cuda" if gpus else "cpu"
+    mesh = init_device_mesh(device, (dist.get_world_size(),))
+    model = divide(make().to(device), mesh)  # new
+    train(model, slice(None), device)
+    options = states.StateDictOptions(full_state_dict=True, cpu_offload=True)
+    weights = states.get_model_state_dict(model, options=options)  # on every rank
+    if dist.get_rank() == 0:
+        torch.save(weights, "model.pt")
+
+
+# %%
+# The study
+# ---------
+#
+# It trains on the same samples, then on other samples on each rank. ``CommDebugMode``
+# counts the messages of one ``forward``. Last, ``forward`` insists on four heads.
+
+
+def study(way):
+    mesh = init_device_mesh("cpu", (2,))
+    model = divide(make(heads=4 if way == "four heads" else -1), mesh)
+    try:
+        with CommDebugMode() as messages:
+            model(torch.ones(2, 10, 64, dtype=torch.float64))
+    except RuntimeError as error:
+        return str(error)
+    other = way == "other samples"
+    train(model, slice(mesh.get_rank(), None, 2) if other else slice(None))
+    parts = [model.query.weight, model.out.weight]
+    parts = [(str(part.placements), list(part.to_local().shape)) for part in parts]
+    weights = {name: w.full_tensor() for name, w in model.state_dict().items()}
+    return weights, parts, messages.get_total_counts()
+
+
+# %%
+# ``torchrun`` starts a file, made of these functions, once for each process. You type
+# ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
+
+start = """import gc, os, torch, torch.distributed as dist
+from torch import nn
+from torch.distributed.checkpoint import state_dict as states
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor.debug import CommDebugMode
+from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel
+from torch.distributed.tensor.parallel import parallelize_module as parallelize
+dist.init_process_group()"""
+end = """main()
+ways = "same samples", "other samples", "four heads"
+torch.save({way: study(way) for way in ways}, f"rank{dist.get_rank()}.pt")
+gc.collect()
+dist.destroy_process_group()"""
+functions = map(inspect.getsource, (make, train, divide, main, study))
+
+# %%
+
+command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+command += "--nproc-per-node=2 --local-addr=127.0.0.1 --log-dir=logs train.py".split()
+env = os.environ | {"OMP_NUM_THREADS": "1"}  # one core for each process
+with tempfile.TemporaryDirectory() as folder:
+    Path(folder, "train.py").write_text("\n\n".join([start, *functions, end]))
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    found = torch.load(Path(folder, "rank0.pt"))
+    project = torch.load(Path(folder, "model.pt"))
+
+# %%
+# Proof: as one process would train
+# ---------------------------------
+#
+# One process trains the whole layer on all samples.
+
+alone = make()
+train(alone, slice(None))
+truth = alone.state_dict()
+weights, parts, messages = found["same samples"]
+print("rank 0 has of query.weight", *parts[0], "and of out.weight", *parts[1])
+print("messages in forward:", messages)
+assert (parts[0][1], parts[1][1], messages) == ([32, 64], [64, 32], 1)
+trained = {way: found[way][0] for way in ("other samples", "same samples")}
+for way, weights in (trained | {"in your project": project}).items():
+    far = max((weights[name] - truth[name]).abs().max().item() for name in truth)
+    print(f"{way}: {far:.3f} from one process")
+    assert (far > 1e-3) if way == "other samples" else (far < 1e-6)
+
+# %%
+# With other samples on each rank, nothing is raised, and the sums mix the samples. To
+# divide the data, too, use a mesh with two dimensions.
+#
+# When it is not so
+# -----------------
+#
+# The number of heads must be a multiple of the number of ranks. A rank sees only its
+# part of the features, so code in which the number of heads is written down fails:
+
+print(found["four heads"])
+assert "is invalid for input of size" in found["four heads"]
+
+# %%
+# Learn more
+# ----------
+#
+# - A mesh with two dimensions:
+#   :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`
+# - Divide what is stored:
+#   :ref:`sphx_glr_recipes_recipes_fully_sharded_data_parallel.py`
