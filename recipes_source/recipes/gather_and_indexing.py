@@ -187,3 +187,4 @@ torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits, chose
 #   :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`
 # - Padding and lengths: :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
 # - Slices are views: :ref:`sphx_glr_recipes_recipes_views_and_contiguity.py`
+# - A mask in an ``if``: :ref:`sphx_glr_recipes_recipes_error_ambiguous_boolean.py`
