@@ -215,6 +215,7 @@ assert max(padding) < unsorted / 2 and epochs[0] != epochs[1]
 # Learn more
 # ----------
 #
+# - ``stack`` and its relatives: :ref:`sphx_glr_recipes_recipes_cat_stack_squeeze.py`
 # - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
 # - :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
 # - :ref:`sphx_glr_recipes_recipes_custom_dataset_transforms_loader.py`

@@ -188,3 +188,4 @@ torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(logits, chose
 # - Rows with a single 1: :ref:`sphx_glr_recipes_recipes_one_hot.py`
 # - Padding and lengths: :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
 # - Slices are views: :ref:`sphx_glr_recipes_recipes_views_and_contiguity.py`
+# - A mask in an ``if``: :ref:`sphx_glr_recipes_recipes_error_ambiguous_boolean.py`
