@@ -76,16 +76,16 @@ def test_skip_link_leads_past_the_menu(tab, http) -> None:
 
 @with_settings({"viewport": PHONE})
 def test_menu_of_the_phone_opens_by_keyboard(tab, http) -> None:
-    """It says whether it is open; Escape closes it."""
+    """It shows where one is, and says whether it is open; Escape closes it."""
     tab.goto(http + LEAD)
-    menu, first = tab.get_by_role("button", name="Menu"), tab.locator("#navigation a").first
-    expect(first).to_be_hidden()
+    menu, here = tab.get_by_role("button", name="Menu"), tab.locator("#navigation a[aria-current]")
+    expect(here).to_be_hidden()
     menu.focus()
     tab.keyboard.press("Enter")
     expect(menu).to_have_attribute("aria-expanded", "true")
-    expect(first).to_be_in_viewport()
+    expect(here).to_be_in_viewport()
     tab.keyboard.press("Escape")
-    expect(first).to_be_hidden()
+    expect(here).to_be_hidden()
     expect(menu).to_be_focused()
     expect(menu).to_have_attribute("aria-expanded", "false")
 
