@@ -48,12 +48,12 @@ def recipe_for(page: str, card: Card) -> str:
     return card.here or page.rpartition("/")[2]
 
 
-def problems(root: Path) -> Iterator[tuple[int, str]]:
+def problems(root: Path, cards: dict[str, Card]) -> Iterator[tuple[int, str]]:
     """The cards of which the file says too little or too much: the line, and what to do."""
     lines = (root / layout.OFFICIAL).read_text("utf-8").splitlines()
-    for page, card in read(root).items():
+    for page, card in cards.items():
         written = (root / layout.source(recipe_for(page, card))).is_file()
-        line = next(n for n, text in enumerate(lines, 1) if text.strip('[]"') == page)
+        line = next((n for n, text in enumerate(lines, 1) if text.strip("[]\"' ") == page), 1)
         if not written and not card.why:
             yield line, f"no recipe {recipe_for(page, card)!r} for this card: write it, or say why"
         elif written and card.why:
@@ -68,10 +68,10 @@ class Coverage(Directive):
         self.depends_on(layout.CATALOGUE)
         self.depends_on(layout.OFFICIAL)
         try:
-            cards, wrong = read(self.root), list(problems(self.root))
+            cards = read(self.root)
         except ValueError as error:
             raise self.error(str(error)) from None
-        for line, what in wrong:
+        for line, what in problems(self.root, cards):
             logger.warning(what, location=f"{self.root / layout.OFFICIAL}:{line}")
         ours = {entry.slug for entry in catalogue.read(self.root)}
         rows, count = [], 0

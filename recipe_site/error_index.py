@@ -115,7 +115,7 @@ class ErrorIndex(Directive):
         for line, what in unprinted(entry.slug, self.root):
             logger.warning(what, location=f"{self.root / layout.source(entry.slug)}:{line}")
         now = printed_messages(entry, self.root)
-        lines = [".. container:: error-messages", "", f"   {link(entry.slug)}", ""]
+        lines = [".. container:: error-messages wraps", "", f"   {link(entry.slug)}", ""]
         for title, found in (("", now), ("In other versions:", entry.older_errors)):
             lines += [f"   {title}", ""] if title and found else []
             for message in found:

@@ -25,8 +25,8 @@ SUMMARY = f"{STATE}/summary.json"
 VERIFIED = f"{STATE}/verified.json"
 VERIFIED_DEVICES = "docs/verified_devices.json"  # kept in the repository
 VERSIONS = "docs/versions.toml"  # the environments in which ``make versions`` tries the recipes
-OFFICIAL = "docs/official_recipes.toml"  # the cards of the index that everyone knows
 TRIED = "docs/versions.jsonl"  # what came of it, kept in the repository
+OFFICIAL = "docs/official_recipes.toml"  # the cards of the index that everyone knows
 
 DATA = "data"  # the real data sets
 COMPILED = "_build/compiled"  # what torch.compile made, to be found again

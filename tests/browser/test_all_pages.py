@@ -32,7 +32,7 @@ LAYOUT = """() => {
   for (const e of document.querySelectorAll("pre, .table-box"))
     if (e.scrollWidth > e.clientWidth && e.tabIndex !== 0)
       found.push(`scrolls, but not by keyboard: ${e.textContent.trim().slice(0, 40)}`);
-  for (const e of document.querySelectorAll(".wraps pre, .error-messages pre"))
+  for (const e of document.querySelectorAll(".wraps pre"))
     if (e.scrollWidth > e.clientWidth)
       found.push(`a message is cut: ${e.textContent.trim().slice(0, 40)}`);
   return found;

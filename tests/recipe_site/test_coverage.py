@@ -35,13 +35,13 @@ def cards(tmp_path):
 def test_all_are_covered(cards, tmp_path) -> None:
     found = {coverage.recipe_for(*item) for item in coverage.read(tmp_path).items()}
     assert found == {"alpha", "beta", "gamma"}
-    assert not list(coverage.problems(tmp_path))
+    assert not list(coverage.problems(tmp_path, coverage.read(tmp_path)))
 
 
 def test_card_without_a_recipe_is_named(cards, tmp_path) -> None:
     """Also one whose recipe was renamed, and one that has both; each with its line."""
     (tmp_path / layout.source("beta")).rename(tmp_path / layout.source("gamma"))
-    assert list(coverage.problems(tmp_path)) == [
+    assert list(coverage.problems(tmp_path, coverage.read(tmp_path))) == [
         (5, "no recipe 'beta' for this card: write it, or say why"),
         (9, "the recipe 'gamma' is there: leave 'why' out"),
     ]
