@@ -199,9 +199,8 @@ def train(make_optimizer, zero, epochs=6):
 
 
 # %%
-# Six runs from the same weights over the same batches. Loss and cosine are means over
-# the last epoch; the loss is rounded to quarters. ``active`` is the share of features
-# that are not 0.
+# Six runs from the same weights over the same batches. Loss, in quarters, and cosine are
+# means over the last epoch. ``active`` is the share of features that are not 0.
 
 last, curves = {}, {}
 for name, make_optimizer in optimizers.items():
