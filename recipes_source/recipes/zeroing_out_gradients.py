@@ -199,7 +199,7 @@ def train(make_optimizer, zero, epochs=6):
 
 
 # %%
-# Six runs from the same weights over the same batches. Loss, in quarters, and cosine are
+# Six runs, same weights, same batches. Loss, in quarters, and cosine are
 # means over the last epoch. ``active`` is the share of features that are not 0.
 
 last, curves = {}, {}
