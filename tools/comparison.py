@@ -41,6 +41,7 @@ MASKS = (
     (AT_TIMES, ""),
     (BLOCKS, r"\1 measurements, \2 runs,"),
     (FILE, "file"),
+    (r"(?<=\d)_(?=\d)", " "),  # between a date and its time
     (NUMBER, "#"),
     (r"--+", "--"),
     (r" +", " "),

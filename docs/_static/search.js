@@ -16,8 +16,8 @@ const recipeSearch = (() => {
   const WORD = /(?<![A-Za-z0-9])[A-Za-z][A-Za-z0-9]*(?:[_'-][A-Za-z0-9]+)*/g;
   const PART = /[A-Z]+(?![a-z])|[A-Z]?[a-z]+/g;
   let index, stem;
-  const entry = (term, on, count) =>
-    ({ term, on, rarity: Math.log(1 + (count - on.size + 0.5) / (on.size + 0.5)) });
+  const entry = (term, root, on, count) =>
+    ({ term, root, on, rarity: Math.log(1 + (count - on.size + 0.5) / (on.size + 0.5)) });
   const load = () => (loaded.index ??= Promise.all(["language_data", "search_index"].map(script))
     .then(() => {
       const { pages, recipes, terms, places } = searchIndex, stemmer = new Stemmer();
@@ -31,7 +31,7 @@ const recipeSearch = (() => {
           if (code < 0) page += 18;
           else on.set(page += 1 + code % 18, 2 * Math.floor(code / 18) || 1);
         term = term.slice(0, shared.charCodeAt(0) - 65) + rest;
-        found.set(stem(term), entry(term, on, pages.length));
+        found.set(stem(term), entry(term, stem(term), on, pages.length));
       });
       index = { pages, recipes, found, all: [...found.values()] };
     }));
@@ -44,13 +44,14 @@ const recipeSearch = (() => {
     const [x, y] = [a, b].map((word) => word.slice(from, word.length - to));
     return (x.length < 2 && y.length < 2) || (x.length === 2 && x === y[1] + y[0]);
   };
-  const common = (test) => index.all.filter(({ term }) => test(term))
+  const common = (test) => index.all.filter(({ term, root }) => test(term, root))
     .sort((a, b) => b.on.size - a.on.size);
   const begun = (word) => { // all words with this beginning, as if they were one
     const longer = word.length < 3 ? [] : common((term) => term.startsWith(word)), on = new Map();
     for (const [page, digit] of longer.flatMap((one) => [...one.on]))
       on.set(page, Math.max(digit, on.get(page) || 0));
-    return longer.length ? [{ ...entry(longer[0].term, on, index.pages.length), longer }] : [];
+    const [{ term, root } = {}] = longer;
+    return longer.length ? [{ ...entry(term, root, on, index.pages.length), longer }] : [];
   };
   const instead = (word) => { // what somebody may have meant who wrote what no page has
     const american = known([word.replace(/s(?=(e[drs]?|ers|ing|ations?)$)/, "z")]);
@@ -61,8 +62,8 @@ const recipeSearch = (() => {
       const both = known([word.slice(0, at), word.slice(at)]);
       if (both.length === 2) return both;
     }
-    const close = (term) => term[0] === word[0] &&
-      (nearly(word, term) || nearly(stem(word), stem(term)));
+    const own = stem(word);
+    const close = (term, root) => term[0] === word[0] && (nearly(word, term) || nearly(own, root));
     return word.length > 4 ? common(close).slice(0, 1) : [];
   };
 

@@ -149,6 +149,7 @@ import json
 import logging
 import threading
 from http.client import HTTPConnection
+from pathlib import Path
 
 from werkzeug.serving import make_server
 
@@ -276,6 +277,7 @@ for sent in ({"data": good}, {"data": upload}, {"data": large}, {"data": b"hello
     replies.append((reply.status_code, reply.json))
 assert replies[6] == replies[7] == replies[0] and replies[8][0] == 200
 assert replies[9][0] == 400
+Path("weights.pt").unlink()
 
 # %%
 # Photos that do not stand upright must be turned as Pillow's own function turns them.

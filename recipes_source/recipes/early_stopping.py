@@ -30,6 +30,8 @@ a fixed number of epochs, you keep weights from the end, where this loss is high
 # Eighty noisy samples to train on, a validation part to decide by, and a test part of
 # a thousand, which decides nothing. The test part is the independent judge.
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
@@ -223,6 +225,7 @@ assert not again(epoch - 1, float("nan"), model) and again(epoch, float("nan"), 
 whole = loss_on("valid", model.cpu())
 print(f"best loss {stopping.best:.2f}, on the whole part at once {whole:.2f}")
 assert abs(whole - stopping.best) < 1e-5
+Path("best.pt").unlink()
 
 # %%
 # Learn more

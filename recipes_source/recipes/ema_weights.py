@@ -32,6 +32,8 @@ more copy of the weights. While the loss still falls, a careless average lags be
 # The targets for training carry noise of variance 1, those for testing none. float64
 # keeps differences in rounding between machines out of the curves.
 
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
@@ -240,6 +242,7 @@ with torch.no_grad():
     ema_loss, loss = (loss_fn(m(x), y).item() for m in (deployed, model.eval()))
 print(f"updates: {resumed.n_averaged}, loss {ema_loss:.2f}, of the model {loss:.2f}")
 assert resumed.n_averaged == 48 and ema_loss < 1.1 * loss
+Path("checkpoint.pt").unlink()
 
 # %%
 # Learn more

@@ -88,15 +88,15 @@ def torchrun(function, *options):
     pipe = {"capture_output": True, "text": True}
     done = subprocess.run([*command, *options, "train.py"], cwd=folder, env=env, **pipe)
     summary = done.stderr[done.stderr.rfind("torch.distributed.elastic.multiproc") :]
-    return done, summary.strip()
+    return done, re.sub(r"(?m)^ +(time|host) .*\n", "", summary).strip()
 
 
 # %%
 # Read the summary
 # ----------------
 #
-# It is the end of what ``torchrun`` prints. Read its last block first: the *root cause*
-# names the rank that failed first.
+# It is the end of what ``torchrun`` prints, here without time and host. Read its last
+# block first: the *root cause* names the rank that failed first.
 
 # Output differs from run to run.
 naive, summary = torchrun(add_up)

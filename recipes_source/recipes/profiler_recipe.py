@@ -210,6 +210,7 @@ in_trace = sum(event.get("name") == "aten::linear" for event in events)
 in_table = {event.key: event for event in prof.key_averages()}["aten::linear"].count
 print(f"calls of aten::linear: {in_table} in the table, {in_trace} in the trace")
 assert in_table == in_trace == 4
+Path("trace.json").unlink()
 
 # %%
 # Learn more

@@ -175,12 +175,15 @@ loaded = loaded.to(device)
 # -----
 
 torch.save(model.state_dict(), "model.pt")
-sizes = [Path(name).stat().st_size / 1024 for name in ("model.pt", "model_int8.pt")]
+files = Path("model.pt"), Path("model_int8.pt")
+sizes = [file.stat().st_size / 1024 for file in files]
 print(f"file: {sizes[0]:.0f} KB, in 8 bits {sizes[1]:.0f} KB")
 with torch.no_grad():
     change = (loaded(inputs.to(device)).cpu() - model(inputs)).abs() / units
 print(f"outputs moved by {change.mean().item():.3f} of their spread")
 assert sizes[1] < 0.3 * sizes[0] and change.mean() < 0.02
+for file in files:
+    file.unlink()
 
 # %%
 # Learn more

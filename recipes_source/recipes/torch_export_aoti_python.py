@@ -226,17 +226,24 @@ def answer(rows):  # 1 to 32 rows, on the device that the package was built for
 # -----
 #
 # ``answer`` agrees with the model, for one row and for a transposed request, too. A
-# wrong length is refused, and so is a request without rows. (The package itself reports
-# each refusal with ``Error``.)
+# wrong length is refused, and so is a request without rows. The package itself writes
+# each refusal to stderr, which goes to a file here.
 
 for request in (example, example[:1], requests["transposed"]):
     torch.testing.assert_close(answer(request), model(request))
-refused = []
-for request in (nine, example[:0]):
-    try:
-        answer(request)
-    except RuntimeError:
-        refused.append(tuple(request.shape))
+
+# %%
+
+refused, stderr = [], os.dup(2)
+with Path(folder.name, "stderr.txt").open("w") as file:
+    os.dup2(file.fileno(), 2)
+    for request in (nine, example[:0]):
+        try:
+            answer(request)
+        except RuntimeError:
+            refused.append(tuple(request.shape))
+    os.dup2(stderr, 2)
+os.close(stderr)
 print("refused:", *refused)
 assert len(refused) == 2
 package = None  # its files are closed

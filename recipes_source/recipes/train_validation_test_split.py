@@ -31,6 +31,8 @@ into the test. Both give a score that is too good, and neither raises an error.
 # of the patients are called ill, drawn by lot. So a new patient can only be guessed,
 # and the honest accuracy is one half.
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset, Subset, random_split
@@ -39,6 +41,8 @@ torch.manual_seed(0)
 patients = torch.arange(200).repeat_interleave(5)
 scans = torch.randn(200, 20)[patients] + 0.1 * torch.randn(1000, 20)
 labels = (torch.randperm(200) < 100).long()[patients]
+
+# %%
 
 
 class Scans(Dataset):
@@ -222,6 +226,7 @@ names = [f"patient {number}" for number in patients.tolist()]
 parts = [{names[index] for index in part} for part in split(names, shares, seed=1)]
 print("named patients:", *map(len, parts))
 assert len(set.union(*parts)) == sum(map(len, parts)) == 200
+Path("split.pt").unlink()
 
 # %%
 # Learn more

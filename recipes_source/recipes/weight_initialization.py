@@ -211,8 +211,9 @@ def init(module):
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 blocks = [nn.Conv2d(3, 64, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64 * 36, 10)]
-model = nn.Sequential(*blocks).to(device).apply(init)  # new
+model = nn.Sequential(*blocks).apply(init)  # new
 nn.init.normal_(model[-1].weight, std=1e-3)  # new: the last layer
+model = model.to(device)
 
 # %%
 # Check

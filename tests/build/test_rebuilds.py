@@ -204,21 +204,30 @@ def test_changed_inventory_reaches_all_pages(make_site):
         assert "new.html" in page.read_text() and "old.html" not in page.read_text()
 
 
+def lines_until(build, text):
+    """What a build prints, up to the first line with a text."""
+    for line in build.stdout:
+        yield line
+        if text in line:
+            return
+    raise AssertionError(f"the build ended without: {text}")
+
+
 def test_second_build_waits(site):
     """Two builds at once in one folder: the second says that it waits, both end well."""
-    site.add("slow", "import time\n\ntime.sleep(4)\nprint('done')")
+    waits = "import time\nfrom pathlib import Path\n\nwhile not Path({!r}).exists():\n"
+    go = site.root.resolve() / "go"
+    site.add("slow", waits.format(str(go)) + "    time.sleep(0.05)\nprint('done')")
     first = site.start()
-    lines = []
-    for line in first.stdout:  # until it is at work
-        lines.append(line)
-        if "slow: start" in line:
-            break
-    second = site.build()
+    begin = "".join(lines_until(first, "slow: start"))
+    second = site.start()
+    said = "".join(lines_until(second, "is at work in this folder; waiting"))
+    go.touch()  # the first must not end before the second has said so
     output, _ = first.communicate(timeout=120)
-    assert first.returncode == 0, "".join(lines) + output
-    assert second.returncode == 0, second.stdout
-    assert "another build is at work in this folder" in second.stdout
-    assert site.executed(second) == []
+    assert first.returncode == 0, begin + output
+    said += second.communicate(timeout=120)[0]
+    assert second.returncode == 0, said
+    assert ": start (" not in said
 
 
 def test_interrupt_ends_the_recipes(site):

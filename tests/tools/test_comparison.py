@@ -387,6 +387,7 @@ f(x)
   1 measurement, 1000 runs , 1 thread
 """
 EQUAL = [
+    ("time : 2026-11-27_22:58:12", "time : 2026-12-01_00:05:59"),
     (MEASUREMENT, ONE_BLOCK),
     (MEASUREMENT, MEASUREMENT.replace("5.73 us", "12.1 ms").replace("0x7f3", "0x5")),
     (MEASUREMENT, MEASUREMENT + WARNING),
