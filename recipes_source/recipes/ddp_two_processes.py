@@ -141,9 +141,10 @@ def accumulate(found, name, quiet):
 
 
 # %%
-# ``init_process_group`` lets the ranks find each other. At the end, ``gc.collect()``
-# frees the models before the group goes: the threads of a group that a model still
-# holds can abort Python's exit.
+# ``init_process_group`` lets the ranks find each other. At the end, nothing may hold
+# the group, or its threads live on and can abort Python's exit. So ``gc.collect()``
+# frees the models first. And the script imports ``torch.distributed.nn`` before there
+# is a group, because its functions take the group as a default.
 
 
 def study():
@@ -173,7 +174,7 @@ def study():
 # ``torchrun`` needs.
 
 imports = """import contextlib, gc, os, torch
-import torch.distributed as dist
+import torch.distributed as dist, torch.distributed.nn
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset

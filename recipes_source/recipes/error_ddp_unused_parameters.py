@@ -122,7 +122,7 @@ def main():
 # ``torchrun`` starts a file, made of these functions, once for each process. You type
 # ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
 
-start = """import gc, os, torch, torch.distributed as dist
+start = """import gc, os, torch, torch.distributed as dist, torch.distributed.nn
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel as DDP
 dist.init_process_group()"""
