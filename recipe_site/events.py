@@ -64,6 +64,7 @@ EVENTS = (
     Handler("env-updated", 500, strays.check, "in each build, too"),
     Handler("env-updated", 500, page_foot.newly_dated, "says which pages to write"),
     Handler("env-updated", 600, renewed.write_again, "all are read, and all titles are known"),
+    Handler("env-updated", 500, renewed.drop_static, "Sphinx has not copied them yet"),
     Handler("env-updated", 500, failed.changed, "says which pages to write"),
     Handler("write-started", 500, menu.begin, "all titles are known, no process has begun"),
     Handler("html-page-context", 400, recipe_page.head_tags, "before opengraph reads it, at 500"),

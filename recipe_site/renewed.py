@@ -5,7 +5,8 @@ changes nothing. And it knows what a page is read from, but not all that stands 
 menu, the neighbours, a style sheet's checksum, what there is to take away.
 Usage: the functions are for the events that :mod:`recipe_site.events` names.
 Result: each page is read again when its source, or a file that it depends on, has other content,
-and written again when anything around it has. What was packed of an earlier site is removed.
+and written again when anything around it has. What was packed of an earlier site is removed, and so
+are static files without a source, which Sphinx leaves.
 """
 
 from collections.abc import Iterable
@@ -90,3 +91,18 @@ def write_again(app: Sphinx, env: BuildEnvironment) -> list[str]:
         now[page] = digest(repr(frame))
     env.page_frames = now
     return sorted(page for page in now if before.get(page) != now[page])
+
+
+def drop_static(app: Sphinx, env: BuildEnvironment) -> list[str]:
+    """Remove the static files whose source is gone; a page to write if any came or went.
+
+    Sphinx keeps the environment, and with it the list of them, only if there is such a page.
+    """
+    folders = [Path(app.srcdir, name) for name in app.config.html_static_path]
+    files = [(folder, file) for folder in folders for file in folder.rglob("*") if file.is_file()]
+    now = {file.relative_to(folder).as_posix() for folder, file in files}
+    before = getattr(env, "static_files", now)
+    for name in before - now:
+        Path(app.outdir, "_static", name).unlink(missing_ok=True)
+    env.static_files = now
+    return [] if now == before else [app.config.root_doc]

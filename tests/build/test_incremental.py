@@ -232,6 +232,20 @@ KINDS: dict[str, tuple[list[Change], list[str]]] = {
         [lambda site: shutil.copy(site.root / "recipes/recipes/images/sphx_glr_alpha_001.png", site.root / "docs/_static/no_figure.png")],
         [],
     ),
+    "a static file less": (
+        [write("docs/_static/more.txt", "a"), build, remove("docs/_static/more.txt")],
+        [],
+    ),
+    "a style sheet less": (
+        [
+            write("docs/_static/more.css", "a {}"),
+            conf('html_css_files.append("more.css")'),
+            build,
+            edit("conf.py", 'html_css_files.append("more.css")', ""),
+            remove("docs/_static/more.css"),
+        ],
+        [],
+    ),
     "a template": ([append("_templates/footer.html", "<p>More</p>")], []),
     "an older template": ([append("_templates/footer.html", "<p>More</p>"), older("_templates/footer.html")], []),
     "a template less": ([remove("_templates/breadcrumbs.html")], []),
