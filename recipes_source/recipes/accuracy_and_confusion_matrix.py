@@ -66,8 +66,8 @@ assert abs(mean - accuracy) > 0.005
 
 
 def confusion(predicted, targets, classes):
-    pairs = targets.long() * classes + predicted
-    return pairs.flatten().bincount(minlength=classes**2).view(classes, classes)
+    pairs = targets.flatten().long() * classes + predicted.flatten()
+    return pairs.bincount(minlength=classes**2).view(classes, classes)
 
 
 def scores(table):
@@ -117,7 +117,8 @@ assert accuracy > 0.85 and recall[2] < 0.2 and recall.mean() < 0.7
 #
 # A network with one logit per sample says yes where the logit is above 0. ``argmax``
 # over one column always gives 0. And a column compared with a row of targets is a
-# table of all pairs, so the accuracy can exceed 100%.
+# table of all pairs, so the accuracy can exceed 100%. In a table of two, the recall of
+# yes is also called sensitivity, and the recall of no is called specificity.
 
 column, fox = logits[:, 2:] - 0.75, targets == 2  # shapes (803, 1), (803,)
 wrong = {
@@ -133,19 +134,20 @@ assert scores(two)[0][1] == recall[2] and wrong["shape (803, 1)"] > 1
 assert wrong["argmax"] == 1 - fox.float().mean()
 
 # %%
-# ``clamp`` gives 0 to a class that was never named, where 0 / 0 would be ``nan``. If
-# labels mark padding, for instance with -100, select the real ones before you count.
+# ``clamp`` gives 0 to a class that was never named, where 0 / 0 would be ``nan``. A
+# class without samples gets 0, too: leave it out of the mean. If labels mark padding,
+# for instance with -100, select the real ones before you count.
 #
 # In your project
 # ---------------
 #
-# The table lies on the device of the model, and nothing waits for it until the end.
+# The table lies on the device of the model, and is copied once, at the end. On a GPU,
+# ``bincount`` waits in each batch, because it looks for the largest number.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 loader = DataLoader(TensorDataset(logits, targets), batch_size=64)
-model = nn.Linear(3, 3).to(device)
+model = nn.Linear(3, 3, bias=False).to(device)
 nn.init.eye_(model.weight)  # stands for your trained model
-nn.init.zeros_(model.bias)
 table = torch.zeros(3, 3, dtype=torch.long, device=device)  # new
 model.eval()
 with torch.inference_mode():
@@ -153,12 +155,13 @@ with torch.inference_mode():
         predicted = model(x.to(device)).argmax(dim=1)
         table += confusion(predicted, y.to(device), 3)  # new
 recall, precision, f1 = scores(table.cpu())  # new: divide once, at the end
+accuracy = (table.diag().sum() / table.sum()).item()
 
 # %%
 # Check
 # -----
 
-print(f"mean F1 {f1.mean():.3f}")
+print(f"accuracy {accuracy:.3f}, mean F1 {f1.mean():.3f}")
 assert torch.equal(table.cpu(), truth)
 
 # %%

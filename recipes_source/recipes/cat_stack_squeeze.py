@@ -94,8 +94,9 @@ assert wide == [[0, 1, 2, 10, 11, 12], [3, 4, 5, 13, 14, 15]]
 assert torch.stack([a, b]).tolist() == [a.tolist(), b.tolist()]
 
 # %%
-# So ``stack`` is ``cat`` after ``unsqueeze``. Two of the shapes above are equal, but
-# the entries differ: the new index is the first in one, the second in the other.
+# So ``stack`` is ``cat`` after ``unsqueeze``. Above, ``dim=0`` and ``dim=1`` give equal
+# shapes and other entries: ``b`` is ``stacked[1]`` for ``dim=0``, and ``stacked[:, 1]``
+# for ``dim=1``.
 
 for dim in (0, 1, 2):
     by_cat = torch.cat([a.unsqueeze(dim), b.unsqueeze(dim)], dim=dim)
@@ -109,7 +110,8 @@ for dim in (0, 1, 2):
 # ----------------------------
 #
 # - ``squeeze(1)`` on a size other than 1 changes nothing and raises nothing.
-# - ``cat`` wants equal sizes in all other dimensions.
+# - ``cat`` wants the same number of dimensions, and equal sizes in all but the joined
+#   one. To append a row of shape ``(3,)``, first write ``row.unsqueeze(0)``.
 # - ``stack`` wants equal sizes in all dimensions.
 
 print("squeeze(1):", tuple(a.squeeze(1).shape))

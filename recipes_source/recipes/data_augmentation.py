@@ -73,9 +73,11 @@ print(f"Image and Mask: overlap {min(wrapped):.2f} or more")
 assert min(wrapped) > 0.99
 
 # %%
-# Why not two calls with one seed? Turn the picture smoothly, as with ``BILINEAR``, and
-# a mask that is treated as a picture gets mixtures of 0 and 2: the number of another
-# class. A ``Mask`` keeps its numbers. Its colors are not changed, either.
+# Why not two calls with one seed? A smooth turn, as with ``BILINEAR``, mixes the 0 and
+# 2 of a mask that is treated as a picture. So some pixels get 1, another class. A
+# ``Mask`` keeps its numbers, and changes of color leave it alone. But the empty corners
+# of a turned mask get 0. If 0 is a class to learn, pass ``fill={Image: 0, Mask: 255}``,
+# and ``ignore_index=255`` to the loss.
 
 turn = v2.RandomRotation((30, 30), interpolation=v2.InterpolationMode.BILINEAR)
 as_picture = turn(masks[:, None])
@@ -151,9 +153,11 @@ assert 0.4 < right < 0.6
 # ---------------
 #
 # ``Normalize`` and ``ColorJitter`` change the picture only. Random numbers come from
-# PyTorch, so the workers of a loader draw different ones.
+# PyTorch, so the workers of a loader draw different ones. A mask from a PIL file needs
+# int64 and no channel: ``Mask(v2.functional.pil_to_tensor(file)[0].long())``.
 
-scale = [v2.ToDtype(torch.float32, scale=True), v2.Normalize([0.5] * 3, [0.25] * 3)]
+scale = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]  # ToImage: if from PIL
+scale.append(v2.Normalize([0.5] * 3, [0.25] * 3))
 shape = [v2.RandomResizedCrop(48, scale=(0.5, 1)), v2.RandomHorizontalFlip()]
 train_transform = v2.Compose([*shape, v2.ColorJitter(0.2, 0.2), *scale])  # new
 valid_transform = v2.Compose([v2.Resize((48, 48)), *scale])  # new: nothing random

@@ -144,9 +144,11 @@ for optimizer_class, options, expected in (
 # In your project
 # ---------------
 #
-# ``found`` is a dict from words to vectors, as you read it from a file. Words that
-# the file lacks start small and random. The output layer of a language model can share
-# the table: that is one tensor, trained by both uses.
+# ``found`` is a dict from words to vectors. A line of a GloVe file is a word and its
+# numbers: ``word, *numbers = line.split(" ")``, then ``float`` of each. Words that the
+# file lacks start small and random. The output layer of a language model can share the
+# table: that is one tensor, trained by both uses. Other layers may need decay: see
+# :ref:`sphx_glr_recipes_recipes_parameter_groups.py`.
 
 found = {"cat": [0.1, 0.9, 0.0, 0.2], "mat": [0.7, 0.1, 0.3, 0.0], "tree": [0.5] * 4}
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
@@ -168,8 +170,8 @@ optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
 # table, the output layer sends the padding row a gradient, which ``padding_idx`` does
 # not stop. So do not rely on zeros there: mask padding.
 
-logits = model(tokens.to(device))
-targets = tokens.roll(-1, dims=1).to(device)
+logits = model(tokens[:, :-1].to(device))
+targets = tokens[:, 1:].to(device)  # each word is to predict the next one
 nn.functional.cross_entropy(logits.mT, targets, ignore_index=0).backward()
 print("parameters:", len(list(model.parameters())), "logits:", tuple(logits.shape))
 print("padding row gets a gradient:", bool(table.weight.grad[0].any()))

@@ -58,9 +58,10 @@ assert "more than one value" in ambiguous
 # Lines without an ``if``
 # -----------------------
 #
-# Each of these lines asks for one answer, too, and raises the same error. A loss class
-# takes settings when it is made: ``nn.MSELoss(scores, other)`` reads both tensors as
-# flags. Write ``nn.MSELoss()(scores, other)``.
+# Each of these lines asks for one answer, too, and raises the same error. A loss class,
+# such as ``nn.CrossEntropyLoss``, takes settings when it is made. So
+# ``nn.MSELoss(scores, other)`` reads both tensors as settings. Write
+# ``nn.MSELoss()(scores, other)``.
 
 other, mask = torch.tensor([0.25, 0.75, 1.75]), torch.tensor([True, True, False])
 lines = {
@@ -81,8 +82,10 @@ for line, call in lines.items():
 # -----------------
 #
 # For one answer, end with :meth:`~torch.Tensor.all`, :meth:`~torch.Tensor.any` or
-# :func:`torch.equal`. For an answer per entry, write ``&``, ``|`` and ``~`` with
-# brackets around each comparison. Plain Python on lists must agree.
+# :func:`torch.equal` (:func:`torch.allclose` for rounded numbers). For an answer per
+# entry, write ``&``, ``|`` and ``~`` with brackets around each comparison. On integers
+# these work bit by bit: there, use :func:`torch.logical_and` and ``logical_not``. Plain
+# Python on lists must agree.
 
 inside = (scores > 0) & (scores < 1)
 a, b = scores.tolist(), other.tolist()
@@ -143,7 +146,7 @@ device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 
 def masked_mean(x, mask=None):
     if mask is not None:  # new: not "if mask"
-        x = x[mask]
+        x = x[mask.bool()]  # integers 0 and 1 would be read as indices
     if x.numel() == 0 or not x.isfinite().all():  # new: one answer
         raise ValueError("nothing to average, or not finite")
     return x.mean()

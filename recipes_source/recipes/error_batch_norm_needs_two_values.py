@@ -127,8 +127,10 @@ torch.testing.assert_close(alone, among)
 # Mend 3: a layer that takes each sample alone
 # --------------------------------------------
 #
-# If memory allows one sample per batch, use :class:`torch.nn.GroupNorm`. It normalizes
-# groups of channels within a sample, in both modes. Here are 4 groups of 4 channels.
+# If memory allows only one sample per batch, use :class:`torch.nn.GroupNorm`. It
+# normalizes groups of channels within a sample, in both modes. Here are 4 groups of 4
+# channels. A pretrained network, such as DeepLabV3, keeps its layers: call ``eval()``
+# on each ``BatchNorm`` after ``model.train()``.
 
 norm = nn.GroupNorm(4, 16)
 x = torch.randn(1, 16)

@@ -103,7 +103,8 @@ def attempt(way):
 # In your project
 # ---------------
 #
-# First run one step without the new argument, and print ``unused(model)`` on each rank.
+# First run one step without the new argument. Print ``unused(model)`` on each rank,
+# after ``backward()`` and before ``zero_grad()``, which sets all gradients to None.
 
 
 def main():
@@ -150,8 +151,9 @@ with tempfile.TemporaryDirectory() as folder:
 # Read the message
 # ----------------
 #
-# It comes in the second step. The indices are places among the parameters that need a
-# gradient. After a ``backward()``, ``unused`` gives their names.
+# It comes one step after gradients were missing, here in the second step. The indices
+# are places among the parameters that need a gradient. After a ``backward()``,
+# ``unused`` gives their names.
 
 print(ranks[0]["plain"]["error"])
 for rank, found in enumerate(ranks):
@@ -166,8 +168,9 @@ for rank, found in enumerate(ranks):
 #
 # - *No rank ever uses the parameters.* Delete the layer, or freeze it with
 #   ``requires_grad_(False)`` before you wrap the model.
-# - *The batch decides which are used.* Pass ``find_unused_parameters=True``. In each
-#   step DDP then looks which parameters the outputs of ``forward`` depend on.
+# - *The batch decides which are used,* or the loss leaves out an output. Pass
+#   ``find_unused_parameters=True``. In each step DDP then looks which parameters the
+#   outputs of ``forward`` depend on.
 # - *A layer is called outside the wrapped model*, as in ``model.heads[0](features)``.
 #   Call it inside ``forward``. The flag only leads to the next message. (For reentrant
 #   checkpoints, which can cause it, too, pass ``use_reentrant=False``.)

@@ -97,9 +97,11 @@ assert "recompile_limit (8)" in messages[0] and "self.step == 7" in messages[0]
 # How to read it
 # --------------
 #
-# - ``function`` is what has too many graphs. Its limit is 8 graphs.
-# - ``last reason`` is what the newest graph assumes and what this call does not fulfil:
-#   ``self.step == 7``. The eighth graph was made for step 7, and for no other step.
+# - ``function`` is what has too many graphs. Its limit is 8 graphs. (In older releases,
+#   the limit is named ``cache_size_limit``.)
+# - ``last reason`` is what the graph that ran last assumes, and what this call does not
+#   fulfil: ``self.step == 7``. The eighth graph was made for step 7 only. Other graphs
+#   can have other reasons: ``TORCH_LOGS="recompiles"`` prints all.
 #
 # With ``fullgraph=True``, the ninth graph is an error:
 
@@ -115,9 +117,9 @@ else:
 # Three causes, told apart by their reason
 # ----------------------------------------
 #
-# The reason of the second cause is a size, and of the third a text. Sizes vary by
-# default: only ``dynamic=False`` makes a graph for each of them. A text always selects
-# other code, here the head of a task.
+# The first cause was an integer of the model. Two others follow: a size, and a text.
+# Sizes vary by default. With ``dynamic=False``, or if Python loops over a size, each
+# size makes a graph. So does each text that the code reads, here the name of a head.
 
 heads = nn.ModuleDict({f"task{n}": nn.Linear(4, 2) for n in range(12)})
 
@@ -138,8 +140,10 @@ for function, calls, options in (layer, sizes, {"dynamic": False}), (head, texts
 #
 # 1. Make the integer a tensor. A tensor is an input of the graph, and not a constant.
 # 2. Leave ``dynamic`` alone. The first two sizes give two graphs, and the second takes
-#    any size from 2 on. ``mark_dynamic`` says so at the first call already.
-# 3. Where each value needs other code and there are few values, raise the limit.
+#    any size from 2 on. ``mark_dynamic`` says so at the first call already, and raises
+#    if the code needs one fixed size.
+# 3. Where each value needs other code and there are few values, raise the limit. For
+#    one function alone, write ``torch.compile(head, recompile_limit=16)``.
 
 assert count(model, steps(torch.tensor)) == (1, 0)
 assert count(layer, sizes) == (2, 0)
@@ -162,8 +166,9 @@ assert count(layer, [*sizes, (torch.randn(1, 4),)]) == (2, 0)
 # In your project
 # ---------------
 #
-# A limit of 1 with ``fullgraph=True`` turns a second graph into an error, so that you
-# see it in a test. Without gradients, as in validation, the model has another graph.
+# A limit of 1 with ``fullgraph=True`` turns a second graph into an error. Set it in a
+# test only: a last batch of one row, or a validation without gradients, makes another
+# graph and would stop the training.
 # (Leave out ``backend`` if you have a C++ compiler or a GPU.)
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

@@ -140,7 +140,9 @@ def main():
 # ------------------------------
 #
 # ``--redirects=3`` also writes what each rank prints into a file, so the lines of the
-# ranks are not mixed. ``--tee=3`` does so, too, and still prints them.
+# ranks are not mixed. ``--tee=3`` does so, too, and still prints them. You type
+# ``torchrun --standalone --nproc-per-node=2 --tee=3 --log-dir=logs train.py``. Without
+# ``--log-dir``, the files are in a temporary folder, ``torchelastic_...``.
 
 # Output differs from run to run.
 failed, summary = torchrun(main, "--redirects=3")
@@ -168,8 +170,9 @@ assert mended.returncode == 0 and "".join(texts).count(": 12.0") == 2
 #
 # - ``-9``: killed from outside, often because the machine's memory was full.
 # - ``-11`` and ``-6``: a crash in compiled code. Set ``PYTHONFAULTHANDLER=1``, and find
-#   the line of Python in that rank's output.
-# - ``2``: the script refused its arguments.
+#   the line of Python in that rank's output. On GPUs, ``-6`` is often NCCL after a
+#   timeout: search for ``Watchdog`` in the output of all ranks.
+# - ``2``: the script refused its arguments, or Python did not find the script.
 
 for name in ("SIGKILL", "SIGSEGV", "SIGABRT"):
     number = getattr(signal, name)
@@ -185,8 +188,9 @@ for name in ("SIGKILL", "SIGSEGV", "SIGABRT"):
 # The first failure that ``torchrun`` sees need not be the cause. If that rank reports a
 # closed connection or a timeout, read the files of the other ranks, too.
 #
-# If there is no rank at all, the port may be in use. Without ``--standalone``,
-# ``torchrun`` wants port 29500, which a second training may have already.
+# If there is no rank at all, the port may be in use. On several machines, ``torchrun``
+# wants port 29500, or the port of ``--master-port``. A second training may have it
+# already. Older releases want port 29500 on one machine, too, without ``--standalone``.
 
 # Output differs from run to run.
 with socket.create_server(("127.0.0.1", 0)) as other:
@@ -203,7 +207,8 @@ temporary.cleanup()
 
 # %%
 # ``--standalone`` takes a free port. On several machines, choose another port with
-# ``--rdzv-endpoint=HOST:29501``.
+# ``--rdzv-endpoint=HOST:29501``, or with ``--master-port`` beside ``--master-addr``.
+# Without ``torchrun``, set ``MASTER_PORT``.
 #
 # Learn more
 # ----------

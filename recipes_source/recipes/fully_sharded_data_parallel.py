@@ -17,6 +17,7 @@ Let each process hold half of the weights, gradients and optimizer state, and tr
 
 Why it matters: with DistributedDataParallel (DDP) every process holds the whole model,
 so more GPUs make no room for a larger one. ``fully_shard`` (FSDP2) divides the model.
+It is the successor of ``FullyShardedDataParallel`` (FSDP1).
 """
 
 # %%
@@ -84,7 +85,8 @@ def gather(model):
 # ---------------
 #
 # Make the optimizer *after* you divide: the parameters are new. On GPUs you can pass
-# ``mp_policy=MixedPrecisionPolicy(param_dtype=torch.bfloat16)`` to ``fully_shard``.
+# ``mp_policy=MixedPrecisionPolicy(param_dtype=torch.bfloat16)`` to both calls of
+# ``fully_shard``. In ``divide``, loop over the blocks of your model: ``model.layers``.
 
 
 def main():
@@ -203,9 +205,11 @@ assert distance(project) < 1e-6
 # When it is not so
 # -----------------
 #
-# Whole rows are dealt out, so an odd number of rows cannot be halved. Activations are
-# not divided: each rank keeps them for its part of the batch. And only a call of a
-# module that was divided collects rows. If you call another method than its
+# Whole rows are dealt out, so an odd number of rows cannot be halved. A parameter of
+# shape ``()`` is refused: give it shape ``(1,)``. Each process first builds the whole
+# model in its memory. For a huge model, see ``torch.device("meta")`` and ``to_empty``.
+# Activations are not divided: each rank keeps them for its part of the batch. Only a
+# call of a divided module collects rows. If you call another method than its
 # ``forward``, name it with ``register_fsdp_forward_method``.
 #
 # Learn more

@@ -122,7 +122,8 @@ except OSError as error:
 
 # %%
 # ``is_valid_file`` is asked for each file when the data set is made. The function below
-# decodes the picture, and so reads all data once. Look at what is left out.
+# decodes each picture, so each start of the program reads all data. With many files,
+# run it once, mend or delete what is left out, and train without it.
 
 
 def is_whole(path):
@@ -141,7 +142,9 @@ assert lost == [path] and len(kept) == 11 and accuracy(kept) == 1
 # Names and labels in a table
 # ---------------------------
 #
-# A CSV file can hold the labels. It is text: look up the number in the same list.
+# A CSV file can hold the labels. It is text: look up the number in the same list. For a
+# ``DataLoader``, also apply the transform of the last cells to the picture. If the file
+# has a heading, start at ``rows[1:]``.
 
 (root / "labels.csv").write_text("train/2/0.png,2\ntrain/10/1.png,10\n")
 rows = list(csv.reader((root / "labels.csv").read_text().splitlines()))

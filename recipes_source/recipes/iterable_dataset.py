@@ -118,7 +118,8 @@ assert sorted(sum(shared, [])) == numbers
 # When it is not so: shuffling
 # ----------------------------
 #
-# A stream has the order of its file, and the loader refuses to shuffle it:
+# A stream has the order of its file. Shuffle the lines of the file once, or hold a few
+# thousand samples and yield one of them at random. The loader refuses to shuffle:
 
 try:
     DataLoader(Lines(), shuffle=True)
@@ -129,7 +130,8 @@ except ValueError as error:
 # If a sample has a fixed size, do without a stream. A memory map is an array that stays
 # in its file: indexing reads the rows that you ask for. So an ordinary
 # :class:`torch.utils.data.Dataset` works, with shuffling and length. Here, a million
-# numbers have 8 bytes each, and ``tracemalloc`` counts the memory for them.
+# numbers have 8 bytes each, and ``tracemalloc`` counts the memory for them. An HDF5
+# file works alike: open it in ``__getitem__``, so that each worker opens it itself.
 
 table = Path(temporary.name, "table.npy")
 np.save(table, np.arange(1_000_000.0).reshape(1000, 1000))
@@ -143,7 +145,7 @@ class Rows(Dataset):
         return self.count
 
     def __getitem__(self, index):
-        rows = np.load(self.path, mmap_mode="r")  # kept in self, it is sent to workers
+        rows = np.load(self.path, mmap_mode="r")  # in self: all is sent to workers
         return torch.from_numpy(rows[index].copy())
 
 
@@ -163,8 +165,10 @@ assert torch.equal(batch[:, 999], batch[:, 0] + 999)  # each row is whole
 # ---------------
 #
 # With DistributedDataParallel, each rank has workers. ``torchrun`` sets ``RANK`` and
-# ``WORLD_SIZE``. Choose lines before you parse them. Of many files, choose files.
-# Here, two ranks have two workers each.
+# ``WORLD_SIZE``. Each worker still reads the whole file, but parses only its lines.
+# With many files, give each worker its own files. Here, two ranks have two workers
+# each. If one rank gets a batch more, the training hangs: stop all ranks after the
+# same number of batches, or train inside ``with model.join():``.
 
 
 class Stream(IterableDataset):

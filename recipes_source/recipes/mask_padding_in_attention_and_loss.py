@@ -72,9 +72,11 @@ print(f"padding changes the logits of real tokens by up to {naive:.1f}")
 #   the same for the whole batch. A causal mask hides the future: row ``i`` is ``True``
 #   after column ``i``.
 #
-# In both, ``True`` means *hide*. In
+# In both, ``True`` means *hide*, as in ``key_padding_mask`` and ``attn_mask`` of
+# ``MultiheadAttention``. In
 # :func:`~torch.nn.functional.scaled_dot_product_attention`, ``True`` means *look here*.
 # Make both masks of type bool: to mix bool and float is deprecated.
+# ``generate_square_subsequent_mask`` gives float: use ``triu`` instead.
 
 padding = tokens == PAD
 future = torch.ones(6, 6, dtype=torch.bool).triu(1)
@@ -147,8 +149,10 @@ assert evaluation.isnan().any() and nothing.isnan()
 # In your project
 # ---------------
 #
-# Pad on the right. Your ``DataLoader`` takes the place of ``loader``. The loss wants
-# the words in dimension 1, hence ``.mT``, which exchanges the last two.
+# Pad on the right. Your ``DataLoader`` takes the place of ``loader``. ``Model`` has
+# places for 64 tokens and a table of 10 words: set both to yours. Put an end token
+# after each sentence, or the model never learns to stop. The loss wants the words in
+# dimension 1, hence ``.mT``, which exchanges the last two.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model, loader = Model().to(device), [tokens] * 20

@@ -80,8 +80,10 @@ assert torch.equal(rows, (labels[:, None] == torch.arange(3)).float())
 #
 # 1. Labels must be int64: call ``long()``. They come as floats from a table, and as
 #    int32 or bytes from other tools and pictures.
-# 2. A label is as large as the number of classes: labels 1 to 3 must become 0 to 2.
+# 2. A label is too large: labels 1 to 3 must become 0 to 2. In a mask, 255 often means
+#    "no class": with three classes, use ``one_hot(mask.clamp(max=3), 4)[..., :3]``.
 # 3. A label is negative: -1 or -100 often marks a missing one. Take these rows out.
+#    On a GPU, 2 and 3 end in ``device-side assert triggered``: try it on the CPU.
 # 4. The columns are still int64: ``float()`` is missing.
 
 assert "LongTensor" in message(lambda: one_hot(labels.float(), 3))

@@ -48,7 +48,8 @@ print("optimizer.lr = 0.01 moves by", naive := move())
 
 # %%
 # The rate stands in ``optimizer.param_groups``, once for each group. Read it and set it
-# there. A new optimizer would lose what the old one remembers, such as momentum.
+# there. Schedulers such as ``LambdaLR`` or ``OneCycleLR`` overwrite it in their next
+# step. A new optimizer would lose what the old one remembers, such as momentum.
 
 for group in optimizer.param_groups:
     group["lr"] = 0.01
@@ -72,6 +73,7 @@ exact = torch.linalg.lstsq(train_x, train_y).solution
 
 @torch.no_grad()
 def validate(model):
+    model.eval()  # the loop must call train() again
     return mse_loss(model(valid_x.to(device)), valid_y.to(device)).item()
 
 
@@ -144,6 +146,7 @@ assert rates_for([1 - 0.001 * i for i in range(7)]) == [1.0] * 7
 #
 # - Below 0, a level loss looks better each time. Pass ``threshold_mode="abs"``.
 # - For an accuracy, pass ``mode="max"``, or a rise lowers the rate.
+# - ``step()`` without a loss raises the error below: pass the validation loss.
 
 rising = [0.5 + 0.05 * i for i in range(5)]
 print("level at -1:", rates_for([-1.0] * 5), "accuracy:", rates_for(rising))
@@ -158,13 +161,16 @@ except TypeError as error:
 # In your project
 # ---------------
 #
-# If you also stop early, give the stopping more patience than the scheduler.
+# If you also stop early, give the stopping more patience than the scheduler. Choose
+# ``min_lr`` far below your first rate: here, a rate of 1e-5 or less is never lowered,
+# without a message.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Linear(20, 1).to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.03)
 scheduler = ReduceLROnPlateau(optimizer, patience=3, min_lr=1e-5)  # new
 for _epoch in range(30):
+    model.train()
     for rows in torch.randperm(1000).split(50):
         loss = mse_loss(model(train_x[rows].to(device)), train_y[rows].to(device))
         optimizer.zero_grad()

@@ -15,7 +15,7 @@
 Quantize a model: store its weights in 8 bits
 =============================================
 
-Shrink a model's file to about a quarter, and measure what that costs in accuracy.
+Shrink linear layers from float32 to about a quarter, and measure what that costs.
 
 Why it matters: a float32 weight takes four bytes, an 8-bit integer takes one. Integers
 need a scale. If a whole matrix has one scale, its small rows can be rounded to nothing.
@@ -130,9 +130,10 @@ for name, rows in (("row", huge), ("16 weights", huge.view(-1, 16))):
 # A layer that stores integers
 # ----------------------------
 #
-# Only the layer at work has its weight in float32. This saves memory, and no time. For
+# Only the layer at work has its weight in float32. This saves memory, but no time. For
 # faster integer arithmetic, and for 4 bits, there is the package ``torchao``. Its
-# ``quantize_`` replaces ``torch.ao.quantization``, which is deprecated.
+# ``quantize_(model, Int8DynamicActivationInt8WeightConfig())`` replaces
+# ``quantize_dynamic`` of ``torch.ao.quantization``, which is deprecated.
 
 
 class Int8Linear(nn.Module):
@@ -152,8 +153,10 @@ class Int8Linear(nn.Module):
 # ---------------
 #
 # Quantize a trained model, for predicting. To load the file, put the same layers into a
-# new model first. Leave out a layer whose ``weight`` other modules read:
-# tied layers, and those inside ``TransformerEncoderLayer``.
+# new model first. Only ``nn.Linear`` shrinks: a model of convolutions or embeddings
+# stays almost as large. A bfloat16 model shrinks to a half. Leave out a layer whose
+# ``weight`` other modules read: tied layers, and those inside
+# ``TransformerEncoderLayer``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 
@@ -174,8 +177,8 @@ loaded = loaded.to(device)
 # Check
 # -----
 
-torch.save(model.state_dict(), "model.pt")
-files = Path("model.pt"), Path("model_int8.pt")
+torch.save(model.state_dict(), "model_float32.pt")
+files = Path("model_float32.pt"), Path("model_int8.pt")
 sizes = [file.stat().st_size / 1024 for file in files]
 print(f"file: {sizes[0]:.0f} KB, in 8 bits {sizes[1]:.0f} KB")
 with torch.no_grad():

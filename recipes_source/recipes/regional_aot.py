@@ -150,7 +150,9 @@ assert eager.requires_grad and not packaged.requires_grad
 #
 # One program compiles ``model[0]``, as above, and saves the checkpoint. The lines after
 # that serve it. ``block.forward`` becomes the package, and the names in the
-# ``state_dict`` stay. For a GPU, move model and inputs there before you export.
+# ``state_dict`` stay. For a GPU, move model and inputs there before you export, and
+# ``served`` before the loop. A package has a copy of the weights: after another
+# ``load_state_dict``, call ``load_constants`` again.
 
 torch.save(model.state_dict(), Path(folder.name, "model.pt"))  # the first program
 

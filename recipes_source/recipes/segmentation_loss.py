@@ -105,10 +105,10 @@ plain = show("cross-entropy", fit(F.cross_entropy))
 
 
 def dice_loss(logits, targets, smooth=1.0):
-    chances = logits.float().softmax(dim=1)
-    one_hot = F.one_hot(targets, logits.shape[1]).movedim(-1, 1)
-    common = (chances * one_hot).sum(dim=(0, 2, 3))  # one sum for each class
-    areas = chances.sum(dim=(0, 2, 3)) + one_hot.sum(dim=(0, 2, 3))
+    chances = logits.float().softmax(dim=1).flatten(2)  # batch, classes, pixels
+    one_hot = F.one_hot(targets.flatten(1), logits.shape[1]).mT
+    common = (chances * one_hot).sum(dim=(0, 2))  # one sum for each class
+    areas = chances.sum(dim=(0, 2)) + one_hot.sum(dim=(0, 2))
     return 1 - ((2 * common + smooth) / (areas + smooth)).mean()
 
 
@@ -143,9 +143,10 @@ assert abs(loss - expected) < 1e-4
 # When it is not so
 # -----------------
 #
-# With the Dice loss, chances are no probabilities: fewer of the pixels that are called
-# object are right than the chances promise. And a class that is not in the batch has no
-# score, but 0 divided by 0: ``smooth`` makes it 1 if nothing is found.
+# The Dice loss makes chances too large: of the pixels called object, fewer are right
+# than the chances promise. And a class that is not in the batch has no score, but 0
+# divided by 0. ``smooth`` makes the score 1 only where the chances of this class, added
+# over all pixels, are far below 1. A small chance in each pixel gives a score near 0.
 
 said = chance > 0.5
 promised, kept = chance[said].mean().item(), (targets[said] == 1).float().mean().item()
@@ -159,6 +160,9 @@ assert raw.isnan() and smooth < 1e-6
 # %%
 # In your project
 # ---------------
+#
+# A model with one output channel needs a second one, of zeros, before it:
+# ``torch.cat([torch.zeros_like(logits), logits], dim=1)``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 layers = [nn.Conv2d(1, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 2, 5, padding=2)]

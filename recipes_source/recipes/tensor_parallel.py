@@ -97,8 +97,9 @@ def divide(model, mesh):
 # In your project
 # ---------------
 #
-# Every rank gets the *same* batch, so seed the loader alike on all ranks. In a
-# transformer, the plan has names such as ``"layers.0.attention.query"``.
+# Every rank gets the *same* batch: seed all ranks alike, for loader and dropout, and
+# use no ``DistributedSampler``. In a transformer, the plan has names such as
+# ``"layers.*.attention.query"``. A name that fits no layer gives only a warning.
 
 
 def main():
@@ -194,8 +195,10 @@ for way, weights in (trained | {"in your project": project}).items():
 # When it is not so
 # -----------------
 #
-# The number of heads must be a multiple of the number of ranks. A rank sees only its
-# part of the features, so code in which the number of heads is written down fails:
+# The number of heads must be a multiple of the number of ranks. One layer for query,
+# key and value together (``qkv``) gives each rank a wrong mix of the three: make three
+# layers. A rank sees only its part of the features, so code in which the number of
+# heads is written down fails:
 
 print(found["four heads"])
 assert "is invalid for input of size" in found["four heads"]

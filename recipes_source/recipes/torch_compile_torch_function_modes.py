@@ -79,7 +79,8 @@ assert torch.equal(patched, model(inputs)) and (patched - wanted).abs().max() > 
 #
 # Within ``with``, a PyTorch function that Python code calls goes first to
 # ``__torch_function__``, whatever name the caller used. Print ``func`` there to find
-# the key for your table. Inside this method the mode is off.
+# the key for your table. Inside this method the mode is off. So it does not see the
+# calls inside a larger function, as in ``F.multi_head_attention_forward``.
 
 
 class Swap(TorchFunctionMode):

@@ -97,7 +97,7 @@ def train_one_epoch(model, loader, optimizer):
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        total += loss.detach() * len(y)  # stays on the device: no waiting
+        total += loss.detach().float() * len(y)  # stays on the device: no waiting
         count += len(y)
     return (total / count).item()
 
@@ -112,7 +112,7 @@ def evaluate(model, loader):
     for x, y in loader:
         x, y = x.to(device), y.to(device)
         outputs = model(x)
-        total += loss_fn(outputs, y) * len(y)
+        total += loss_fn(outputs, y).float() * len(y)  # a sum in bfloat16 stops growing
         right += (outputs.argmax(dim=1) == y).sum()
         count += len(y)
     return (total / count).item(), (right / count).item()
@@ -153,8 +153,10 @@ print(f"training set: {during:.1f} during the first epoch, {after:.1f} after it"
 assert during > after + 0.1
 
 # %%
-# ``len(y)`` undoes the mean over samples. A loss with class weights or ``ignore_index``
-# divides by another count: multiply by this count instead.
+# ``len(y)`` undoes the mean over samples. A loss with class weights divides by
+# ``weight[y].sum()``, and one with ``ignore_index`` by the number of other targets.
+# Multiply by this number, and divide by its sum over the batches. For the accuracy of
+# pixels or words, count ``y.numel()``, or the accuracy can exceed 100%.
 #
 # In your project
 # ---------------
