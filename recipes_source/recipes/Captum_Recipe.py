@@ -178,7 +178,7 @@ maps, delta = explainer.attribute(  # new; delta near 0: enough steps
     batch, black, target=chosen, n_steps=100,
     internal_batch_size=64, return_convergence_delta=True,
 )
-array = maps[1].permute(1, 2, 0).cpu().numpy()  # height, width, channels
+array = maps[0].permute(1, 2, 0).float().cpu().numpy()  # height, width, channels
 drawing, _ = visualization.visualize_image_attr(array, sign="all", use_pyplot=False)
 
 # %%

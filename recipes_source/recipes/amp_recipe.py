@@ -98,9 +98,11 @@ assert kept[torch.bfloat16] == kept[torch.float32] / 2 + model[2].weight.nbytes 
 # float16 needs a scaler
 # ----------------------
 #
-# bfloat16 has the range of float32, with fewer digits. float16 has more digits, but
-# ends at about 6e-8. The gradient of each output is 2 * error / number of outputs. Here
-# the errors are at most 0.006, and there are a million outputs: at most 1.1e-8. In
+# bfloat16 has the range of float32, with fewer digits. float16 has more digits than
+# bfloat16, but its numbers go from about 6e-8 to 65504 only. A larger activation
+# becomes ``inf`` and the loss ``nan``: no scaler helps there, bfloat16 does. The
+# gradient of each output is 2 * error / number of outputs. Here the errors are at most
+# 0.006, and there are a million outputs: at most 1.1e-8. In
 # float16 it becomes zero, and so do the gradients of the last layer's 256 biases. With
 # errors of 1 nothing would be lost: float16 fails late in training, when errors are
 # small.

@@ -170,7 +170,9 @@ answers = torch.bernoulli(chances).long()  # (3000, 3), int64
 # ---------------
 #
 # Several labels for a photo: one output for each, and a row of zeros and ones as its
-# label. For a rare yes, see ``pos_weight`` below, under "A rare yes".
+# label. For one question, the last layer is ``nn.Linear(8, 1)`` and the target is
+# ``y.float().unsqueeze(1)``. For a rare yes there is ``pos_weight``: follow the link
+# "A rare yes" at the end of this page.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 loader = DataLoader(TensorDataset(inputs, answers), batch_size=10, shuffle=True)

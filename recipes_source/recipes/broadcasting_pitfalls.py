@@ -130,10 +130,11 @@ assert torch.allclose(wrong, right + 2 * covariance)
 # Pitfall: who tells you
 # ----------------------
 #
-# ``MSELoss``, ``L1Loss``, ``SmoothL1Loss`` and ``HuberLoss`` only warn. ``BCELoss`` and
-# ``BCEWithLogitsLoss`` raise. A comparison does neither: here
-# perfect predictions for two balanced classes score one half. Check the shapes
-# yourself, with an ``assert``, wherever you write the formula.
+# ``MSELoss``, ``L1Loss``, ``SmoothL1Loss`` and ``HuberLoss`` only warn, by default
+# once. ``BCELoss`` and ``BCEWithLogitsLoss`` raise. ``PoissonNLLLoss`` and
+# ``GaussianNLLLoss`` do neither. A comparison does neither: here perfect predictions
+# for two balanced classes score one half. Check the shapes yourself, with an
+# ``assert``, before such a loss and wherever you write the formula.
 
 labels = torch.arange(16) % 2
 with warnings.catch_warnings(record=True) as caught:

@@ -55,12 +55,14 @@ except RuntimeError as error:
 # -------------
 #
 # The loader hands the list of samples to its ``collate_fn``, whose result is the batch.
-# The default one stacks, hence the error. :func:`torch.nn.utils.rnn.pad_sequence` fills
-# up to the longest, and the error is gone. But a :class:`torch.nn.GRU` reads token by
-# token, padding too, even where ``padding_idx`` makes it zeros. ``gru(x)[1][0]`` is the
-# state after the last position, padding included. Read each sequence alone, without
-# padding, for the right state. The error is the distance, divided by the length of the
-# right state.
+# The default one stacks, hence the error. (Pictures of unequal sizes raise it too:
+# resize them.) :func:`torch.nn.utils.rnn.pad_sequence` fills up to the longest, and the
+# error is gone. But a :class:`torch.nn.GRU` reads token by token, padding too, even
+# where ``padding_idx`` makes it zeros. ``gru(x)[1][0]`` is the state after the last
+# position, padding included. (With several layers, 0 is the first one: take
+# ``gru(x)[1][-1]``. For ``nn.LSTM`` it is ``lstm(x)[1][0][-1]``.) The right state comes
+# from reading a sequence alone, without padding. "Mean error" below is the distance of
+# the two states, divided by the length of the right one.
 
 embed = nn.Embedding(50, 16, padding_idx=0)
 gru = nn.GRU(16, 32, batch_first=True)
@@ -152,8 +154,10 @@ plt.show()
 # ------------
 #
 # ``ByLength`` makes batches of similar lengths, in another order in each epoch. A
-# random fraction below 1 shuffles equal lengths. With targets, ``collate`` returns
-# three tensors.
+# random fraction below 1 shuffles equal lengths only. If all lengths differ, the same
+# sequences share a batch in every epoch: ``5 * torch.rand(...)`` mixes lengths up to 5
+# apart. ``ByLength`` is for one process: with DDP, each rank would read all the data.
+# With targets, ``collate`` returns three tensors.
 
 
 class ByLength:

@@ -181,8 +181,10 @@ large_model = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 1))
 # In your project
 # ---------------
 #
-# The default backend, ``"inductor"``, is the one that makes a step faster. On the CPU
-# it needs a C++ compiler; without one this page takes ``"eager"``, which gains nothing.
+# First try ``AdamW(..., fused=True)`` without a compiler: a new rate compiles nothing.
+# If you compile, the default backend, ``"inductor"``, is the one that makes a step
+# faster. On the CPU it needs a C++ compiler; without one this page takes ``"eager"``,
+# which gains nothing.
 # With ``foreach=True``, AdamW refuses a tensor unless you add ``capturable=True``,
 # which is for accelerators: leave ``foreach`` out.
 

@@ -189,8 +189,10 @@ assert torch.equal(copy.deepcopy(model).weight, model.weight)
 # ---------------
 #
 # ``model.state_dict()`` shares its tensors with the model. Keep clones, train on, and
-# go back. For a second model, use ``copy.deepcopy(model)``, and make a new optimizer:
-# the old one holds the parameters of the first model. If the second model exists,
+# go back. The optimizer does not go back with it: to continue from there, also keep
+# ``copy.deepcopy(optimizer.state_dict())`` and load it. For a second model, use
+# ``copy.deepcopy(model)``, and make a new optimizer: the old one holds the parameters
+# of the first model. If the second model exists,
 # ``second.load_state_dict(model.state_dict())`` copies the numbers and shares nothing.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

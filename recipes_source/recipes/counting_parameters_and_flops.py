@@ -157,8 +157,10 @@ assert found["LSTM", "meta"] == lstm_flops and found["ReLU", "meta"] == 0
 # In your project
 # ---------------
 #
-# ``make`` makes your model; give the shape of each input after it. With the
-# package ``tabulate`` installed, ``FlopCounterMode(depth=2)`` prints a table of layers.
+# ``make`` makes your model; give the shape of each input after it. For token ids, write
+# ``torch.zeros(shape, dtype=torch.long)`` for ``torch.empty(shape)``. A ``forward``
+# that calls ``.item()`` fails on ``meta``: use ``"cpu"`` there. With the package
+# ``tabulate`` installed, ``FlopCounterMode(depth=2)`` prints a table of layers.
 
 
 def count_costs(make, *shapes):

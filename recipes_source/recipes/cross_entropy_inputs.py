@@ -129,9 +129,11 @@ plt.show()
 # ------------------------------
 #
 # For a batch of N, targets are class indices, int64 or uint8 of shape ``(N,)``, or
-# class probabilities, floating point in the shape of the logits. Three of these mix the
-# two; int32, which other tools hand out, needs ``.long()``. One-hot targets need only a
-# cast to floating point, and then give the loss of the indices.
+# class probabilities, floating point in the shape of the logits. (For pixels: logits
+# ``(N, C, H, W)``, indices ``(N, H, W)``.) Three of the targets below mix the two;
+# int32 needs ``.long()``. One-hot targets need only a cast to floating point, and then
+# give the loss of the indices. With ``weight=`` they do not: their mean divides by N,
+# not by the sum of the weights.
 
 logits, targets = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
 one_hot = nn.functional.one_hot(targets, 3)
@@ -165,9 +167,11 @@ assert loss_fn(logits, targets) > 1 > 1e-3 > loss_fn(logits.transpose(1, 2), tar
 # ---------------
 #
 # A language model predicts the next token, so its targets are the tokens one place
-# later. It flattens to ``(N * L, C)`` and ``(N * L,)``. Targets of -100 are left out
-# (``ignore_index=0`` would do the same here). A batch with nothing but padding
-# gives ``nan``. For probabilities, apply ``softmax`` in prediction, not in the model.
+# later. (Given ``labels``, the causal models of Hugging Face shift by themselves: do
+# not shift twice.) Flatten the logits to ``(N * L, C)``, the targets to ``(N * L,)``.
+# Targets of -100 are left out (``ignore_index=0`` would do the same here). If padding
+# has the id of the end token, mask by length: the end must be learned. A batch with
+# nothing but padding gives ``nan``. Apply ``softmax`` in prediction, not in the model.
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")

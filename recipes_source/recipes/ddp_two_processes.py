@@ -275,10 +275,11 @@ assert len(parts[0]) == len(parts[1]) == 32 and {*parts[0], *parts[1]} == {*rang
 # In your project
 # ---------------
 #
-# ``batch_size`` is the size for one process. Rank 0 saves, and it saves ``model``: in
-# the dictionary of ``DistributedDataParallel(model)``, all names begin with
-# ``module.``. Print on rank 0 only, after ``dist.all_reduce`` of what you average. The
-# file ends in a guard:
+# ``batch_size`` is the size for one process. The wrapper gives all ranks the weights of
+# rank 0. Then call ``torch.manual_seed(dist.get_rank())``, or all ranks draw the same
+# dropout masks. Rank 0 saves, and it saves ``model``: in the dictionary of
+# ``DistributedDataParallel(model)``, all names begin with ``module.``. Print on rank 0
+# only, after ``dist.all_reduce`` of what you average. The file ends in a guard:
 #
 # .. code-block:: python
 #

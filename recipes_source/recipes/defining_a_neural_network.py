@@ -68,7 +68,8 @@ print("inputs:", tuple(inputs.shape), "outputs:", tuple(model(inputs).shape))
 # the value is a layer and took its weights into its own list. That list is what
 # :meth:`~torch.nn.Module.parameters`, :meth:`~torch.nn.Module.state_dict` and
 # :meth:`~torch.nn.Module.to` go through. ReLU and pooling have no weights, so they may
-# stay functions.
+# stay functions. Dropout has none either, but ``F.dropout(x)`` also drops after
+# ``model.eval()``: assign an ``nn.Dropout``, or pass ``training=self.training``.
 
 for name, parameter in model.named_parameters():
     print(f"{name:14} {tuple(parameter.shape)!s:15} {parameter.numel():6}")

@@ -232,9 +232,10 @@ assert not thread.is_alive()
 # In your project
 # ---------------
 #
-# Save the weights where you train. The cell below is ``serve.py``, under the functions
-# ``make``, ``answer``, ``as_json`` and ``decode``. Its limits are those that a phone's
-# photo needs. In production, give ``app`` to a WSGI server,
+# Save the weights where you train. The cell below is ``serve.py``. Copy above it the
+# imports, ``device``, ``LABELS``, ``steps``, ``prepare``, ``ways`` and ``TURNS``. Then
+# copy ``make``, ``answer``, ``decode``, and ``as_json`` without its decorator. The
+# limits suit most photos of phones. In production, give ``app`` to a WSGI server,
 # ``waitress-serve --port=8000 serve:app``, or on Linux and macOS
 # ``gunicorn serve:app``. Each worker process has a model. Then ask it:
 #
@@ -256,9 +257,9 @@ model.load_state_dict(weights)
 
 @app.post("/predict")
 def predict_upload():
+    body = request.get_data()  # first: to Flask, what curl sends looks like a form
     form = request.files.get("file")  # what an HTML form sends
-    body = form.read() if form else request.get_data()
-    return answer(decode(body, max_pixels=24_000_000))
+    return answer(decode(form.read() if form else body, max_pixels=24_000_000))
 
 
 # %%
@@ -271,7 +272,8 @@ def predict_upload():
 
 client, upload = app.test_client(), {"file": (io.BytesIO(good), "picture.png")}
 large = png(images[0].resize((1600, 1200)))
-for sent in ({"data": good}, {"data": upload}, {"data": large}, {"data": b"hello"}):
+curl = {"data": good, "content_type": "application/x-www-form-urlencoded"}
+for sent in (curl, {"data": upload}, {"data": large}, {"data": b"hello"}):
     reply = client.post("/predict", **sent)
     print(reply.status_code, reply.json.get("label", reply.json))
     replies.append((reply.status_code, reply.json))

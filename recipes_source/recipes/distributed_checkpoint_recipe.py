@@ -283,13 +283,13 @@ def main():
     world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
     kind = "cuda" if torch.cuda.device_count() >= local else "cpu"
     mesh = init_device_mesh(kind, (world,))  # one GPU for each process
-    model, optimizer, inputs, targets = start(mesh)
+    model, optimizer, *data = start(mesh)
     done = sorted(Path("checkpoints").glob("step*/.metadata"))
     if done:
         load(model, optimizer, done[-1].parent)  # new: in any number of processes
-    part = slice(dist.get_rank(), None, world)
-    train(model, optimizer, inputs[:, part].to(kind), targets[:, part].to(kind))
-    path = f"checkpoints/step{10 * (len(done) + 1):06}"
+    train(model, optimizer, *(t[:, dist.get_rank() :: world].to(kind) for t in data))
+    last = int(done[-1].parent.name[4:]) if done else 0  # old folders may be gone
+    path = f"checkpoints/step{last + 10:06}"
     dcp.save(state_of(model, optimizer), checkpoint_id=path)  # new
 
 

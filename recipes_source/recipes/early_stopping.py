@@ -159,6 +159,7 @@ plt.show()
 #
 # Several processes must stop in the same epoch, or the others wait for ever. Average
 # the validation loss over the processes first: then each of them decides the same.
+# Give ``path`` in one process only: several that write the same file can spoil it.
 
 found = []
 for patience in (1, 5, 15):
@@ -183,7 +184,7 @@ valid_loader = DataLoader(sets["valid"], batch_size=100)
 @torch.no_grad()
 def validate(model, loader):
     model.eval()
-    batches = [(model(a.to(device)), b.to(device)) for a, b in loader]
+    batches = ((model(a.to(device)), b.to(device)) for a, b in loader)
     total = sum(loss_fn(output, b).item() * len(b) for output, b in batches)
     return total / len(loader.dataset)
 
@@ -193,7 +194,8 @@ def validate(model, loader):
 # ---------------
 #
 # To resume a run, put ``vars(stopping)`` into the checkpoint, and later call
-# ``vars(stopping).update(checkpoint["stopping"])``.
+# ``vars(stopping).update(checkpoint["stopping"])``. Start the loop at the next epoch:
+# if ``epoch`` begins at 0 again, the patience is longer.
 
 model = build().to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)

@@ -143,6 +143,8 @@ assert abs(found.item() - expected) < 1e-12 < abs(history[-1] - expected)
 
 
 def warm(averaged, current, n):
+    if not averaged.is_floating_point():  # a counter, or a table of indices
+        return current
     decay = min(0.999, (1 + n) / (10 + n))
     return decay * averaged + (1 - decay) * current
 
@@ -211,8 +213,9 @@ assert refused
 # ---------------
 #
 # A decay of 0.999 averages about the last 1,000 steps; ``warm`` reaches it after 9,000.
-# For a run of 5,000 steps or fewer, a limit of 0.99 is enough. The average is part of
-# the checkpoint, or it starts anew after a restart.
+# For a run of 5,000 steps or fewer, a limit of 0.99 is enough. Save the average, or it
+# starts anew after a restart. With DDP, average ``model.module``. In bfloat16, rounding
+# swallows steps of one thousandth: keep the model's weights in float32.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = fresh()[0].float().to(device)

@@ -27,8 +27,8 @@ Mend "Trying to backward through the graph a second time"
 Find what one step hands to the next, and cut it there, not with retain_graph.
 
 Why it matters: the message advises ``retain_graph=True``. This silences it, and each
-step then goes back through all the steps before. Training becomes slower and fills more
-memory from step to step.
+step then goes back through all the steps before, slower and with more memory each time.
+With ``optimizer.step()`` in between, another error usually follows.
 """
 
 # %%

@@ -40,9 +40,9 @@ the traceback points at your loop. The word after "signal" tells what to look fo
 # - ``Bus error``: no room in ``/dev/shm``, through which workers hand over tensors.
 #   Docker gives a container 64 MB: start it with ``--shm-size=8g`` or ``--ipc=host``.
 #   Other wording: ``unable to open shared memory object``, ``Unexpected bus error``.
-# - ``Killed``: the memory of the machine is used up, as ``dmesg`` tells. Take fewer
-#   workers. If memory grows during an epoch, look for a long list of Python objects in
-#   the data set: each worker copies the list bit by bit. Make the list one array.
+# - ``Killed``: the memory of the machine, or of your container or job, is used up.
+#   Take fewer workers. If memory grows during an epoch, look for a long list of Python
+#   objects in the data set: each worker copies it bit by bit. Make it one array.
 # - ``Segmentation fault``: a C library crashed in the worker. Open its files in the
 #   worker, not before. For OpenCV, try ``cv2.setNumThreads(0)``.
 # - ``Caught ... in DataLoader worker process``: your own code, with its traceback. If
@@ -50,6 +50,8 @@ the traceback points at your loop. The word after "signal" tells what to look fo
 #   tensors on the CPU.
 # - ``exited unexpectedly`` alone: look above the traceback for what the worker printed.
 #   A script without the guard ``if __name__ == "__main__":`` is a common cause.
+#   In a notebook on Windows or macOS, workers do not find a class from a cell: write
+#   the data set into a ``.py`` file and import it.
 # - ``Too many open files``, or ``received 0 items of ancdata``: see below.
 #
 # Try ``num_workers=0`` first: a mistake in Python then has its plain traceback, and a
@@ -199,11 +201,13 @@ assert needs[0] == 32 * 3 * 224 * 224 * 4 * 17 / 2**20 > 64 > needs[1]
 # In your project
 # ---------------
 #
-# Let the room decide how many workers start. Use the loader under the guard.
+# Let the room decide how many workers start. Use the loader under the guard. Loaders
+# and processes of ``torchrun`` share the room: divide ``room`` by their number. If you
+# have a ``collate_fn``, call it in the place of ``default_collate``.
 
 
 def make_loader(dataset, batch_size, workers):
-    first = default_collate([dataset[i] for i in range(batch_size)])
+    first = default_collate([dataset[i] for i in range(min(batch_size, len(dataset)))])
     size = len(pickle.dumps(first))  # also of (image, label), or of a dict
     if os.path.isdir("/dev/shm"):  # new: as many as fit
         room = shutil.disk_usage("/dev/shm").free

@@ -20,6 +20,7 @@
 #   "is not on the expected device meta!",
 # ]
 # older_errors = [
+#   "Input type (torch.FloatTensor) and weight type (torch.cuda.FloatTensor) should be",
 #   '''Expected all tensors to be on the same device, but got mat1 is on cpu, different
 #   from other tensors on cuda:0 (when checking argument in method
 #   wrapper_CUDA_addmm)''',
@@ -263,8 +264,10 @@ for batch in torch.utils.data.DataLoader(pairs, batch_size=2, pin_memory=pin):
 assert not list(left_behind(model, device))
 
 # %%
-# ``cuda:0 and cuda:1``? Choose one GPU before the program starts:
-# ``CUDA_VISIBLE_DEVICES=1 python train.py``. It then calls the second GPU ``cuda:0``.
+# ``cuda:0 and cuda:1``? If one GPU is enough, choose it before the program starts:
+# ``CUDA_VISIBLE_DEVICES=1 python train.py`` calls the second GPU ``cuda:0``. A model
+# with ``device_map="auto"`` is on several GPUs: send inputs to ``model.device``. In
+# your ``forward``, write ``y.to(x.device)`` where parts meet.
 #
 # Learn more
 # ----------

@@ -159,7 +159,9 @@ for half in (torch.bfloat16, torch.float16):
 # An in-place change such as ``counts += 0.5`` keeps the tensor's dtype. But int64 has
 # no place for a fraction. Write ``counts = counts / 2``, which makes a new tensor, or
 # convert first. The mean of integers is refused for the same reason. An index is the
-# reverse: it must be an integer, so convert with ``.long()``.
+# reverse: it must be an integer, so convert with ``.long()``. Integer labels in
+# ``BCEWithLogitsLoss`` give the first message, too: use ``labels.float()``, see
+# :ref:`sphx_glr_recipes_recipes_binary_and_multi_label_loss.py`.
 
 counts = torch.tensor([3, 1, 4])
 ids = torch.tensor([2.0, 0.0])
@@ -177,10 +179,11 @@ assert torch.equal(embedding(ids.long()), embedding.weight[[2, 0]])
 # When nothing is raised: promotion
 # ---------------------------------
 #
-# Sums and products of two dtypes are computed in the larger one. A plain number, or a
-# tensor without dimensions, does not raise float32 to float64. A loss with float64
-# targets becomes float64, without a message: targets need a conversion, too. Older
-# versions refuse it in ``backward()``: "Found dtype Double but expected Float".
+# In sums and products, floats win over integers, and float64 over float32. A plain
+# number, or a tensor without dimensions, does not raise float32 to float64. A loss such
+# as ``mse_loss`` with float64 targets becomes float64, without a message: convert the
+# targets, too. ``BCELoss`` refuses them: "Found dtype Double but expected Float". In
+# older versions, ``backward()`` of other losses did.
 
 single, double = torch.ones(2), torch.ones(2, dtype=torch.float64)
 pairs = {
@@ -211,7 +214,7 @@ data = torch.utils.data.TensorDataset(features, classes)
 model = nn.Linear(3, 3).to(device)
 optimizer = torch.optim.AdamW(model.parameters())
 for x, y in torch.utils.data.DataLoader(data, batch_size=4):
-    assert x.dtype == model.weight.dtype and y.dtype == torch.int64  # new
+    assert x.dtype == next(model.parameters()).dtype and y.dtype == torch.int64  # new
     loss = nn.functional.cross_entropy(model(x.to(device)), y.to(device))
     optimizer.zero_grad()
     loss.backward()

@@ -105,9 +105,10 @@ assert len(messages) == 3
 #
 # :class:`torch.nn.ModuleList` registers its layers, and for a dict there is
 # :class:`torch.nn.ModuleDict`. Without the comma at the end of the
-# line, the tuple is a layer. A product of a parameter is a plain tensor: multiply
-# first, and make the result a :class:`torch.nn.Parameter`. The counts are those that
-# the shapes give.
+# line, the tuple is a layer. A product of a parameter is a plain tensor, and so is
+# ``nn.Parameter(x).to("cuda")``, but not ``.to("cpu")``. Multiply or move first, and
+# make the result a :class:`torch.nn.Parameter`. The counts are those that the shapes
+# give.
 
 
 class Mended(nn.Module):
@@ -196,6 +197,7 @@ assert id(mended.score.weight) not in held and len(messages) == 6
 #
 # - ``__init__`` is misspelt, as below. Python never calls it, so no layer is made.
 # - All parameters are frozen, and you filter by ``requires_grad``.
+# - Layers that ``forward`` makes come after the optimizer: make them in ``__init__``.
 # - ``parameters()`` returns a generator, which can be read once. Below, the sum has
 #   read the generator, and the optimizer gets what is left. Ask again, or make a list.
 
@@ -225,8 +227,9 @@ assert len(messages) == 9 and not hidden(Misspelt()) and not hidden(frozen)
 # In your project
 # ---------------
 #
-# Call ``hidden`` after the model is built. It finds a hidden layer in any submodule,
-# also one that an optimizer cannot notice because other layers are registered.
+# Call ``hidden`` after the model is built. It searches each submodule, and an optimizer
+# notices nothing where other layers are registered. It does not see attributes that
+# begin with ``_``, nor layers in an object whose class is no :class:`torch.nn.Module`.
 
 
 class Tower(nn.Module):

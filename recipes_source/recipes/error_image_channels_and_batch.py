@@ -93,7 +93,8 @@ for name, x in wrong.items():
 # ----------------
 #
 # - ``weight of size [8, 3, 5, 5]`` is the layer: it gives 8 channels, takes 3, and its
-#   window has 5 by 5 pixels.
+#   window has 5 by 5 pixels. If this is a layer inside the network, the layer before it
+#   gives another number of channels: change ``in_channels`` to that number.
 # - ``expected input[1, 32, 48, 3]`` is your picture: batch, channels, height, width.
 #   The second number must be 3. Here the 3 stands last, so the channels are last.
 # - ``expected 4D input (got 3D input)`` comes from batch normalization. The convolution
@@ -155,7 +156,8 @@ for name in ("grey, one channel", "no channels, no batch"):
 #
 # ``reshape(3, 32, 48)`` has the right sizes and the wrong pixels: it cuts the row of
 # numbers elsewhere and moves nothing. No layer refuses that. The means of the channels
-# show it: this photograph has almost no blue.
+# show it: this photograph has almost no blue. OpenCV gives blue first, and no layer
+# refuses that either: ``cv2.cvtColor(image, cv2.COLOR_BGR2RGB)`` puts red first.
 
 scrambled = hwc.reshape(3, 32, 48)
 for name, x in {"permute": chw, "reshape": scrambled}.items():
@@ -169,7 +171,9 @@ assert off > 0.01 and scrambled[2].mean() > 5 * chw[2].mean()
 # In your project
 # ---------------
 #
-# Let the reader of the file give three channels, whatever the file has.
+# ``convert("RGB")`` gives three channels, whatever the file has. ``prepare`` must have
+# the steps of the training, ``v2.Normalize`` too, or the answers are worse, without an
+# error. With weights of torchvision, write ``prepare = weights.transforms()``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = model.to(device).eval()

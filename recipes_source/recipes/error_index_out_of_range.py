@@ -93,6 +93,8 @@ assert failed == list(calls)
 # the id to itself. A GPU prints lines with ``Assertion`` above its message. There,
 # ``t < n_classes`` speaks of a label in the loss, ``srcIndex < srcSelectDimSize`` of an
 # id in an embedding, ``index out of bounds`` of indexing or ``gather``.
+# ``input_val >= zero && input_val <= one`` is no index: ``BCELoss`` got scores or nan.
+# ``probability tensor contains either`` is none either: ``multinomial`` got nan.
 #
 # One line finds the culprit
 # --------------------------
@@ -114,11 +116,14 @@ assert outside(labels, 3) == ([[2], [3]], [3])
 # The mends
 # ---------
 #
-# 1. *Labels that begin at 1, have gaps, or are more than the outputs*: map them. Keep
-#    the list of values, to translate predictions back.
+# 1. *Labels that begin at 1 or have gaps*: map them. Keep the list of values, to map
+#    the other sets with it, too: a set that lacks a class would get other numbers.
+#    *More classes than outputs*: the last layer needs ``len(values)`` outputs. If it
+#    has one output and labels are 0 and 1, use ``BCEWithLogitsLoss``.
 # 2. *A label for "ignore"*, 255 in masks or -1: name it as ``ignore_index``.
 # 3. *Ids beyond the table*: the table needs as many rows as the vocabulary has entries,
-#    padding and added tokens included.
+#    padding and added tokens included. In the library transformers, call
+#    ``model.resize_token_embeddings(len(tokenizer))``.
 # 4. *Sentences longer than the table of positions*: cut them.
 
 values, classes = labels.unique(return_inverse=True)  # of the training set; keep both
@@ -176,8 +181,9 @@ device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 pairs = torch.utils.data.TensorDataset(tokens, classes)
 loader = torch.utils.data.DataLoader(pairs, batch_size=4)
 for x, y in loader:
-    for indices, size in ((x, larger.num_embeddings), (y, head.out_features)):
-        where, wrong = outside(indices, size)  # new
+    checks = (x, larger.num_embeddings, 0), (y, head.out_features, -100)
+    for indices, size, ignore in checks:  # -100: your ignore_index; 0 is a valid id
+        where, wrong = outside(indices, size, ignore)  # new
         assert not wrong, f"{wrong} at {where}: indices go from 0 to {size - 1}"
 table, head = larger.to(device), head.to(device)
 for x, y in loader:

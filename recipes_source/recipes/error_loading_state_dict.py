@@ -100,6 +100,8 @@ assert messages.keys() == files.keys()
 #   as ``self.net`` puts ``net.`` there.
 # - A value that is no tensor: the file is a checkpoint, and the weights are one entry.
 # - Equal names: the shapes differ, or some layers do. This is another architecture.
+# - ``got <class 'str'>``: you passed a path. Pass ``torch.load(path)``. Do not write
+#   ``model = model.load_state_dict(...)``: it returns ``_IncompatibleKeys``, no model.
 
 own = Reader(3).state_dict()
 print(f"{'your model':12}", next(iter(own)))
@@ -172,10 +174,10 @@ assert torch.equal(same.head.weight, files["ten classes"]["head.weight"])
 
 
 def load_weights(model, state):  # state: what torch.load(path) returned
-    if isinstance(state, nn.Module):
+    for entry in ("model", "state_dict", "model_state_dict"):  # a checkpoint: weights
+        state = state.get(entry, state) if isinstance(state, dict) else state
+    if isinstance(state, nn.Module):  # the file, or its entry, is a whole model
         state = state.state_dict()
-    for entry in ("model", "state_dict", "model_state_dict"):
-        state = state.get(entry, state)  # a checkpoint: take the weights
     prefix = re.compile(r"^((module|_orig_mod)\.)+")  # new: at the start only
     state = {prefix.sub("", name): value for name, value in state.items()}
     return model.load_state_dict(state)

@@ -77,7 +77,8 @@ except RuntimeError as error:
 #
 # On a GPU the type is ``torch.cuda.FloatTensor``. ``AsStridedBackward0`` or
 # ``TBackward0`` with the shape of a weight, turned around, is that weight: look for a
-# ``step()``.
+# ``step()``. In older versions, DDP raises this if a model with BatchNorm runs twice
+# before one ``backward()``: join the two batches, or set ``broadcast_buffers=False``.
 #
 # Let anomaly mode name the line
 # ------------------------------

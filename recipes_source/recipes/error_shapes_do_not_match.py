@@ -67,9 +67,8 @@ assert "(64x16 and 256x10)" in message(lambda: layer(images))
 
 # %%
 # ``mat1`` is your tensor: 64 rows of 16 columns. The columns are its last dimension.
-# All other dimensions, multiplied, are the rows. ``mat2`` is the layer's weight,
-# transposed: ``in_features`` is 256, ``out_features`` is 10. The two numbers in the
-# middle must be equal.
+# All others, multiplied, are the rows. ``mat2`` is the layer's weight, transposed:
+# ``in_features`` is 256, ``out_features`` is 10. The middle numbers must be equal.
 #
 # There should be 4 rows, one for each sample. There are 64, because each of the 16
 # lines of a picture became a row. Two other mistakes give other numbers:
@@ -101,7 +100,8 @@ torch.testing.assert_close(logits, alone)
 # Sums and products of entries align shapes from the right. Each pair of sizes must be
 # equal, unless one of them is 1. Here the mean of each picture, shape ``(4,)``, is
 # taken from pictures of shape ``(4, 16, 16)``. So 4 meets 16. ``keepdim=True`` leaves
-# the sizes of 1 in place: ``(4, 1, 1)``.
+# the sizes of 1 in place: ``(4, 1, 1)``. Is one of the sizes your batch size? Then
+# look at the last batch, which is smaller.
 
 mean = images.mean(dim=(1, 2))
 assert "tensor a (16)" in message(lambda: images - mean)
@@ -195,8 +195,8 @@ with hooks.register_module_forward_pre_hook(show):  # new
 # ---------------
 #
 # The last module that was entered and is not done has raised the error: ``Linear``. If
-# all layers inside a module are done, the error is in the module's own ``forward``: a
-# sum or ``cat`` between layers.
+# all layers inside a module are done, the error is in its own ``forward``: a sum or
+# ``cat``.
 #
 # ``Linear`` gets 4 rows of 1568 columns. The rows are right, so ``in_features`` is the
 # mistake. Write the columns there:

@@ -104,6 +104,7 @@ assert "GLOBAL numpy._core.multiarray.scalar" in refused
 # - ``numpy``, ``argparse``, ``pathlib``, your class of settings: values. Allow them.
 # - Classes of layers: somebody saved a model object. Ask for its ``state_dict``.
 # - ``os``, ``posix``, ``nt``, ``subprocess``, ``exec``, ``eval``: delete the file.
+#   Any function that you do not know can lead there: do not allow it.
 #
 # Files from before PyTorch 1.6 give a ``ValueError`` here: read the names from the
 # messages, one after the other. A TorchScript file needs ``torch.jit.load``.
@@ -168,7 +169,7 @@ assert torch.equal(old["weight"], weight) and old["best"] == 0.9375 and still_re
 # mended this. Otherwise put its call inside ``with safe_globals(names):``, or write
 # ``torch.serialization.add_safe_globals(names)`` once at the top of the script. The
 # variable ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1`` instead trusts every file, as
-# ``weights_only=False`` does.
+# ``weights_only=False`` does, unless the call passes ``weights_only``.
 
 # %%
 # When it is not so: no file of torch.save
@@ -177,8 +178,9 @@ assert torch.equal(old["weight"], weight) and old["best"] == 0.9375 and still_re
 # ``Unsupported operand 118`` or ``60``: the file is no pickle, and the number is its
 # first byte. 118 is the letter ``v``, from ``version``: a pointer of Git LFS, so run
 # ``git lfs pull``. 60 is ``<``, a web page. With ``weights_only=False`` both say
-# ``invalid load key``. ``failed finding central directory``: the download stopped.
-# Do not allow anything: download the file again.
+# ``invalid load key``. A ``.safetensors`` file needs ``safetensors.torch.load_file``.
+# ``failed finding central directory``: the download stopped, or your run died while it
+# saved. Do not allow anything: download again.
 #
 # ``149``: a pickle in a newer protocol, made by ``pickle.dump`` or with
 # ``pickle_protocol=4``. ``weights_only=True`` cannot read it: ask for a file that
@@ -202,9 +204,8 @@ assert "operand 149" in last["pickle"] and dumped[0] == 128
 # In your project
 # ---------------
 #
-# Convert the file once, into tensors, numbers, strings, lists and dictionaries. From
-# then on it loads by default. For a class that you cannot allow, do this step with
-# ``weights_only=False``, in a container without network and without your files.
+# Convert the file once, into values that load by default. For a class that you cannot
+# allow, do this with ``weights_only=False``, in a container without network and files.
 
 with safe_globals(names):  # only names that you have read
     old = torch.load(home / "scores.pt", map_location="cpu", weights_only=True)

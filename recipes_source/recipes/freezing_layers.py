@@ -153,9 +153,10 @@ assert min(moves[:2]) > 0.01 and moves[2] == 0
 # In your project
 # ---------------
 #
-# A model that overrides ``train`` keeps its backbone in evaluation mode, whoever calls.
-# A new module, and often a loaded backbone, is in training mode before any call. So the
-# constructor calls it, too.
+# A model that overrides ``train`` keeps its backbone in evaluation mode, whoever calls
+# ``train``. A new module, and often a loaded backbone, starts in training mode. So the
+# constructor calls ``train``, too. A torchvision ResNet is a backbone after
+# ``resnet.fc = nn.Identity()``. Freeze first, then wrap in ``DistributedDataParallel``.
 
 
 class Classifier(nn.Sequential):

@@ -167,7 +167,9 @@ assert lost.sum() == 4 < counts.sum() == 5
 # ---------------
 #
 # The log probability of what was chosen: an action, a token, a class. The mean of its
-# negative is the cross-entropy, which checks it.
+# negative is the cross-entropy, which checks it. For logits of shape (batch, steps,
+# classes), write -1 for each 1 that is a dimension. A label of -100, for padding, is
+# out of bounds: take ``chosen.clamp(min=0)``, and leave these places out of the mean.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 logits = torch.randn(5, 4, device=device, requires_grad=True)

@@ -176,7 +176,8 @@ assert norm_error > 0.05
 # One loop serves unequal pieces, padding and the last window: let the loss *sum*,
 # count what it sums, and divide the gradient once, before the step. Use float32 or
 # bfloat16: with float16, the scaled gradient of a sum can overflow. ``len(loader)``
-# needs a data set with a length.
+# needs a data set with a length. With DDP, divide by the average of ``counted`` over
+# all processes. If each divides by its own, the copies of the model drift apart.
 
 
 def train(model, optimizer, loader, device, every=3):

@@ -133,7 +133,9 @@ torch.testing.assert_close(weight.grad, torch.tensor([0.6, 0.8]))
 # When it is not so: clipping does not stop NaN
 # ---------------------------------------------
 #
-# One NaN makes the norm NaN, which spreads to every entry. Ask for an error instead.
+# One NaN makes the norm NaN, which spreads to every entry. Ask for an error instead,
+# and find the origin with :ref:`sphx_glr_recipes_recipes_finding_nans.py`. Leave this
+# out with a float16 ``GradScaler``, which skips a step with NaN or infinity itself.
 
 weight.grad = torch.tensor([3.0, math.nan])
 nn.utils.clip_grad_norm_([weight], 1.0)

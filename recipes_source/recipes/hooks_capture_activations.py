@@ -171,7 +171,8 @@ for hook in (keep_in_list, keep_in_dict):
 #
 # A layer that is used twice gives two outputs, so keep a list for each name. A
 # recurrent layer returns a tuple, whose first part is the output. From a dict, take the
-# entry that you want.
+# entry that you want. ``[name for name, _ in model.named_modules()]`` lists the names.
+# For gradients, use ``register_full_backward_hook``. It forbids in-place layers.
 
 
 def activations(model, names, inputs):

@@ -248,7 +248,9 @@ assert not gradient.any()
 # ---------------
 #
 # After the first ``backward()``, list what trains and has no gradient. Such a parameter
-# took no part in the loss.
+# took no part in the loss, or a step such as ``detach`` cut it off. If every parameter
+# has a gradient and one does not move, see
+# :ref:`sphx_glr_recipes_recipes_model_that_does_not_learn.py`.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model, x, y = Scaled().to(device), inputs.to(device), targets.to(device)

@@ -77,7 +77,8 @@ except TypeError as error:
 # front. :class:`~torchvision.transforms.v2.ToDtype` with ``scale=True`` turns 0...255
 # into 0...1. ``v2.Normalize`` subtracts a mean and divides
 # by a standard deviation, one of each per channel: with 0.5 and 0.5 the pixels end up
-# in -1...1. (Older code has ``transforms.ToTensor()`` for the first two.)
+# in -1...1. A grey image (MNIST) takes ``[0.5]``: three numbers make three channels of
+# it, without an error. (Older code has ``transforms.ToTensor()`` for the first two.)
 
 halves = [0.5, 0.5, 0.5]
 to_float = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
@@ -115,7 +116,8 @@ assert first != second and first == next(iter(make_loader()))[1][:8].tolist()
 # %%
 # Every sample comes once per epoch. The number of samples is rarely a multiple of the
 # batch size, so the last batch is smaller. A mean of batch means then gives each sample
-# of the last batch too much weight. ``drop_last=True`` leaves the last batch out.
+# of the last batch too much weight. ``drop_last=True`` leaves the last batch out. Use
+# it for training only: a test should count every sample.
 
 sizes = [len(targets) for _, targets in loader]
 print(f"{len(sizes)} batches: {sizes[0]} samples each, {sizes[-1]} in the last")
@@ -143,7 +145,9 @@ plt.show()
 # ---------------------------------------
 #
 # To normalize better than with 0.5, use the mean and standard deviation of *your*
-# training images. 5000 images are enough: all 50,000 as floats need 614 MB.
+# training images. 5000 images are enough: all 50,000 as floats need 614 MB. (If your
+# images are sorted by class, draw the 5000 at random. A pretrained model needs the
+# numbers that it was trained with: in torchvision, use ``weights.transforms()``.)
 
 pixels = torch.tensor(trainset.data[:5000]).permute(0, 3, 1, 2) / 255  # N, 3, 32, 32
 mean, std = pixels.mean((0, 2, 3)).tolist(), pixels.std((0, 2, 3)).tolist()

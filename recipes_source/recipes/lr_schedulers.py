@@ -136,6 +136,8 @@ plt.show()
 #
 # With the scheduler first, the whole curve moves by one step: the first rate is never
 # used and the last step gets a rate of 0. PyTorch warns once, and the training goes on.
+# The same warning in the right order: a float16 ``GradScaler`` skipped the first step.
+# Call ``scheduler.step()`` only if ``scaler.update()`` did not lower the scale.
 
 optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=peak)
 scheduler, wrong = warmup_cosine(optimizer), []
@@ -191,7 +193,8 @@ for _epoch in range(epochs):
 # -----
 #
 # After the last batch, the learning rate has fallen to zero. The optimizer holds it. So
-# a checkpoint needs the states of the scheduler *and* the optimizer.
+# a checkpoint needs the states of the scheduler *and* the optimizer. Make the scheduler
+# before you load the optimizer's state: a new scheduler overwrites the rate.
 
 checkpoint = {"optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
 assert abs(scheduler.get_last_lr()[0]) < 1e-9

@@ -183,8 +183,10 @@ for name, model in {"one layer": one, "two layers": lstm, "both ways": both}.ite
 
 # %%
 # To carry a state on, cut it from the last batch, or ``backward()`` goes through the
-# graph a second time: ``state = tuple(s.detach() for s in state)``. Give the loader
-# ``drop_last=True``, because a smaller last batch doesn't fit the state.
+# graph a second time: ``state = tuple(s.detach() for s in state)``. Each row must go on
+# with the sequence that this row had in the last batch. So do not shuffle: a state of
+# another sequence raises no error. Give the loader ``drop_last=True``, because a
+# smaller last batch doesn't fit the state.
 
 # %%
 # When no error comes

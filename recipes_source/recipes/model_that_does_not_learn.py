@@ -181,7 +181,8 @@ for fault in faults:
 #   them off. If none has one, ``optimizer.step()`` is missing, or ``zero_grad()``
 #   stands right before it.
 # - A gradient, but no move: the optimizer does not have the parameter, as with *another
-#   model*. Or its rate is 0, as in the first step of a warm-up.
+#   model*. Or its rate is 0, as in the first step of a warm-up. Or every ReLU is
+#   off, or bfloat16 rounds the move away.
 # - It moves, and the second gradient is twice the first: *no zero_grad*.
 # - A move above 1: *rate too high*. Below 1e-5: *rate too low*. Between 1e-4 and 3e-1
 #   is usual. (A parameter that starts at 0 moves by ``inf``, and is sound.)

@@ -180,8 +180,9 @@ assert model[0].weight.dtype == torch.bfloat16 and not held
 # In your project
 # ---------------
 #
-# Do not overwrite a mapped file: the model would change with it. Save under another
-# name and rename.
+# Do not overwrite a mapped file: the model would change with it, or the process ends
+# with ``Bus error``. Save under another name and rename. To run a bfloat16 checkpoint
+# and not train it, give ``to`` that dtype: float32 takes twice the memory.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 with torch.device("meta"):

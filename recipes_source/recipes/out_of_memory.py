@@ -156,7 +156,8 @@ assert sizes["kept, batch 512"] == 16 * sizes["kept, batch 32"]
 # If it is what the forward pass keeps, in this order:
 #
 # 1. *Smaller pieces* of the batch, with the same gradient.
-# 2. *bfloat16*: up to half of what is kept. The weights stay float32.
+# 2. *bfloat16*: up to half of what is kept. The weights stay float32, and autocast
+#    keeps copies of them. With few rows, it keeps more in all than float32 does.
 # 3. *Checkpoints*: keep a block's input, compute the rest again.
 #
 # Evaluation needs no graph at all: use ``inference_mode``. If weights, gradients and
@@ -222,7 +223,9 @@ expected = gradient(lambda: loss_of(model, data[:256]))  # for the last check
 # ``del x`` removes a name only. The memory is free when nothing refers to it, and a
 # loss refers to all that its graph keeps. So memory grows from step to step if you
 # collect losses: write ``loss.item()``. ``torch.cuda.empty_cache()`` gives back what
-# PyTorch holds unused. It is for *other* programs: it frees no tensor of yours.
+# PyTorch holds unused. It is for *other* programs: it frees no tensor of yours. An
+# error that you caught holds the tensors of the failed step: try again after the
+# ``except`` block, not inside. In a notebook, restart the kernel.
 
 array = np.ones((512, 256), dtype=np.float32)  # its memory is the tensor's
 alive, x = weakref.ref(array), torch.from_numpy(array)

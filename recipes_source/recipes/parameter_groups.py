@@ -195,8 +195,10 @@ assert message
 # ratio stays. ``OneCycleLR`` with one number for ``max_lr`` gives all groups that rate:
 # pass a list, one for each group. A floor such as ``eta_min`` is also the same for all.
 # To change rates by hand, write to ``group["lr"]`` for each group of
-# ``optimizer.param_groups``. For a layer that you unfreeze later, call
-# :meth:`~torch.optim.Optimizer.add_param_group`.
+# ``optimizer.param_groups``. To unfreeze a layer later, freeze it only after the groups
+# are made: the optimizer skips what has no gradient. To add a group later, use
+# :meth:`~torch.optim.Optimizer.add_param_group` with ``layer.named_parameters()``. It
+# refuses a group without names, and ``OneCycleLR`` and ``LambdaLR`` then fail.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Net().to(device)  # first move the model, then make the optimizer

@@ -154,7 +154,9 @@ plt.show()
 #
 # With class weights or ``ignore_index``, the loss divides by the sum of the weights, or
 # by the number of targets that count. Then the mean over examples is another gradient.
-# Here one class is ignored, and the mean is too small.
+# Here one class is ignored, and the mean is too small. Use ``reduction="sum"`` in
+# ``loss_of_one``. With the default, the loss of one example is divided by its weight:
+# class weights then have no effect, and no error says so.
 
 loss_fn = nn.CrossEntropyLoss(ignore_index=3)
 ignored = targets == loss_fn.ignore_index
@@ -204,7 +206,9 @@ model = fitted
 # parameters in float32 and a batch of 64, 512 MB. ``chunk_size`` bounds the memory of
 # the computation, not of the result. Here the gradient of each example is clipped
 # before the mean is taken. ``loss_of_one`` is the function above. Clipping alone gives
-# no privacy: that also needs noise, added to the mean.
+# no privacy: that also needs noise, added to the mean. A frozen parameter would learn,
+# too: leave it out of ``params`` and of the last loop. DDP averages in ``backward()``
+# only. With several processes, average each ``p.grad`` yourself.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 params = {name: p.detach() for name, p in model.to(device).named_parameters()}

@@ -162,8 +162,9 @@ assert [e.self_cpu_memory_usage for e in linear] == [4 * 512 * 32, 4 * 512 * 10]
 #
 # ``CPU total`` of an operator includes the operators that it calls, so totals add up to
 # more than the step. ``Self CPU`` leaves them out: sort by it to find the operator that
-# does the work. On a GPU, read the columns of the device. The CPU's time is then only
-# that for launching the kernels.
+# does the work. On a GPU, read the columns of the device. The CPU's time is then for
+# launching kernels, and for waiting. ``item()`` and ``cpu()`` look slow there, because
+# they wait for the kernels launched before.
 
 # Output differs from run to run.
 for key in ("aten::linear", "aten::addmm"):  # the first one calls the second
@@ -182,7 +183,9 @@ assert after["aten::linear"].cpu_time_total > after["aten::addmm"].cpu_time_tota
 # A schedule leaves out the first steps of your loop, and records some. Without
 # ``repeat=1`` it starts again and again. The trace then holds only the last round, or
 # nothing if the loop ends before that round records. The trace is a timeline of every
-# call: open the file in https://ui.perfetto.dev. On a GPU, sort by
+# call: open the file in https://ui.perfetto.dev. ``with_stack=True`` adds the functions
+# of your code. The wait for data is the row ``enumerate(DataLoader)#...``. With several
+# processes, put the rank into the file's name. On a GPU, sort by
 # ``"self_cuda_time_total"``.
 
 # Output differs from run to run.

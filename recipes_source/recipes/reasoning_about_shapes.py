@@ -148,10 +148,11 @@ except NotImplementedError as error:
 # The message names the way. :meth:`~torch.nn.Module.to_empty` gives the parameters
 # memory whose content is arbitrary. Then each layer draws its first values anew, or a
 # state dict brings them: ``load_state_dict(state_dict, assign=True)`` needs no
-# ``to_empty()``.
+# ``to_empty()``. A module without ``reset_parameters``, such as
+# ``nn.MultiheadAttention``, keeps arbitrary values, and no error says so.
 
 layers = layers.to_empty(device="cpu")
-for layer in layers:
+for layer in layers.modules():  # nested layers, too
     if hasattr(layer, "reset_parameters"):
         layer.reset_parameters()
 with torch.device("meta"):
@@ -187,7 +188,7 @@ for way in (lambda x: x[x > 0], lambda x: x.sum().item()):
 
 def features(build, *image):
     with torch.device("meta"):  # new: no data, no memory
-        return build()(torch.empty(1, *image)).shape[1]
+        return build()(torch.empty(2, *image)).flatten(1).shape[1]
 
 
 def report(module, args, output):

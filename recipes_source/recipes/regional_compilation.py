@@ -17,7 +17,7 @@
 Reducing torch.compile cold start time with regional compilation
 ================================================================
 
-Compile the block that your model repeats once, instead of once for each repetition.
+Compile a repeated block of your model one time, not one time for each repetition.
 
 Why it matters: :func:`torch.compile` unrolls the loop over a model's blocks. Eight
 equal blocks are traced, optimized and turned into code eight times. You wait for that
@@ -148,9 +148,9 @@ with torch.no_grad():
 assert runs["whole model"][1] > 1.3 * runs["regional"][1]
 
 # %%
-# What regions cost you shows in the later calls: what the compiler could have fused
-# across the border of two blocks, and the Python between them. It matters most for
-# blocks as small as these.
+# Regions can make the later calls slower than one whole graph does. The compiler fuses
+# nothing across the border of two blocks, and Python runs between them. With blocks as
+# small as these, the calls can even be slower than without compiling.
 
 # %%
 # The deeper the model, the more a region saves:
@@ -189,7 +189,8 @@ class Buffered(Numbered):
     def __init__(self, number):
         super().__init__(number)
         del self.number
-        self.register_buffer("number", torch.tensor(number))  # the mend
+        # The mend. Not persistent: the checkpoints that you have still load.
+        self.register_buffer("number", torch.tensor(number), persistent=False)
 
 
 # %%
@@ -280,6 +281,8 @@ assert len(graphs) == 1
 # ----------
 #
 # - Why a graph is compiled again: :ref:`sphx_glr_recipes_recipes_torch_logs.py`
+# - The warning, and its other causes:
+#   :ref:`sphx_glr_recipes_recipes_error_recompile_limit.py`
 # - Forbid it: :ref:`sphx_glr_recipes_recipes_torch_compiler_set_stance_tutorial.py`
 # - One block, compiled ahead of time: :ref:`sphx_glr_recipes_recipes_regional_aot.py`
 # - ``torch.compiler.nested_compile_region`` marks a region inside one large graph.

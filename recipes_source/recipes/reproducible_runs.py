@@ -135,7 +135,9 @@ for own in (False, True):
 # Seeds do not help where many threads write to one place, and which of them is first
 # is chance. :func:`torch.use_deterministic_algorithms` chooses another algorithm
 # where there is one, and raises an error where there is none. The first word of the
-# message is the operation: the traceback says where you call it. Replace it.
+# message is the operation to replace. The traceback says where you call it. If the name
+# has ``backward`` in it, the traceback stops at ``loss.backward()``. Run one step in
+# ``torch.autograd.detect_anomaly()``, which shows the line of the forward pass.
 
 torch.use_deterministic_algorithms(True)
 index, value = torch.tensor([0, 2, 2]), torch.tensor([1.0, 2.0, 3.0])
@@ -186,8 +188,8 @@ assert list(draws.values()) == [False, True]
 # ---------------
 #
 # Call ``seed_all`` first in the script, and give its generator to the loader. On
-# NVIDIA's GPUs you may then get this message, not shown by a cell because it needs such
-# a GPU:
+# NVIDIA's GPUs, older releases of PyTorch then raise this message. PyTorch 2.14 no
+# longer does:
 #
 # .. code-block:: text
 #
@@ -199,10 +201,12 @@ assert list(draws.values()) == [False, True]
 #    running your PyTorch application: CUBLAS_WORKSPACE_CONFIG=:4096:8 or
 #    CUBLAS_WORKSPACE_CONFIG=:16:8.
 #
-# The mend is ``os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"`` before the first
+# There, set ``os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"`` before the first
 # CUDA call, or the same variable in the shell. Deterministic algorithms cost speed.
 # Drop the two lines with ``cudnn`` and ``deterministic`` when you no longer compare
-# runs. With several processes, seed the augmentation by ``seed + rank``.
+# runs. With several processes, seed the augmentation by ``seed + rank``. With workers,
+# do not draw from ``rng`` inside the data set: every worker gets a copy of ``rng``, and
+# all copies draw the same numbers.
 
 
 def seed_all(seed):

@@ -18,6 +18,8 @@
 # older_errors = [
 #   '''Input type (torch.cuda.FloatTensor) and weight type (torch.FloatTensor) should
 #   be the same''',
+#   '''Attempting to deserialize object on CUDA device 1 but
+#   torch.cuda.device_count() is 1''',
 # ]
 # ///
 """
@@ -75,7 +77,9 @@ torch.save(trained.state_dict(), path)
 tag["now"] = None  # back to the true tags
 
 # %%
-# :func:`torch.load` looks for that GPU and gives up.
+# :func:`torch.load` looks for that GPU and gives up. Where the machine has GPUs, but
+# fewer, the message is ``Attempting to deserialize object on CUDA device 1 but
+# torch.cuda.device_count() is 1``. The mend is the same.
 
 refused = False
 try:
@@ -193,5 +197,6 @@ folder.cleanup()
 #   :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
 # - :ref:`sphx_glr_recipes_recipes_module_load_state_dict_tips.py`
 # - :ref:`sphx_glr_recipes_recipes_changing_default_device.py`
+# - Tensors on two devices: :ref:`sphx_glr_recipes_recipes_error_device_mismatch.py`
 # - Names with a prefix:
 #   :ref:`sphx_glr_recipes_recipes_warmstarting_model_using_parameters_from_a_different_model.py`

@@ -149,7 +149,9 @@ for left_out in ("nothing", "model", "optimizer", "scheduler", "rng"):
 # Equal bits need the same machine, the same number of threads and, on a GPU,
 # :func:`torch.use_deterministic_algorithms`. Everything else that is random has a state
 # to save: the GPU (:func:`torch.cuda.get_rng_state_all`), ``random``, NumPy, and the
-# ``generator`` of a :class:`~torch.utils.data.DataLoader`.
+# ``generator`` of a :class:`~torch.utils.data.DataLoader`. Save the array inside
+# ``np.random.get_state()`` as ``.tolist()``. ``weights_only=True`` refuses a file that
+# holds an array or a number of NumPy, for example a best loss from ``np.mean``.
 #
 # Save between epochs. In the middle of an epoch, the order that was drawn for it is
 # lost: a resumed run sees some samples twice.
@@ -172,7 +174,9 @@ assert refused
 #
 # Call ``load`` once, before the loop, and ``save`` after every epoch. Move the model to
 # its device before that: the optimizer moves the state that it loads to the device of
-# its parameters. With dropout on a GPU, add ``torch.cuda.get_rng_state_all()``.
+# its parameters. With dropout on a GPU, add ``torch.cuda.get_rng_state_all()``. With
+# float16, put the ``GradScaler`` into ``run``, too. With several processes, call
+# ``save`` on rank 0 alone: all processes would write the same ``.part`` file.
 
 
 def save(path, run, epoch):

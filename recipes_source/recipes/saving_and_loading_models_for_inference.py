@@ -77,7 +77,9 @@ print(f"trained model: {correct:.0%} of the answers right")
 # *names* of the classes to import. By default, :func:`torch.load` runs with
 # ``weights_only=True`` and refuses names that it does not know to be safe. With
 # ``weights_only=False``, the file may run any code. Even that fails after the class has
-# a new name. The module ``nets`` stands for your file ``nets.py``.
+# a new name. The module ``nets`` stands for your file ``nets.py``. A class of a script
+# that you start is stored as ``__main__.Net``, and no other script has such a class. If
+# you trust the file, import ``Net`` there, load it once, and save its ``state_dict``.
 
 folder = tempfile.TemporaryDirectory()
 whole, path = Path(folder.name, "whole.pt"), Path(folder.name, "model.pt")

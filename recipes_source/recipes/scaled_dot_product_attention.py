@@ -186,7 +186,9 @@ print(f"with a learned mask, at least the probabilities: {learned >= matrix}")
 assert fused < naive <= dropped and learned >= matrix
 
 # %%
-# On a GPU there are more kernels, and some want float16 or bfloat16.
+# On a GPU there are more kernels, and some want float16 or bfloat16. On NVIDIA's GPUs,
+# FlashAttention takes no ``attn_mask``: the ``SelfAttention`` below never runs it.
+# Without padding, pass no mask, and in a causal model ``is_causal=True``.
 # :func:`torch.nn.attention.sdpa_kernel` restricts the choice, and the call fails if
 # none of the kernels allowed supports the inputs.
 #
@@ -195,7 +197,8 @@ assert fused < naive <= dropped and learned >= matrix
 #
 # A mask of shape (batch, length) needs two more dimensions, for heads and queries.
 # ``attn_mask`` together with ``is_causal=True`` is refused. For a causal model, join
-# the two masks. ``dropout_p`` is applied in ``eval()``, too, so set it to 0 there.
+# the two masks. ``dropout_p`` is applied in ``eval()``, too, so set it to 0 there. Pad
+# on the right: with padding on the left, a causal model's first queries see no key.
 
 
 

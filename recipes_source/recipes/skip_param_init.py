@@ -147,7 +147,8 @@ assert unwritten == ["ramp"]
 # Build the whole model on the meta device, and load with ``assign=True``. No ``device``
 # argument and no second set of weights is needed: the model takes over the tensors of
 # the checkpoint, with their type. A buffer that you forget is then an error, not a
-# wrong answer.
+# wrong answer. A tensor that is no buffer is not in the list ``left``, and ``to`` does
+# not move it. A constructor that calls ``.item()`` raises here: build it as usual.
 
 # checkpoint = torch.load(path, mmap=True, weights_only=True)
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

@@ -9,6 +9,7 @@
 #   "SummaryWriter", "visualize training", "plot the loss", "log metrics",
 #   "learning curves", "experiment tracking", "add_scalar", "Weights and Biases",
 # ]
+# older_errors = ["ModuleNotFoundError: No module named 'tensorboard'"]
 # ///
 """
 How to use TensorBoard with PyTorch
@@ -25,7 +26,8 @@ you read back is what you wrote.
 # Setting
 # -------
 #
-# The logs of this page go to a temporary folder.
+# The logs of this page go to a temporary folder. PyTorch does not install TensorBoard.
+# After ``No module named 'tensorboard'``, run ``pip install tensorboard``.
 
 import tempfile
 from pathlib import Path
@@ -166,7 +168,8 @@ assert len(kept) == 20 and kept[-1].step == 49
 # ``SummaryWriter()`` names a folder below ``runs`` by the time, to the second, and the
 # machine. Jobs that start together can get the same one, so name the folder by what
 # differs. A run that goes on from a checkpoint adds ``purge_step=step``: TensorBoard
-# then drops the values that the run before logged from that step on.
+# then drops the values that the run before logged from that step on. With several
+# processes, make the writer on rank 0 alone: otherwise their curves are mixed as above.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Linear(8, 1).to(device)

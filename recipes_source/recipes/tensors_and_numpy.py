@@ -28,6 +28,7 @@
 #   '''Can't call numpy() on Variable that requires grad. Use var.detach().numpy()
 #   instead''',
 #   "some of the strides of a given numpy array are negative",
+#   "RuntimeError: Numpy is not available",
 # ]
 # ///
 """
@@ -76,7 +77,8 @@ assert record(torch.from_numpy) == [2, 2, 2]
 #
 # - :func:`torch.tensor` copies, in any case.
 # - :func:`torch.from_numpy` shares, in any case, or raises.
-# - :func:`torch.as_tensor` shares if it can. It copies if the dtype must change.
+# - :func:`torch.as_tensor` shares if it can. It copies if the dtype or the device must
+#   change.
 #
 # :func:`numpy.shares_memory` decides, and a write through the array must agree:
 

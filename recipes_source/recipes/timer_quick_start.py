@@ -88,9 +88,10 @@ assert math.isclose(measurement.median, half)
 assert math.isclose(measurement.iqr, three_quarters - quarter, rel_tol=1e-6)
 
 # %%
-# ``num_threads`` is 1 unless you say more. On a GPU, ``Timer`` synchronizes the device
-# before it reads the clock. A clock of your own does not: the call has only been queued
-# when it returns.
+# ``num_threads`` is 1 unless you say more. On a GPU, ``Timer`` synchronizes the current
+# device before it reads the clock. For a model on ``cuda:1``, first call
+# ``torch.accelerator.set_device_index(1)``. A clock of your own does not wait: the call
+# has only been queued when it returns.
 #
 # A race: take turns, and count
 # -----------------------------
@@ -204,5 +205,6 @@ with torch.inference_mode():
 # - Several sizes in a table: :ref:`sphx_glr_recipes_recipes_benchmark.py`
 # - Where the time goes: :ref:`sphx_glr_recipes_recipes_profiler_recipe.py`
 # - What to try first: :ref:`sphx_glr_recipes_recipes_tuning_guide.py`
-# - :class:`torch.utils.benchmark.Timer` also times C++ (``language="c++"``). Where
+# - :class:`torch.utils.benchmark.Timer` also times C++ (``language="c++"``). On a
+#   machine with a GPU, this needs ``timer=timeit.default_timer``. Where
 #   Valgrind is installed, ``collect_callgrind`` counts instructions, which do not vary.

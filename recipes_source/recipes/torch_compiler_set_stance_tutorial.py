@@ -103,7 +103,9 @@ assert table["default"].count("compiles") == 2
 #
 # - ``eager_on_recompile`` reuses what fits and runs the rest eagerly, so nobody waits;
 # - ``fail_on_recompile`` refuses and gives the reason, which is what a test wants;
-# - ``force_eager`` acts as if :func:`torch.compile` were not there, for debugging.
+# - ``force_eager`` acts as if :func:`torch.compile` were not there, for debugging. From
+#   outside, ``TORCHDYNAMO_DISABLE=1 python serve.py`` does the same. For one function,
+#   there is the decorator ``@torch.compiler.disable``.
 
 messages = {}
 for stance in ["eager_on_recompile", "fail_on_recompile", "force_eager"]:
@@ -168,7 +170,8 @@ assert set(early["fail_on_recompile"]) == {"refuses"}
 # In your project
 # ---------------
 #
-# Warm up in the mode in which you serve: gradients on or off is an assumption, too.
+# Warm up in the mode in which you serve: gradients and autocast, on or off, are
+# assumptions, too.
 # Then take a stance for the whole program, in all its threads: without ``with``, the
 # call holds until the next one. ``mark_dynamic`` makes the number of rows a variable,
 # from 2 on. One row is a case apart, so warm it up as well. (``backend="eager"`` is for

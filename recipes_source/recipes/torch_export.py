@@ -183,9 +183,11 @@ assert accepted.sum() == 8
 # In your project
 # ---------------
 #
-# Export once, save the file, and load it where the class of the model is not known.
 # Call ``eval()`` before the export: what is loaded has no modes to switch. A program
-# exported on a GPU stays bound to it; for a service on the CPU, export there.
+# exported on a GPU stays there until ``torch.export.passes.move_to_device_pass`` moves
+# it. An ``if`` on a tensor's value stops the export with
+# ``GuardOnDataDependentSymNode``, "Could not guard on data-dependent expression":
+# write ``torch.where`` or ``torch.cond``. (``torch.jit.script`` is deprecated.)
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Classifier().to(device).eval()

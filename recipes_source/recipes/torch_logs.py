@@ -191,7 +191,9 @@ assert silent == 0 and messages
 # Once the model is one graph, keep it so. ``fullgraph=True`` turns a graph break into
 # an error, and a stance does so with a recompilation. A smaller last batch would be a
 # second graph, so drop it. Validate outside the ``with`` block: without gradients, the
-# model compiles again. (Leave out ``backend`` if you have a C++ compiler or a GPU.)
+# model compiles again. Leave out ``backend="eager"``: it captures graphs and makes
+# nothing faster. The default needs a C++ compiler or a GPU. Leave the first calls out
+# of your timing, too: they compile.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Mended().to(device)

@@ -125,7 +125,8 @@ plt.show()
 #
 # :func:`torch.nn.functional.dropout` drops by default, whatever the mode of the module
 # that calls it. Use :class:`torch.nn.Dropout`, or pass ``training=self.training`` in
-# your ``forward``.
+# your ``forward``. ``scaled_dot_product_attention`` has no ``training``: pass
+# ``dropout_p=self.p if self.training else 0.0``.
 
 ones = torch.ones(10000)
 dropped = nn.functional.dropout(ones)
@@ -142,7 +143,9 @@ assert (dropped == 0).any() and not (passed == 0).any()
 #
 # Each phase sets its own mode, so that their order does not matter. In training,
 # :class:`~torch.nn.BatchNorm1d` raises for a batch of one sample. If your last batch
-# can be so small, use ``drop_last=True`` in the ``DataLoader``.
+# can be so small, use ``drop_last=True`` in the ``DataLoader``. If a model is worse in
+# evaluation mode, its running averages do not fit the test data: too few steps, tiny
+# batches, or other scaling. After ``model.train()``, call ``eval()`` on frozen layers.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model.to(device)

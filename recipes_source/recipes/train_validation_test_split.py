@@ -140,6 +140,7 @@ print(f"by sample: {sum(by_sample) / 10:.2f} right, over ten splits")
 
 
 def split(groups, shares, seed):
+    assert abs(sum(shares) - 1) < 1e-6, "shares, not counts"
     g = torch.Generator().manual_seed(seed)
     groups = torch.from_numpy(np.unique(groups, return_inverse=True)[1])  # 0, 1, ...
     names = torch.randperm(int(groups.max()) + 1, generator=g)
@@ -147,6 +148,8 @@ def split(groups, shares, seed):
     parts = names.tensor_split(ends)
     return [torch.isin(groups, part).nonzero().flatten().tolist() for part in parts]
 
+
+# %%
 
 by_patient = []
 for seed in range(10):
@@ -183,8 +186,10 @@ assert max(by_patient) - min(by_patient) > 0.1
 # In your project
 # ---------------
 #
-# When data are added, the same seed gives another split: load the saved indices, and
-# put new patients into one part. Take from the training part alone whatever is
+# An index stands for a sample only while the order of the samples stays: sort the file
+# names. When data are added, the same seed gives another split, and old indices may
+# point to other samples. So save the patients of each part, too, and put each new
+# patient into one part. Take from the training part alone whatever is
 # computed from data, such as the mean and deviation for the normalization. Choose
 # settings by the validation part, and use the test part once, at the end.
 
@@ -194,7 +199,7 @@ mean, std = scans[train].mean(dim=0), scans[train].std(dim=0)  # of training onl
 
 
 def normalize(x):
-    return (x - mean) / std
+    return (x - mean) / (std + 1e-6)  # a feature that never changes has std 0
 
 
 def augment(x):  # no lambda: where workers are started anew, they cannot get it

@@ -31,16 +31,21 @@ gain nothing.
 # 1. **Measure.** :ref:`sphx_glr_recipes_recipes_profiler_recipe.py` shows which part
 #    takes the time, and :ref:`sphx_glr_recipes_recipes_timer_quick_start.py` whether a
 #    change helped.
-# 2. **Data.** If the device waits for batches: ``num_workers``, ``pin_memory=True`` and
-#    ``non_blocking=True``, see
+# 2. **Data.** Train 50 steps on one batch that you keep. If 50 steps with the loader
+#    take much longer, the device waits for batches. Then use ``num_workers``,
+#    ``pin_memory=True`` and ``non_blocking=True``, see
 #    :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`.
 # 3. **Precision.** :class:`torch.autocast` with bfloat16, see
 #    :ref:`sphx_glr_recipes_recipes_amp_recipe.py`. On NVIDIA GPUs,
-#    ``torch.set_float32_matmul_precision("high")`` lets float32 products use TF32.
+#    ``torch.set_float32_matmul_precision("high")`` lets float32 products use TF32. Both
+#    need a GPU of 2020 or later there (capability 8.0). A T4 or V100 emulates bfloat16,
+#    slowly: use float16 with a ``GradScaler``.
 # 4. **Compile.** ``torch.compile(model)`` fuses operators, see
 #    :ref:`sphx_glr_recipes_recipes_regional_compilation.py`. For many small operators
 #    on an NVIDIA GPU, ``mode="reduce-overhead"`` adds CUDA graphs.
-# 5. **Larger batches**, until memory is full. Then
+# 5. **Larger batches**, while they raise the number of samples per second. They change
+#    the training, so tune the learning rate again. When memory is full, two recipes
+#    allow larger batches, but they make no step faster:
 #    :ref:`sphx_glr_recipes_recipes_activation_checkpointing.py` and
 #    :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`.
 # 6. **For convolutions on a GPU:** ``model.to(memory_format=torch.channels_last)``, and

@@ -111,8 +111,10 @@ plt.show()
 # Demand a view
 # -------------
 #
-# :meth:`~torch.Tensor.view` never copies: it shares memory or raises. The advice of its
-# error, ``reshape``, fits when you only read. To write, use the tensor's own indices.
+# :meth:`~torch.Tensor.view` never copies: it shares memory or raises. The usual causes
+# are ``transpose``, ``permute``, a slice, and a model in ``channels_last``. The advice
+# of its error, ``reshape``, fits when you only read. (``clone()`` of a transposed
+# tensor keeps the strides, and the error.) To write, use the tensor's own indices.
 
 tensor = torch.arange(1, 13).view(3, 4).t()
 try:
@@ -153,7 +155,7 @@ device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 x = torch.randn(2, 10, 64, device=device)  # batch, tokens, features
 heads = x.view(2, 10, 4, 16).transpose(1, 2)  # a view, or an error: safe to write
 heads[:, 0] = 0.0  # clears the first head in x, too
-scores = heads @ heads.transpose(-2, -1)
+scores = heads @ heads.transpose(-2, -1) / 16**0.5
 result = scores.softmax(dim=-1) @ heads  # attention, written out
 joined = result.transpose(1, 2).reshape(2, 10, 64)  # to read: a copy or a view
 own = joined.clone()  # to write: always a copy

@@ -173,7 +173,9 @@ for prefix in ("module._orig_mod.", "_orig_mod.module."):
 # ---------------
 #
 # Name the part that may start cold, and let everything else raise an error. ``left``
-# are the entries that the new model has no place for: with prefixes, all of them.
+# are the entries that the new model has no place for: with prefixes, all of them. Then
+# look at ``list(state)[:3]``. With ``epoch`` among them, the file holds more: take its
+# ``["state_dict"]`` or ``["model_state_dict"]``. Lightning adds the prefix ``model.``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 # state = torch.load(path, map_location="cpu", weights_only=True)
@@ -184,8 +186,9 @@ missing, left = model.load_state_dict(fits, strict=False)[0], set(state) - set(f
 assert set(missing) == left == {"4.weight", "4.bias"}  # only the new head
 model.to(device)
 old_rate, new_rate = 1e-4, 1e-3  # the loaded layers need smaller steps
-groups = [{"params": model[:4].parameters(), "lr": old_rate}]
-groups.append({"params": model[4].parameters(), "lr": new_rate})
+old_part = [p for name, p in model.named_parameters() if name not in missing]
+new_part = [p for name, p in model.named_parameters() if name in missing]
+groups = [{"params": old_part, "lr": old_rate}, {"params": new_part, "lr": new_rate}]
 optimizer = torch.optim.AdamW(groups)
 
 # %%

@@ -67,8 +67,9 @@ print("default: outputs differ by less than 1e-4 of their size")
 
 # %%
 # What is left after fifty layers comes from the biases. The network gives the same
-# answer to every input. Without normalization, PyTorch's default is too small for fifty
-# layers.
+# answer to every input. PyTorch's default draws the weights evenly from
+# :math:`-1/\sqrt{n}` to :math:`1/\sqrt{n}`, where n is the number of inputs. Their
+# variance is :math:`1/(3n)`: without normalization, too small for fifty layers.
 #
 # The idea: a variance of 2 / n
 # -----------------------------
@@ -198,8 +199,9 @@ for name, init in [("default", None), ("std 1", initializer(nn.init.normal_))]:
 # ---------------
 #
 # Call it once, on a new model, before you load weights: on a pretrained model it erases
-# what was learned. The factor 2 is for ReLU; for ``tanh`` use ``xavier_normal_``. No
-# ReLU follows the last layer: give it small weights.
+# what was learned. The factor 2 is for ReLU; for ``tanh`` use ``xavier_normal_``. Other
+# layers, such as ``Conv1d`` or ``Embedding``, keep their default unless you name them.
+# No ReLU follows the last layer: give it small weights.
 
 
 def init(module):

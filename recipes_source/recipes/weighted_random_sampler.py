@@ -130,7 +130,9 @@ plt.show()
 #
 # The loss takes a weight per class. Two weights tell the sampler that there are two
 # samples, and no error is raised. The right sampler does not reach all 6000 in an epoch
-# either: drawing with replacement, it repeats rare samples and misses common ones. More
+# either: drawing with replacement, it repeats rare samples and misses common ones. Do
+# not set ``replacement=False``: 6000 draws from 6000 then take each sample once, which
+# is nine to one again, without an error. To undersample, lower ``num_samples``. More
 # than 16.8 million samples are refused.
 
 wrong = WeightedRandomSampler([1 / 5400, 1 / 600], num_samples=6000, generator=g)

@@ -29,8 +29,10 @@ the rest. Nothing warns you, and the weights you reload are the last ones.
 # :meth:`torch.nn.Module.state_dict` returns a dictionary from names to tensors. A name
 # is the layer's path, a dot, and the tensor's name in that layer: ``0.weight`` for the
 # first one below. The tensors are the *parameters*, which the optimizer trains, and the
-# *buffers*, which a layer updates by itself: here the running statistics of
-# :class:`torch.nn.BatchNorm1d`.
+# *buffers*, which are saved and moved, but not trained: here the running statistics of
+# :class:`torch.nn.BatchNorm1d`. ``self.register_buffer("mean", tensor)`` makes one. A
+# plain ``self.mean = tensor`` is not saved, and ``model.to(device)`` does not move it.
+# With ``persistent=False``, a buffer is moved, but not saved.
 
 import copy
 

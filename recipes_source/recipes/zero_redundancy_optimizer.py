@@ -250,7 +250,8 @@ torch.testing.assert_close(resumed.state_dict(), model.state_dict(), rtol=0, ato
 print(f"resumed with the states of {len(loaded.state)} tensors: same weights")
 
 # %%
-# ZeRO loads the same state: each rank reads the file, and keeps its part.
+# ZeRO loads the same state. Each rank reads the whole file, here onto its GPU, and then
+# keeps its part. If the GPU has no room for the whole, write ``map_location="cpu"``.
 
 
 def resume(model, optimizer, device):
@@ -270,12 +271,12 @@ def resume(model, optimizer, device):
 
 def main():
     dist.init_process_group()  # NCCL between NVIDIA's GPUs
-    rank, device = dist.get_rank(), own_device()
+    rank, world, device = dist.get_rank(), dist.get_world_size(), own_device()
     model, inputs, targets = start()
     model = DistributedDataParallel(model.to(device))
     optimizer = ZeroRedundancyOptimizer(model.parameters(), AdamW, lr=0.01)  # new
     resume(model, optimizer, device)  # new
-    half = inputs[:, rank::2].to(device), targets[:, rank::2].to(device)
+    half = inputs[:, rank::world].to(device), targets[:, rank::world].to(device)
     train(model, optimizer, *half)
     optimizer.consolidate_state_dict(to=0)  # new: on every rank
     if rank == 0:
