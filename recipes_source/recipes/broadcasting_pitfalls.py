@@ -181,3 +181,4 @@ for x, y in zip(inputs.split(5), targets.split(5), strict=True):
 # - The shapes of yes/no answers:
 #   :ref:`sphx_glr_recipes_recipes_binary_and_multi_label_loss.py`
 # - Pick one output per sample: :ref:`sphx_glr_recipes_recipes_gather_and_indexing.py`
+# - Write a loss yourself: :ref:`sphx_glr_recipes_recipes_custom_loss.py`

@@ -282,4 +282,6 @@ assert all(p.grad is None for p in model.parameters())
 # - Parameters that a model hides:
 #   :ref:`sphx_glr_recipes_recipes_defining_a_neural_network.py`
 # - Layers that you froze: :ref:`sphx_glr_recipes_recipes_freezing_layers.py`
+# - A gradient in place of 0:
+#   :ref:`sphx_glr_recipes_recipes_custom_autograd_function.py`
 # - API: :meth:`torch.Tensor.backward`, :meth:`torch.Tensor.retain_grad`

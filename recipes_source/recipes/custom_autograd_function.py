@@ -1,0 +1,189 @@
+# /// script
+# requires-python = ">=3.11"
+# dependencies = ["torch"]
+# [tool.recipe]
+# tags = ["Training"]
+# after = ["leaf_tensors_and_grad"]
+# timeout = 60
+# searched_as = [
+#   "second order gradient", "double backward", "higher-order", "WGAN-GP", "STE",
+#   "custom gradient", "extend autograd", "quantization-aware training",
+#   "legacy autograd function with non-static forward method",
+# ]
+# errors = ["Jacobian mismatch for output 0 with respect to input 0"]
+# ///
+"""
+Write a backward of your own, and prove it
+==========================================
+
+Give a function the gradient you choose, and check its first and second derivatives.
+
+Why it matters: some formulas have a gradient of ``nan``, or of zero nearly everywhere.
+You may write the backward pass yourself. But a mistake in it raises no error.
+"""
+
+# %%
+# A slope of nan
+# --------------
+#
+# The slope of log(1 + exp(x)) lies between 0 and 1. In float32, the exponential of 100
+# is infinite, and the chain rule divides infinity by infinity.
+
+import torch
+from torch import nn
+from torch.autograd import Function, grad, gradcheck, gradgradcheck
+from torch.nn import functional as F
+
+torch.manual_seed(0)
+x = torch.tensor([-1.0, 2.0, 100.0], requires_grad=True)
+(naive,) = grad((1 + x.exp()).log().sum(), x)
+print("naive slope:", [round(s, 3) for s in naive.tolist()])
+assert naive.isnan().tolist() == [False, False, True]
+
+# %%
+# The idea: a Function
+# --------------------
+#
+# Autograd does not look inside ``forward``. ``setup_context`` saves what ``backward``
+# will need. ``backward`` gets the gradient that arrives, and multiplies it by the
+# slope. It returns one result for each argument of ``forward``, ``None`` for numbers.
+
+
+class Softplus(Function):
+    generate_vmap_rule = True  # lets torch.func use it
+
+    @staticmethod
+    def forward(x):
+        return x.clamp(min=0) + (-x.abs()).exp().log1p()
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, arriving):
+        (x,) = ctx.saved_tensors
+        return arriving * x.sigmoid()
+
+# %%
+# ``apply`` calls it, here in a layer. PyTorch has this function ready, so value and
+# slope are known.
+
+
+class Act(nn.Module):
+    def forward(self, x):
+        return Softplus.apply(x)
+
+
+(slope,) = grad(Act()(x).sum(), x)
+print("own slope:", [round(s, 3) for s in slope.tolist()])
+torch.testing.assert_close(Act()(x), nn.Softplus()(x))
+torch.testing.assert_close(slope, grad(nn.Softplus()(x).sum(), x)[0])
+
+# %%
+# Proof: gradcheck and gradgradcheck
+# ----------------------------------
+#
+# :func:`torch.autograd.gradcheck` moves each input a little and compares the slopes,
+# :func:`torch.autograd.gradgradcheck` the second derivatives. Give both float64.
+# ``Kept`` has a mistake that only the latter finds. It saves the slope, not the input.
+# Autograd has not recorded how the slope was made, and takes it for a constant.
+
+
+class Kept(Softplus):
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(inputs[0].sigmoid())
+
+    @staticmethod
+    def backward(ctx, arriving):
+        return arriving * ctx.saved_tensors[0]
+
+# %%
+
+mine, kept = Softplus.apply, Kept.apply
+points = torch.tensor([0.7, 1.6], dtype=torch.float64, requires_grad=True)
+print("Softplus:", gradcheck(mine, points), gradgradcheck(mine, points))
+print("Kept, gradcheck:", gradcheck(kept, points))
+try:
+    found = not gradgradcheck(kept, points)
+except RuntimeError as error:
+    print(error)
+    found = True
+assert found
+
+# %%
+# All second derivatives: the Hessian
+# -----------------------------------
+#
+# Apply :func:`torch.func.jacrev` twice. (:func:`torch.func.hessian` asks your class for
+# a method ``jvp``, too.) The Hessian of this sum is known:
+# :math:`X^T \mathrm{diag}(s(1 - s)) X`, where s is the sigmoid of Xw.
+
+X, w = torch.randn(6, 2).double(), torch.randn(2).double()
+s = (X @ w).sigmoid()
+hessian = torch.func.jacrev(torch.func.jacrev(lambda w: mine(X @ w).sum()))(w)
+print("Hessian:", [[round(h, 2) for h in row] for row in hessian.tolist()])
+torch.testing.assert_close(hessian, X.T @ torch.diag(s * (1 - s)) @ X)
+
+# %%
+# When it is not so: no class is needed
+# -------------------------------------
+#
+# ``round`` has a slope of 0 almost everywhere, so weights before it never learn. The
+# *straight-through* gradient acts as if nothing were rounded: what is detached counts
+# in the value only. ``gradcheck`` refuses it, as it is not the slope.
+
+ways = {"round": torch.round}
+ways["straight-through"] = lambda x: x + (x.round() - x).detach()
+for name, f in ways.items():
+    (slope,) = grad((f(points) ** 2).sum(), points)
+    right = gradcheck(f, points, raise_exception=False)
+    print(f"{name}: {slope.tolist()}, gradcheck {right}")
+    assert torch.equal(slope, 0 * points if right else 2 * points.round())
+assert not right
+
+# %%
+# In your project
+# ---------------
+#
+# A gradient penalty asks for slopes of norm 1. Its gradient needs second derivatives,
+# and ``create_graph=True`` records the backward pass for them. The sum gives a slope
+# for each sample, if no layer mixes samples, as batch normalization does.
+
+
+def penalty(model, x):
+    (slope,) = grad(model(x).sum(), x, create_graph=True)  # new: recorded
+    return ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+
+
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+model = nn.Sequential(nn.Linear(3, 16), Act(), nn.Linear(16, 1)).to(device)
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
+for x in torch.randn(200, 32, 3):  # your data
+    x = x.to(device).requires_grad_()
+    loss = F.mse_loss(model(x), x.sum(1, keepdim=True)) + 5 * penalty(model, x)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# %%
+# Check
+# -----
+#
+# The target, a sum of three numbers, has a slope of norm √3. The penalty held the model
+# back. Without ``create_graph=True`` a slope has no gradient. Then the penalty is a
+# constant beside the other loss, and ``backward()`` raises nothing.
+
+(slope,) = grad(model(x).sum(), x)
+norm = slope.norm(dim=1).mean().item()
+print(f"norm of the slope: target {3**0.5:.1f}, model {norm:.1f}")
+print("without create_graph, requires_grad:", slope.requires_grad)
+assert abs(norm - 1) < 0.3 and not slope.requires_grad
+
+# %%
+# Learn more
+# ----------
+#
+# - A gradient is missing: :ref:`sphx_glr_recipes_recipes_leaf_tensors_and_grad.py`
+# - More of ``nan``: :ref:`sphx_glr_recipes_recipes_finding_nans.py`
