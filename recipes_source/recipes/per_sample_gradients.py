@@ -242,3 +242,4 @@ for name, p in model.named_parameters():
 # - Clip the mean instead: :ref:`sphx_glr_recipes_recipes_gradient_clipping.py`
 # - Weighted means, padding: :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`
 # - An average over steps: :ref:`sphx_glr_recipes_recipes_ema_weights.py`
+# - The letters of ``einsum``: :ref:`sphx_glr_recipes_recipes_einsum.py`

@@ -246,6 +246,7 @@ assert not torch.equal(layer(x, keep), layer(x, keep))
 #
 # - Run it in 16 bits: :ref:`sphx_glr_recipes_recipes_amp_recipe.py`
 # - The same trade: :ref:`sphx_glr_recipes_recipes_activation_checkpointing.py`
-# - Where padding is from: :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
+# - Such a cache, in a model that writes:
+#   :ref:`sphx_glr_recipes_recipes_generate_text_with_kv_cache.py`
 # - Padding in a transformer and in its loss:
 #   :ref:`sphx_glr_recipes_recipes_mask_padding_in_attention_and_loss.py`
