@@ -197,3 +197,4 @@ assert model.train()[1].training and not model[0].training
 # - :ref:`sphx_glr_recipes_recipes_zeroing_out_gradients.py`
 # - A small rate instead: :ref:`sphx_glr_recipes_recipes_parameter_groups.py`
 # - :ref:`sphx_glr_recipes_recipes_warmstarting_model_using_parameters_from_a_different_model.py`
+# - Weights that stay zero: :ref:`sphx_glr_recipes_recipes_prune_a_model.py`

@@ -192,3 +192,4 @@ assert score > best
 #
 # - Weights for rare classes: :ref:`sphx_glr_recipes_recipes_class_weights.py`
 # - Logits and targets: :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
+# - Back to full size: :ref:`sphx_glr_recipes_recipes_transposed_convolution.py`
