@@ -73,9 +73,9 @@ def works(model):
 assert not works(Careless().to(target))
 
 # %%
-# Where your own program says ``meta``, call ``model.to_empty(device=...)`` and load all
-# weights. (``next(model.parameters()).device`` tells where a model is.) A GPU says it
-# in other words, which ``FakeTensorMode`` raises without a GPU:
+# If this error of your own program names ``meta``, call ``model.to_empty(device=...)``
+# and load all weights. (``next(model.parameters()).device`` is a model's device.) With
+# a GPU the words are others. ``FakeTensorMode`` raises them without a GPU:
 
 from torch._subclasses.fake_tensor import FakeTensorMode
 

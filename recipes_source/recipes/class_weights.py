@@ -132,8 +132,8 @@ assert abs(weighted - repeated) < 1e-3 and abs(loss - drawn) < 0.03
 # :class:`torch.nn.BCEWithLogitsLoss` takes the weight of a yes relative to a no: the
 # count of no over the count of yes. It divides by the number of samples, so its loss is
 # larger by a factor. The border is the same. For several labels, ``pos_weight`` has one
-# entry for each. Divide by ``yes.clamp(min=1)``: a label without any yes would have the
-# weight ``inf``, and the loss would be ``nan``.
+# entry for each. Give its count of yes ``clamp(min=1)``: a label without any yes would
+# have the weight ``inf``, and the loss would be ``nan``.
 
 pos_weight = counts[0] / counts[1].double()
 bce = nn.BCEWithLogitsLoss(pos_weight=pos_weight)
@@ -218,8 +218,8 @@ plt.show()
 #
 # Count the training labels only. The weights belong on the device, in the dtype of the
 # logits. There must be one for each class, also for a class without samples. With
-# ``label_smoothing``, set its weight to 0: each class then counts in each sample, and
-# here this class has the largest weight. Weights as far apart as 1 and 1000 can make
+# ``label_smoothing``, set its weight to 0. Smoothing counts each class in each sample,
+# and this class has the largest weight. Weights as far apart as 1 and 1000 can make
 # training unsteady: take their square root. Report the validation loss without weights.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

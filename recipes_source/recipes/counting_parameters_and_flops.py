@@ -159,8 +159,8 @@ assert found["LSTM", "meta"] == lstm_flops and found["ReLU", "meta"] == 0
 #
 # ``make`` makes your model; give the shape of each input after it. For token ids, write
 # ``torch.zeros(shape, dtype=torch.long)`` for ``torch.empty(shape)``. A ``forward``
-# that calls ``.item()`` fails on ``meta``: use ``"cpu"`` there. With the package
-# ``tabulate`` installed, ``FlopCounterMode(depth=2)`` prints a table of layers.
+# that calls ``.item()`` fails on ``meta``: use ``"cpu"``, which misses the three above.
+# With ``tabulate`` installed, ``FlopCounterMode(depth=2)`` prints a table of layers.
 
 
 def count_costs(make, *shapes):

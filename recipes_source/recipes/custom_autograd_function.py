@@ -27,7 +27,7 @@ You may write the backward pass yourself. But a mistake in it raises no error.
 # --------------
 #
 # The slope of log(1 + exp(x)) lies between 0 and 1. In float32, the exponential of 100
-# is infinite, and the chain rule divides infinity by infinity.
+# is infinite. The chain rule multiplies it by 1 / infinity: 0 * infinity is ``nan``.
 
 import torch
 from torch import nn
@@ -66,8 +66,8 @@ class Softplus(Function):
         return arriving * x.sigmoid()
 
 # %%
-# ``apply`` calls it, here in a layer. PyTorch has this function ready, so value and
-# slope are known.
+# Call ``apply``, here in a layer: ``Softplus()(x)`` raises "Legacy autograd function".
+# PyTorch has this function ready, so value and slope are known.
 
 
 class Act(nn.Module):
@@ -84,10 +84,10 @@ torch.testing.assert_close(slope, grad(nn.Softplus()(x).sum(), x)[0])
 # Proof: gradcheck and gradgradcheck
 # ----------------------------------
 #
-# :func:`torch.autograd.gradcheck` moves each input a little and compares the slopes,
-# :func:`torch.autograd.gradgradcheck` the second derivatives. Give both float64.
-# ``Kept`` has a mistake that only the latter finds. It saves the slope, not the input.
-# Autograd has not recorded how the slope was made, and takes it for a constant.
+# :func:`torch.autograd.gradcheck` measures slopes by small steps of each input,
+# :func:`torch.autograd.gradgradcheck` second derivatives. Give both float64.
+# ``Kept`` saves the slope: autograd takes it for a constant. Only the latter sees it.
+# The message shows what was measured (*numerical*) and what is yours (*analytical*).
 
 
 class Kept(Softplus):
@@ -147,9 +147,9 @@ assert not right
 # In your project
 # ---------------
 #
-# A gradient penalty asks for slopes of norm 1. Its gradient needs second derivatives,
-# and ``create_graph=True`` records the backward pass for them. The sum gives a slope
-# for each sample, if no layer mixes samples, as batch normalization does.
+# A gradient penalty asks for slopes of norm 1. ``create_graph=True`` records the slope
+# for second derivatives. The sum gives a slope for each sample, unless a layer mixes
+# samples, as batch normalization does. DDP does not support ``grad`` (see its page).
 
 
 def penalty(model, x):

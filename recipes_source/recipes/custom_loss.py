@@ -116,7 +116,7 @@ torch.testing.assert_close(losses.mean(), loss)
 # Shapes that fit by accident
 # ---------------------------
 #
-# A layer's outputs have the shape ``(n, 1)``. Without the first two lines of
+# A layer with one output returns the shape ``(n, 1)``. Without the first two lines of
 # ``late_loss``, each output would meet all targets.
 
 column = promised[:4].unsqueeze(1)
@@ -134,7 +134,8 @@ assert accepted is None and (times[:4] - column).shape == (4, 4)
 #
 # A parcel that is still on its way has no time, and one ``nan`` makes the mean ``nan``.
 # Multiplied by a mask, it stays ``nan``. Choose the samples before the loss. A batch
-# without any target has no mean: skip it.
+# without any target has no mean: skip it. With DDP, a process that skips ``backward``
+# blocks the others. There, take ``0 * outputs.sum()`` as the loss of this batch.
 
 waiting = times.clone()
 waiting[::2] = torch.nan

@@ -129,8 +129,8 @@ assert torch.equal(torch.einsum("bqd,ckd->bqk", a[:1], keys[:1]), right[:1])
 # Read the messages
 # -----------------
 #
-# *Operands* are the tensors, counted from 0. *Subscripts* are the letters. Below: two
-# letters exchanged, no letter for the batch, a tensor missing, an unknown letter.
+# *Operands* are tensors, counted from 0. *Subscripts* are the letters; an *ellipsis*
+# (``...``) stands for the rest. Below: letters exchanged, too few, no tensor, unknown.
 
 for equation in ("bij,bkj->bik", "ij,bjk->bik", "bij,bjk,k->bi", "bij,bjk->bil"):
     try:
@@ -154,7 +154,7 @@ assert torch.equal(result, column.expand(2, 3, 4) @ b)
 # In your project
 # ---------------
 #
-# Attention with heads, and no transpose: the letters say where each dimension goes.
+# Attention with heads, no mask, no transpose: each token sees all tokens of its text.
 
 
 class SelfAttention(nn.Module):
@@ -187,4 +187,4 @@ torch.testing.assert_close(layer(x), expected, atol=1e-4, rtol=1e-4)
 # ----------
 #
 # - Other sizes that fit: :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`
-# - Its own function: :ref:`sphx_glr_recipes_recipes_scaled_dot_product_attention.py`
+# - Masks, less memory: :ref:`sphx_glr_recipes_recipes_scaled_dot_product_attention.py`

@@ -20,7 +20,10 @@
 #   "is not on the expected device meta!",
 # ]
 # older_errors = [
-#   "Input type (torch.FloatTensor) and weight type (torch.cuda.FloatTensor) should be",
+#   '''Input type (torch.FloatTensor) and weight type (torch.cuda.FloatTensor) should
+#   be the same''',
+#   '''Input type (torch.cuda.FloatTensor) and weight type (torch.FloatTensor) should
+#   be the same''',
 #   '''Expected all tensors to be on the same device, but got mat1 is on cpu, different
 #   from other tensors on cuda:0 (when checking argument in method
 #   wrapper_CUDA_addmm)''',

@@ -94,7 +94,7 @@ assert failed == list(calls)
 # ``t < n_classes`` speaks of a label in the loss, ``srcIndex < srcSelectDimSize`` of an
 # id in an embedding, ``index out of bounds`` of indexing or ``gather``.
 # ``input_val >= zero && input_val <= one`` is no index: ``BCELoss`` got scores or nan.
-# ``probability tensor contains either`` is none either: ``multinomial`` got nan.
+# Nor is ``probability tensor contains either``: ``multinomial`` got nan, inf or < 0.
 #
 # One line finds the culprit
 # --------------------------

@@ -180,7 +180,7 @@ assert torch.equal(old["weight"], weight) and old["best"] == 0.9375 and still_re
 # ``git lfs pull``. 60 is ``<``, a web page. With ``weights_only=False`` both say
 # ``invalid load key``. A ``.safetensors`` file needs ``safetensors.torch.load_file``.
 # ``failed finding central directory``: the download stopped, or your run died while it
-# saved. Do not allow anything: download again.
+# saved. Take another file.
 #
 # ``149``: a pickle in a newer protocol, made by ``pickle.dump`` or with
 # ``pickle_protocol=4``. ``weights_only=True`` cannot read it: ask for a file that
@@ -205,7 +205,7 @@ assert "operand 149" in last["pickle"] and dumped[0] == 128
 # ---------------
 #
 # Convert the file once, into values that load by default. For a class that you cannot
-# allow, do this with ``weights_only=False``, in a container without network and files.
+# allow, use ``weights_only=False`` in a container with this file alone and no network.
 
 with safe_globals(names):  # only names that you have read
     old = torch.load(home / "scores.pt", map_location="cpu", weights_only=True)

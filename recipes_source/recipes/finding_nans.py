@@ -200,10 +200,10 @@ assert bad == ["1", "2"]
 # In your project
 # ---------------
 #
-# ``error_if_nonfinite`` stops before the step, while the weights are still good. The 1
-# also clips every longer gradient: write ``math.inf`` if the call is only to test. Then
+# ``error_if_nonfinite`` stops before the step, while the weights are still good. Then
 # the batch runs again in anomaly mode, which is too slow for every batch: it records a
-# stack for each operation. Do not use this with a ``GradScaler``, which skips a step
+# stack for each operation. The 1 also clips every longer gradient: write ``math.inf``
+# if the call is only to test. Do not use this with a ``GradScaler``, which skips a step
 # with infinite gradients itself.
 
 

@@ -101,8 +101,8 @@ def generate(model, text, count, cached):
 # Proof: same logits, same tokens, less work
 # ------------------------------------------
 #
-# The weights are drawn, not trained: the counts depend on the lengths alone. Logits
-# differ by rounding only. The price is memory: each layer keeps all keys and values.
+# The weights are random: the counts depend on lengths alone. Logits differ by rounding,
+# which in bfloat16 may change a token. The price is memory: all keys and values stay.
 
 torch.manual_seed(3)
 model, prompt = Model().eval(), torch.randint(50, (1, 5))
@@ -141,14 +141,14 @@ for name, wrong in wrong_ways.items():
 places_and_mask = right
 
 # %%
-# The numbers are for the first two new tokens. At the first one, no cache is in use, so
-# "place 0" and "top left" are still right. "No mask" changes the logits and, by luck,
-# no token. So compare logits, for two new tokens or more.
+# These are the first two new tokens. At the first, no cache is in use, so "place 0" and
+# "top left" are right. "No mask" changes no token, by luck: so compare logits, of both.
 #
 # In your project
 # ---------------
 #
-# Draw the token, and stop when each text of the batch has an end token.
+# All prompts of a batch must have the same length, as no mask hides padding. All texts
+# grow until each has an ``end``: cut off what follows the first one.
 
 
 @torch.no_grad()

@@ -75,10 +75,10 @@ except TypeError as error:
 # A transform runs each time that a sample is read.
 # :class:`~torchvision.transforms.v2.ToImage` makes a tensor with the colour channels in
 # front. :class:`~torchvision.transforms.v2.ToDtype` with ``scale=True`` turns 0...255
-# into 0...1. ``v2.Normalize`` subtracts a mean and divides
-# by a standard deviation, one of each per channel: with 0.5 and 0.5 the pixels end up
-# in -1...1. A grey image (MNIST) takes ``[0.5]``: three numbers make three channels of
-# it, without an error. (Older code has ``transforms.ToTensor()`` for the first two.)
+# into 0...1. Older code has ``transforms.ToTensor()`` for these two. ``v2.Normalize``
+# subtracts a mean and divides by a standard deviation, one of each per channel: with
+# 0.5 and 0.5 the pixels end up in -1...1. A grey image (MNIST) takes ``[0.5]``: three
+# numbers make three channels of it, without an error.
 
 halves = [0.5, 0.5, 0.5]
 to_float = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]

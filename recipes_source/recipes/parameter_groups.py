@@ -198,7 +198,7 @@ assert message
 # ``optimizer.param_groups``. To unfreeze a layer later, freeze it only after the groups
 # are made: the optimizer skips what has no gradient. To add a group later, use
 # :meth:`~torch.optim.Optimizer.add_param_group` with ``layer.named_parameters()``. It
-# refuses a group without names, and ``OneCycleLR`` and ``LambdaLR`` then fail.
+# refuses a group without names. After it, ``OneCycleLR`` and ``LambdaLR`` fail.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Net().to(device)  # first move the model, then make the optimizer

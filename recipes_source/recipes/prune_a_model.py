@@ -89,7 +89,8 @@ assert cut[0] > 0.79 and cut[1] < dense[1] - 0.1 and filled[0] < 0.6
 # :func:`~torch.nn.utils.prune.l1_unstructured` renames the parameter to
 # ``weight_orig`` and adds a buffer ``weight_mask``. Before each ``forward``, a hook
 # sets ``weight`` to their product. Where the mask is 0, so is ``weight``, whatever the
-# optimizer does. As ``weight`` is now a result, the model cannot be copied deeply.
+# optimizer does. ``weight`` is now a result of autograd: ``deepcopy`` refuses it, but
+# not after a ``forward`` in ``no_grad``. Copy the state dict, or call ``remove`` first.
 
 pruned = copy.deepcopy(trained)
 prune.l1_unstructured(pruned[2], "weight", amount=0.8)  # new
@@ -150,10 +151,11 @@ assert stored < 2400 and halved[1] > dense[1] - 0.05
 # In your project
 # ---------------
 #
-# :func:`~torch.nn.utils.prune.global_unstructured` compares the weights of all layers
-# with each other. :func:`~torch.nn.utils.prune.remove` takes away the mask, not the
-# zeros: the state dict has its old names, and the model can be copied again. Call it
-# when all training is done.
+# :func:`~torch.nn.utils.prune.global_unstructured` compares all weights of a list, here
+# of ``nn.Linear`` only. For a CNN, add ``nn.Conv2d``. Leave out a layer that shares its
+# weight: :func:`~torch.nn.utils.prune.remove` writes zeros into both. ``remove`` takes
+# away the mask, not the zeros: the state dict has its old names, and the model can be
+# copied again. Call it when all training is done.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = copy.deepcopy(trained).float().to(device)

@@ -84,7 +84,7 @@ stuck = load_then_train()
 #
 # If the order is yours, that is all: load, then make the optimizer. Read on if it is
 # not, because a framework or a library makes the optimizer before your code loads. For
-# a layer that you replace, as in ``model.head = nn.Linear(8, 5)``, no switch helps:
+# a layer that you replace, as in ``model.head = nn.Linear(8, 5)``, nothing below helps:
 # give its parameters to :meth:`~torch.optim.Optimizer.add_param_group`.
 
 model = nn.Linear(8, 1)

@@ -144,7 +144,7 @@ assert (dropped == 0).any() and not (passed == 0).any()
 # Each phase sets its own mode, so that their order does not matter. In training,
 # :class:`~torch.nn.BatchNorm1d` raises for a batch of one sample. If your last batch
 # can be so small, use ``drop_last=True`` in the ``DataLoader``. If a model is worse in
-# evaluation mode, its running averages do not fit the test data: too few steps, tiny
+# evaluation mode, its running averages may not fit the test data: too few steps, tiny
 # batches, or other scaling. After ``model.train()``, call ``eval()`` on frozen layers.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

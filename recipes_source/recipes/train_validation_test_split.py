@@ -188,7 +188,7 @@ assert max(by_patient) - min(by_patient) > 0.1
 #
 # An index stands for a sample only while the order of the samples stays: sort the file
 # names. When data are added, the same seed gives another split, and old indices may
-# point to other samples. So save the patients of each part, too, and put each new
+# point to other samples. So save ``patients[train]`` and so on, too, and put each new
 # patient into one part. Take from the training part alone whatever is
 # computed from data, such as the mean and deviation for the normalization. Choose
 # settings by the validation part, and use the test part once, at the end.

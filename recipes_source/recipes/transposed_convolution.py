@@ -56,8 +56,8 @@ except RuntimeError as error:
 # right. With ``dilation=1``, a side of ``n`` becomes
 # ``(n - 1) * stride - 2 * padding + kernel_size + output_padding``. With stride 2, this
 # is ``2 * n`` if ``kernel_size + output_padding`` is ``2 * padding + 2``. Or name the
-# size at each call: then the layer works out ``output_padding``. It cannot make any
-# size, as both messages say.
+# size at each call: then the layer works out ``output_padding``. Not every size is
+# possible, as both messages say.
 
 for kernel in (2, 3, 4, 5):
     padding, extra = (kernel - 1) // 2, kernel % 2
@@ -150,7 +150,8 @@ for name, layer in ways.items():
 #
 # A block of a decoder. ``MaxPool2d(2)`` rounds down: 33 pixels become 16. Kernel 4 with
 # padding 1 leads from 16 to 32 or 33. If a ``Conv2d`` did the halving, give its kernel
-# size, stride and padding to ``self.up``.
+# size, stride and padding to ``self.up``. But kernel 3 brings the grid back. Then
+# ``nn.functional.interpolate(x, size=skip.shape[-2:])`` and a ``Conv2d`` are better.
 
 
 class Up(nn.Module):

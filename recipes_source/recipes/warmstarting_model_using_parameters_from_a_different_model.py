@@ -175,7 +175,7 @@ for prefix in ("module._orig_mod.", "_orig_mod.module."):
 # Name the part that may start cold, and let everything else raise an error. ``left``
 # are the entries that the new model has no place for: with prefixes, all of them. Then
 # look at ``list(state)[:3]``. With ``epoch`` among them, the file holds more: take its
-# ``["state_dict"]`` or ``["model_state_dict"]``. Lightning adds the prefix ``model.``.
+# ``["state_dict"]`` or ``["model_state_dict"]``. Lightning often adds ``model.``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 # state = torch.load(path, map_location="cpu", weights_only=True)
