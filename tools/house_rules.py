@@ -168,16 +168,6 @@ def cells_and_prose_are_short(recipe: Recipe) -> Found:
         yield 1, f"{words} words of prose: write {limit['least']} to {limit['words']}"
 
 
-def prose_is_its_own(recipe: Recipe) -> Found:
-    template = recipe.path.parents[1] / "template.py"
-    text = template.read_text("utf-8") if template.is_file() else ""
-    theirs = {line.strip("# ") for line in text.splitlines() if not recipe.is_code(line)}
-    for number, line in enumerate(recipe.text.splitlines(), 1):
-        if len(line.split()) > 6 and not recipe.is_code(line) and line.strip("# ") in theirs:
-            yield number, "this is the template's prose: write your own"
-            return  # the first is enough
-
-
 def evidence_is_printed_and_asserted(recipe: Recipe) -> Found:
     calls = {call: recipe.names.get(call.func, "") for call in recipe.nodes(ast.Call)}
     if "print" not in calls.values():
@@ -190,10 +180,19 @@ def evidence_is_printed_and_asserted(recipe: Recipe) -> Found:
     yield 1, "no assertion that could fail: check the lesson against something else"
 
 
+def place_of_group(text: str) -> int:
+    """The place of a recipe's first tag in the learning path, 0 if it has none."""
+    tag = re.search(r'(?m)^# tags = \["([^"]+)"', text)
+    return TAGS.index(tag[1]) if tag and tag[1] in TAGS else 0
+
+
 def links_lead_to_siblings_and_back(recipe: Recipe) -> Found:
     slug, linked, others = recipe.path.stem, set(LINK.findall(recipe.text)), recipe.siblings
-    for wrong in set(recipe.header.after) - set(others):
-        yield recipe.line("# after"), f"no other recipe {wrong}: name what to read before"
+    for before in recipe.header.after:
+        if before not in others:
+            yield recipe.line("# after"), f"no other recipe {before}: name what to read before"
+        elif place_of_group(others[before]) > place_of_group(recipe.text):
+            yield recipe.line("# after"), f"{before} is in a later group: name an earlier recipe"
     for wrong in linked - {slug, *others}:
         yield recipe.line(f"recipes_{wrong}.py"), f"no recipe {wrong}: link to another"
     if len(linked & set(others)) < 2:
@@ -226,7 +225,7 @@ def messages_are_printed(recipe: Recipe) -> Found:
 RULES = [
     header_is_complete, dependencies_are_the_imports, datasets_are_declared,
     title_and_outcome_are_short, lines_are_short_and_final, cells_and_prose_are_short,
-    prose_is_its_own, evidence_is_printed_and_asserted, links_lead_to_siblings_and_back,
+    evidence_is_printed_and_asserted, links_lead_to_siblings_and_back,
     runs_everywhere, writing, messages_are_printed,
 ]  # fmt: skip
 

@@ -113,6 +113,16 @@ def what_differs_is_declared_at_the_top(recipe: "Recipe") -> "Found":
         yield recipe.line(VARIES), "not the first line of a code cell: move it there"
 
 
+def prose_is_its_own(recipe: "Recipe") -> "Found":
+    template = recipe.path.parents[1] / "template.py"
+    text = template.read_text("utf-8") if template.is_file() else ""
+    theirs = {line.strip("# ") for line in text.splitlines() if not recipe.is_code(line)}
+    for number, line in enumerate(recipe.text.splitlines(), 1):
+        if len(line.split()) > 6 and not recipe.is_code(line) and line.strip("# ") in theirs:
+            yield number, "this is the template's prose: write your own"
+            return  # the first is enough
+
+
 def prose_is_plain(recipe: "Recipe") -> "Found":
     for block in (block for block in recipe.blocks if block.type == "text"):
         for sentence in sentences(block.content):
@@ -126,7 +136,8 @@ def prose_is_plain(recipe: "Recipe") -> "Found":
 
 RULES = [
     lines_are_ready_to_use, messages_are_whole, figures_do_not_deceive,
-    nothing_is_there_for_the_build, what_differs_is_declared_at_the_top, prose_is_plain,
+    nothing_is_there_for_the_build, what_differs_is_declared_at_the_top, prose_is_its_own,
+    prose_is_plain,
 ]  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 # dependencies = ["torch"]
 # [tool.recipe]
 # tags = ["Tensors"]
-# after = ["broadcasting_pitfalls"]
+# after = ["views_and_contiguity"]
 # timeout = 60
 # searched_as = [
 #   "einstein summation", "torch.einsum explained", "batch matmul", "bmm explained",

@@ -3,7 +3,7 @@
 # dependencies = ["torch"]
 # [tool.recipe]
 # tags = ["Sequences", "Performance"]
-# after = ["scaled_dot_product_attention"]
+# after = ["mask_padding_in_attention_and_loss"]
 # timeout = 60
 # searched_as = [
 #   "kv cache", "key-value cache", "past_key_values", "use_cache", "GPT", "prefill",

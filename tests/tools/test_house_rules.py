@@ -84,8 +84,7 @@ y = x + 1  # new
 # - :ref:`to the
 #   right <sphx_glr_recipes_recipes_right.py>`
 '''
-TEMPLATE = "Say what a reader can do afterwards, in one sentence of at most ten words."
-BACK = "# :ref:`sphx_glr_recipes_recipes_base.py`\n"
+BACK = '# tags = ["Deployment"]\n# :ref:`sphx_glr_recipes_recipes_base.py`\n'
 LOADER = "torch.utils.data.DataLoader(data, num_workers=2)"
 MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its line
     ("# /// script", "# On top.\n# /// script", "not at the top", "# /// script"),
@@ -125,6 +124,7 @@ MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its 
     ("# - :ref:`s", "# :ref:`sphx_glr_recipes_recipes_no.py`\n# - :ref:`s", "no recipe no", "_no."),
     ("# timeout", '# after = ["gone"]\n# timeout', "no other recipe gone", "# after"),
     ("# timeout", '# after = ["base"]\n# timeout', "no other recipe base", "# after"),
+    ("# timeout", '# after = ["left"]\n# timeout', "left is in a later group", "# after"),
     ("x = ", "torch.onnx.export\nx = ", "declare onnx, onnxscript, torch, t", "# depend"),
     ("x = ", "from torch.utils import tensorboard\nx = ", "declare tensorboard, torch", "# depend"),
     ("print(x", "print(__file__, x", "__file__ does not work", "__file__"),
@@ -134,7 +134,6 @@ MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its 
     ("x = ", "if x:\n    raise SystemExit(1)\nx = ", "it exits, and the rest", "SystemExit(1)"),
     ("x = ", "import asyncio\nasyncio.run(f())\nx = ", "asyncio.run does not", "asyncio.run("),
     ("x = ", "parser.parse_args()\nx = ", "parse_args reads", "parse_args"),
-    ("Then say why that", f"{TEMPLATE}\nThen say why that", "the template's prose", TEMPLATE),
     ("x = ", f"loader = {LOADER}\nx = ", "num_workers at module level", LOADER),
     ("x = ", f"if __debug__:\n    {LOADER}\nx = ", "num_workers at module level", LOADER),
 ]
@@ -154,7 +153,6 @@ def write(folder: Path, text: str, back: str = BACK) -> Path:
     """Write a recipe that has two siblings, one of which links back; its path."""
     sources = folder / "recipes_source" / "recipes"
     sources.mkdir(parents=True)
-    (folder / "recipes_source" / "template.py").write_text(f"# {TEMPLATE}\n")
     for slug, content in (("base", text), ("left", back), ("right", "")):
         (sources / f"{slug}.py").write_text(content, "utf-8")
     return sources / "base.py"

@@ -57,9 +57,11 @@ print(1)
 '''
 SECTION = BASE[BASE.index("device =") : BASE.index("# %%\n# Learn")]
 LONG = "and so on " * 9
+TEMPLATE = "Say what a reader can do afterwards, in one sentence of at most ten words."
 NO_DEVICE = SECTION.replace("device = ", "place = ").replace("device=device, ", "")
 DEFINED = "def train():  # new\n    return 1\n"
 MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its line
+    ("# Words,", f"# {TEMPLATE}\n# Words,", "the template's prose", TEMPLATE),
     ("In your project\n# ---------------", "Yours\n# -----", "no section 'In your", "# /// script"),
     (SECTION, "", "0 lines of code in your project", "# In your project"),
     (SECTION, SECTION + "y = 1\n" * 10, "13 lines of code in your project", "# In your project"),
@@ -109,8 +111,10 @@ def found(tmp_path):
     """What the rules say of a recipe with this text."""
 
     def problems(text: str) -> list[tuple[int, str]]:
-        path = tmp_path / "base.py"
+        path = tmp_path / "recipes" / "base.py"
+        path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
+        (tmp_path / "template.py").write_text(f"# {TEMPLATE}\n")
         return list(writing_rules.writing(house_rules.Recipe(path)))
 
     return problems
