@@ -4,7 +4,7 @@
 # [tool.recipe]
 # tags = ["Distributed", "Saving and loading"]
 # after = ["ddp_two_processes", "saving_and_loading_a_general_checkpoint"]
-# timeout = 120
+# timeout = 240
 # cpus = 2
 # requires = ["torchrun"]
 # searched_as = [
