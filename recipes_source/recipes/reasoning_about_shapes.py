@@ -158,6 +158,7 @@ for layer in layers.modules():  # nested layers, too
 with torch.device("meta"):
     copied = convolutions()
 print(copied.load_state_dict(layers.state_dict(), assign=True))
+assert not any(parameter.is_meta for parameter in copied.parameters())
 image = torch.randn(1, 3, 48, 48)
 assert layers(image).std() > 0
 torch.testing.assert_close(copied(image), layers(image))
