@@ -53,9 +53,9 @@ versions:  ## run scripts on other versions, record it (RECIPE, ENVIRONMENT, ALL
 	@$(RUN) -m tools.versions "--jobs=$(JOBS)" "--recipe=$(RECIPE)" "--environment=$(ENVIRONMENT)" \
 	  "--all=$(ALL)" "--keep=$(KEEP)" "--folder=$(FOLDER)"
 
-claims:  ## edit recipes: each must fail or hold as tests/claims.toml says (RECIPE, JOBS)
+claims:  ## edit recipes: each must fail or hold as tests/claims.toml says (RECIPE, ALL=1, JOBS)
 	$(NEEDS) sphinx
-	@$(RUN) -m tools.claims "--jobs=$(JOBS)" "--recipe=$(RECIPE)"
+	@$(RUN) -m tools.claims --record "--jobs=$(JOBS)" "--recipe=$(RECIPE)" "--all=$(ALL)"
 
 test:  ## run all tests (MARK=expression: those whose markers match)
 	$(NEEDS) pytest xdist pytest_timeout

@@ -81,7 +81,7 @@ def page(slug: str) -> str:
 
 def claims(slug: str) -> str:
     """Whether its assertions fail where they should."""
-    return command("-m", "tools.claims", f"--recipe={slug}")
+    return command("-m", "tools.claims", "--record", f"--recipe={slug}")
 
 
 STEPS = {

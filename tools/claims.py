@@ -1,15 +1,19 @@
 """Edits recipes and executes them: a claim that no edit can break proves nothing.
 
 Problem: an assertion may guard one convenient setting, or hold whatever the code does.
-Usage: ``make claims`` (``RECIPE=slug``, ``JOBS=n``). ``tests/claims.toml`` has a table for each
-recipe: ``fail``, edits after which it must raise, such as the naive way, and ``hold``, edits after
-which it must not, such as another seed. An edit has ``replace``, a text that occurs once (with
-``every = true``, anywhere), ``by``, and ``why``.
+Usage: ``make claims`` (``RECIPE=slug``, ``ALL=1``, ``JOBS=n``). ``tests/claims.toml`` has a table
+for each recipe: ``fail``, edits after which it must raise, such as the naive way, and ``hold``,
+edits after which it must not, such as another seed. An edit has ``replace``, a text that occurs
+once (with ``every = true``, anywhere), ``by``, and ``why``.
 Result: each edited recipe runs as in a build, in a process of its own with its limits. A line per
-recipe, then one per edit after which it did something else; exit status 1 if there are any.
+recipe, then one per edit after which it did something else; exit status 1 if there are any. What
+was as claimed is kept in ``tests/claims_checked.json``, in the repository, by the checksum of all
+that it depends on: a recipe of which nothing has changed is not tried again, unless it is asked
+for by its name or by ``ALL=1``.
 """
 
 import argparse
+import platform
 import tomllib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,8 +21,9 @@ from pathlib import Path
 
 import msgspec
 
-from recipe_gallery.header import read_header
-from recipe_gallery.key import ENVIRONMENT
+from recipe_gallery.files import digest, read_json, write_json
+from recipe_gallery.header import read_header, versions
+from recipe_gallery.key import ENVIRONMENT, common_key, make_key
 from recipe_gallery.local import LocalExecutor
 from recipe_gallery.model import Task
 from recipe_gallery.settings import BuildError, number_of_jobs
@@ -26,6 +31,7 @@ from recipe_site import layout, torch_plugin
 
 ROOT = Path(__file__).parents[1]
 CLAIMS = "tests/claims.toml"
+CHECKED = "tests/claims_checked.json"
 NOT_MEANT = ("SyntaxError", "IndentationError", "NameError", "ModuleNotFoundError")
 
 
@@ -74,14 +80,39 @@ def edited(text: str, edit: Edit) -> str:
     return text.replace(edit.replace, edit.by)
 
 
+def helpers(root: Path) -> dict[str, bytes]:
+    """The content of the modules beside the recipes, by name."""
+    return {path.name: path.read_bytes() for path in (root / layout.SOURCES).glob("_*.py")}
+
+
+def checksum(root: Path, slug: str, claims: Claims) -> str:
+    """Of all that the outcome of a recipe's edits depends on: them, its source, this platform."""
+    text = (root / layout.source(slug)).read_text("utf-8")
+    header = read_header(text)
+    edits = msgspec.json.encode(claims).decode()
+    key = make_key(
+        digest(f"{edits}\0{text}\0{platform.system()} {platform.machine()}"),
+        helpers(root),
+        1,
+        common_key({}, torch_plugin.packages, environment()),
+        versions(header),
+        torch_plugin.key(header, root),
+    )
+    return digest(repr(sorted(key.items())))
+
+
+def environment() -> dict[str, str]:
+    """The variables that a recipe's process has in a build."""
+    return {**ENVIRONMENT, **torch_plugin.environment}
+
+
 def execute(executor: LocalExecutor, root: Path, slug: str, text: str) -> str:
     """Execute a recipe's source; why it failed, "" if it did not."""
     header = read_header(text)
-    beside = (root / layout.SOURCES).glob("_*.py")
     task = Task(
         docname=layout.docname(slug),
         name=layout.source(slug),
-        files={f"{slug}.py": text.encode(), **{path.name: path.read_bytes() for path in beside}},
+        files={f"{slug}.py": text.encode(), **helpers(root)},
         settings={"image_scrapers": ()},  # figures are shown and not kept
         header=header,
         key=torch_plugin.key(header, root),
@@ -119,11 +150,33 @@ def raised(reason: str) -> bool:
 def check_all(root: Path, claims: Mapping[str, Claims], jobs: int) -> dict[str, list[str]]:
     """What is wrong with some recipes, by their slugs; several are executed at once."""
     modules = list(torch_plugin.preload.values())
-    environment = {**ENVIRONMENT, **torch_plugin.environment}
-    executor = LocalExecutor(modules, environment, torch_plugin.keep)
+    executor = LocalExecutor(modules, environment(), torch_plugin.keep)
     with ThreadPoolExecutor(jobs) as pool:
         found = pool.map(lambda slug: check(executor, root, slug, claims[slug]), claims)
         return dict(zip(claims, found, strict=True))
+
+
+def wanted(root: Path, recipes: str) -> dict[str, Claims]:
+    """The claims of the recipes that were named, or of all that can run here.
+
+    Raises:
+        SystemExit: with a sentence, if there are none of a recipe, or no recipe of a table.
+    """
+    try:
+        claims = read(root)
+    except ValueError as error:
+        raise SystemExit(f"{CLAIMS}: {error}") from None
+    if unknown := [slug for slug in recipes.split() if slug not in claims]:
+        raise SystemExit(f"{CLAIMS} has no table [{unknown[0]}]: add one")
+    chosen = {slug: claims[slug] for slug in recipes.split() or claims}
+    for slug in list(chosen):
+        file = root / layout.source(slug)
+        if not file.is_file():
+            raise SystemExit(f"{CLAIMS}: [{slug}] is no recipe: rename or remove the table")
+        if lack := torch_plugin.skip(read_header(file.read_text("utf-8"))):
+            print(f"skipped: {slug}: {lack}")
+            del chosen[slug]
+    return chosen
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
@@ -135,27 +188,27 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     parser = argparse.ArgumentParser(prog="python -m tools.claims")
     parser.add_argument("--recipe", default="", help="slugs with blanks between; by default all")
     parser.add_argument("--jobs", default="0", help="how many at once")
+    parser.add_argument("--all", default="", help="also those of which nothing has changed")
+    parser.add_argument("--record", action="store_true", help=f"keep what comes of it in {CHECKED}")
     options = parser.parse_args(arguments)
     try:
-        claims, jobs = read(root), number_of_jobs(options.jobs)
-    except ValueError as error:
-        raise SystemExit(f"{CLAIMS}: {error}") from None
+        jobs = number_of_jobs(options.jobs)
     except BuildError as error:
         raise SystemExit(str(error)) from None
-    if unknown := [slug for slug in options.recipe.split() if slug not in claims]:
-        raise SystemExit(f"{CLAIMS} has no table [{unknown[0]}]: add one")
-    chosen = {slug: claims[slug] for slug in options.recipe.split() or claims}
-    for slug in list(chosen):
-        file = root / layout.source(slug)
-        if not file.is_file():
-            raise SystemExit(f"{CLAIMS}: [{slug}] is no recipe: rename or remove the table")
-        if lack := torch_plugin.skip(read_header(file.read_text("utf-8"))):
-            print(f"skipped: {slug}: {lack}")
-            del chosen[slug]
-    found = check_all(root, chosen, jobs)
-    for slug, wrong in found.items():
-        edits = f"{len(chosen[slug].fail)} fail, {len(chosen[slug].hold)} hold"
-        print(f"{slug}: {'WRONG' if wrong else 'as claimed'}: {edits}")
+    chosen, checked = wanted(root, options.recipe), read_json(root / CHECKED)
+    checksums = {slug: checksum(root, slug, of_recipe) for slug, of_recipe in chosen.items()}
+    asked = options.recipe or options.all
+    due = [slug for slug in chosen if asked or checked.get(slug) != checksums[slug]]
+    found = check_all(root, {slug: chosen[slug] for slug in due}, jobs)
+    for slug, of_recipe in chosen.items():
+        said = "WRONG" if found.get(slug) else "as claimed"
+        edits = f"{len(of_recipe.fail)} fail, {len(of_recipe.hold)} hold"
+        print(f"{slug}: {said}: {edits}{'' if slug in found else ' (nothing has changed)'}")
+    if options.record:
+        right = {slug: checksums[slug] for slug in found if not found[slug]}
+        known = {slug for slug in read(root) if (root / layout.source(slug)).is_file()}
+        kept = {slug: old for slug, old in checked.items() if slug in known and slug not in found}
+        write_json(root / CHECKED, kept | right)
     if wrong := [line for lines in found.values() for line in lines]:
         raise SystemExit("\n".join(wrong))
 

@@ -44,10 +44,15 @@ def test_every_edit_can_be_applied() -> None:
 
 @pytest.fixture(scope="module")
 def report(request) -> str:
-    """What the command says of the recipes whose tests were selected; all run at once."""
+    """What the command says of the recipes whose tests were selected; all run at once.
+
+    If these are all, then those are left out of which nothing has changed since the record.
+    """
     tests = [test for test in request.session.items if test.path == request.path]
     slugs = [test.callspec.params.get("claimed") for test in tests if hasattr(test, "callspec")]
-    command = [sys.executable, "-m", "tools.claims", "--recipe", " ".join(filter(None, slugs))]
+    slugs = list(filter(None, slugs))
+    command = [sys.executable, "-m", "tools.claims"]
+    command += [] if set(slugs) == set(CLAIMED) else ["--recipe", " ".join(slugs)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     return done.stdout + done.stderr
 
@@ -102,7 +107,7 @@ def run(tmp_path, capsys):
     (tmp_path / "tests").mkdir()
     (sources / "small.py").write_text(RECIPE, "utf-8")
 
-    def command(fail: str = FAILS, hold: str = HOLDS, more: str = "", recipe: str = ""):
+    def command(fail: str = FAILS, hold: str = HOLDS, more: str = "", recipe: str = "", options=()):
         table = f"[small]\nfail = [{fail}]\nhold = [{hold}]\n{more}"
         (tmp_path / claims.CLAIMS).write_text(table, "utf-8")
         with pytest.MonkeyPatch.context() as patch:
@@ -111,7 +116,7 @@ def run(tmp_path, capsys):
             patch.setenv("TORCHINDUCTOR_COMPILE_THREADS", "1")
             patch.setattr(claims.torch_plugin, "preload", {})
             try:
-                claims.main(["--recipe", recipe, "--jobs=1"], tmp_path)
+                claims.main(["--recipe", recipe, "--jobs=1", *options], tmp_path)
             except SystemExit as error:
                 return str(error.code), capsys.readouterr().out
         return "", capsys.readouterr().out
@@ -174,3 +179,51 @@ def test_recipe_for_which_something_is_missing_is_skipped(run, monkeypatch) -> N
     """The reason is told."""
     monkeypatch.setattr(claims.torch_plugin, "skip", lambda header: "no compiler")
     assert run() == ("", "skipped: small: no compiler\n")
+
+
+RECORDED = ("", "small: as claimed: 1 fail, 1 hold (nothing has changed)\n")
+OLD, NEW = "seed = 1", "seed = 7"
+
+
+@pytest.mark.parametrize("what", ["source", "helper", "claims", "versions", "platform"])
+def test_what_was_as_claimed_is_tried_again_when_something_has_changed(
+    run, tmp_path, monkeypatch, what
+) -> None:
+    """And only then."""
+    assert run(options=["--record"])[1].endswith("1 hold\n")
+    assert run() == RECORDED
+    sources, hold = tmp_path / "recipes_source" / "recipes", HOLDS
+    match what:
+        case "source":
+            (sources / "small.py").write_text(RECIPE.replace("Some words", "Other words"), "utf-8")
+        case "helper":
+            (sources / "_helper.py").write_text("x = 1", "utf-8")
+        case "claims":
+            hold = edit(OLD, NEW)
+        case "versions":
+            monkeypatch.setattr(claims.torch_plugin, "packages", ("torch", "pytest"))
+        case "platform":
+            monkeypatch.setattr(claims.platform, "machine", lambda: "another")
+    assert run(hold=hold)[1].endswith("1 hold\n")
+
+
+@pytest.mark.parametrize("options", [{"recipe": "small"}, {"options": ["--all=1"]}])
+def test_what_is_asked_for_is_tried_in_any_case(run, options) -> None:
+    """By its name, or with all others."""
+    run(options=["--record"])
+    assert run(**options)[1].endswith("1 hold\n")
+
+
+def test_only_what_was_as_claimed_is_recorded(run, tmp_path) -> None:
+    """A row goes when it no longer holds, or its recipe is gone; nothing is kept unasked."""
+    run()
+    assert not (tmp_path / claims.CHECKED).exists()
+    run(options=["--record"])
+    record = claims.read_json(tmp_path / claims.CHECKED)
+    assert list(record) == ["small"]
+    claims.write_json(tmp_path / claims.CHECKED, record | {"gone": "0"})
+    run(options=["--record"])
+    assert claims.read_json(tmp_path / claims.CHECKED) == record
+    assert "must hold" in run(hold=FAILS, options=["--record"])[0]
+    assert not claims.read_json(tmp_path / claims.CHECKED)
+    assert "must hold" in run(hold=FAILS)[0]
