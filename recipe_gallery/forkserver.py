@@ -12,6 +12,7 @@ import contextlib
 import gc
 import importlib
 import os
+import signal
 from collections.abc import Mapping
 from multiprocessing.context import BaseContext
 from pathlib import Path
@@ -26,12 +27,16 @@ def start(context: BaseContext, modules: list[str], environment: Mapping[str, st
     context.set_forkserver_preload([__name__])
     before = dict(os.environ)
     paths = [str(Path(__file__).parents[1]), *filter(None, [environment.get("PYTHONPATH")])]
+    # Ctrl-C reaches the server, too, but is for the build: while the server imports, it would print
+    # a traceback below the build's last words. Who is started inherits that a signal is ignored.
+    interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         os.environ.clear()
         os.environ.update(environment)
         os.environ.update({MODULES: " ".join(modules), "PYTHONPATH": os.pathsep.join(paths)})
         forkserver.ensure_running()
     finally:
+        signal.signal(signal.SIGINT, interrupt)
         os.environ.clear()
         os.environ.update(before)
 
@@ -47,6 +52,7 @@ def serve() -> None:
             importlib.import_module(name)
     gc.freeze()
     gc.enable()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # for recipes, as scripts have it
 
 
 if MODULES in os.environ:

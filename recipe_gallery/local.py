@@ -52,6 +52,7 @@ class LocalExecutor:
         method = "forkserver" if "forkserver" in methods else "spawn"
         self.context = multiprocessing.get_context(method)
         self.running: set[multiprocessing.Process] = set()
+        self.stopped = False
         self.work = work
         self.environment = made_environment(environment, keep)
         sys.warnoptions.clear()  # a child would have them
@@ -67,6 +68,8 @@ class LocalExecutor:
         try:
             process.start()
             self.running.add(process)
+            if self.stopped:  # while the process was being started, so that none ended it
+                process.terminate()
             process.join(task.header.timeout + GRACE)
             if (number := (process.exitcode or 0) - FULL) in DISK:
                 raise CannotWrite(number, os.strerror(number), str(scratch))
@@ -90,7 +93,8 @@ class LocalExecutor:
         return run
 
     def stop(self) -> None:
-        """End whatever is still running."""
+        """End whatever is still running, or is just being started."""
+        self.stopped = True
         for process in list(self.running):
             process.terminate()
 

@@ -35,7 +35,7 @@ Work = Callable[[Task], Run]
 
 
 class Ended(Exception):
-    """This process was told to end."""
+    """This process was told to end, or the build is gone."""
 
 
 def supervise(task: Task, work: Work, environment: Mapping[str, str]) -> None:
@@ -52,7 +52,9 @@ def supervise(task: Task, work: Work, environment: Mapping[str, str]) -> None:
     if hasattr(os, "setsid"):
         os.setsid()  # out of the reach of the terminal's signals
     adopt_orphans()
-    signal.signal(signal.SIGTERM, told_to_end)
+    told: list[int] = []  # an exception could be raised, and lost, in what happens at a fork
+    signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    is_over = lambda: bool(told) or (build is not None and not build.is_alive())  # noqa: E731
     # Started by a fork, it has all that is imported here.
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
@@ -60,7 +62,7 @@ def supervise(task: Task, work: Work, environment: Mapping[str, str]) -> None:
     family, ended = Family(), False
     try:
         process.start()
-        reason = watch(task, process, family, build)
+        reason = watch(task, process, family, is_over)
         left = [] if reason else family.left_by(1.0)
     except Ended:
         ended = True
@@ -101,11 +103,6 @@ def unfinished(path: Path) -> Path:
     return path.with_suffix(".new")
 
 
-def told_to_end(*signal_and_frame: object) -> None:
-    """Leave whatever this process is at."""
-    raise Ended
-
-
 def answer(task: Task, work: Work) -> None:
     """What the recipe's own process does: execute it, and leave the run in a file."""
     die_with_parent()
@@ -127,13 +124,17 @@ def answer(task: Task, work: Work) -> None:
     os._exit(0)  # without a second round of what is done at the end of a process
 
 
-def watch(task: Task, process: BaseProcess, family: Family, build: BaseProcess | None) -> str:
-    """Wait for the end of a recipe's process; the limit that it broke, "" if none."""
+def watch(task: Task, process: BaseProcess, family: Family, is_over: Callable[[], bool]) -> str:
+    """Wait for the end of a recipe's process; the limit that it broke, "" if none.
+
+    Raises:
+        Ended: as soon as ``is_over`` says so.
+    """
     printed, start = Path(task.scratch, PRINTED), time.monotonic()
     limit, begun = task.header.memory * GIB, False
     while process.exitcode is None:
         wait([process.sentinel], INTERVAL)
-        if build is not None and not build.is_alive():
+        if is_over():
             raise Ended
         if not begun and printed.exists():  # a spawned process has been importing until now
             begun, start = True, time.monotonic()

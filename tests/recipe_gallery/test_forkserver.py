@@ -60,3 +60,27 @@ def test_server_leaves_no_trace_of_how_it_was_found(monkeypatch) -> None:
         forkserver.serve()
         assert os.environ.get("PYTHONPATH") == left and forkserver.MODULES not in os.environ
         assert gc.isenabled() and "colorsys" in sys.modules
+
+
+INTERRUPTS = """
+import os, signal
+os.kill(os.getpid(), signal.SIGINT)
+"""
+
+
+@pytest.mark.skipif(
+    "forkserver" not in multiprocessing.get_all_start_methods(), reason="there is no forkserver"
+)
+def test_interrupt_while_it_imports_is_for_the_build(tmp_path) -> None:
+    """It would print a traceback below the build's own last words; recipes hear theirs."""
+    (tmp_path / "interrupts.py").write_text(INTERRUPTS, "utf-8")
+    look = "signal.getsignal(signal.SIGINT) is signal.default_int_handler"
+    text = SCRIPT.format(folder=str(ROOT)).replace("no_such_module", "interrupts")
+    text = text.replace("gc.isenabled()", look).replace("import gc", "import gc, signal")
+    script = tmp_path / "script.py"
+    script.write_text(text.replace("before = dict(", f"{look}\n    before = dict("), "utf-8")
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, str(script)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    loaded, _, as_in_scripts, _ = json.loads(result.stdout)
+    assert loaded == ["colorsys"] and as_in_scripts and not result.stderr

@@ -76,6 +76,14 @@ def test_process_that_is_killed_is_told(run) -> None:
     )
 
 
+def test_process_that_was_being_started_when_all_were_stopped_ends(run, executor, monkeypatch):
+    """Ctrl-C comes while the server still imports: the build does not wait for time limits."""
+    monkeypatch.setattr(executor, "stopped", True)
+    began = time.monotonic()
+    assert run(small_gallery.hangs).failure
+    assert time.monotonic() - began < 10
+
+
 def test_process_that_hangs_is_ended(run, tmp_path) -> None:
     """With what it started in a session of its own."""
     assert reason(run(small_gallery.hangs, timeout=1.5)) == (
@@ -93,8 +101,9 @@ def is_gone(pid: int) -> bool:
     return False
 
 
-def test_end_of_the_build_ends_what_is_running(run, executor, tmp_path) -> None:
+def test_end_of_the_build_ends_what_is_running(run, executor, tmp_path, monkeypatch) -> None:
     """Also what that has started, and its folder."""
+    monkeypatch.setattr(executor, "stopped", False)  # other tests use this executor after it
     results = []
     thread = threading.Thread(target=lambda: results.append(run(small_gallery.hangs, timeout=60)))
     thread.start()
