@@ -101,19 +101,23 @@ plain = show("cross-entropy", fit(F.cross_entropy))
 #
 # Put probabilities where the score counts pixels, and it has a gradient. (``argmax``
 # has none.) Each class is divided by its area, so a small one counts as much as a large
-# one. Add cross-entropy, whose gradient helps where the classes hardly meet.
+# one. Add cross-entropy, whose gradient helps where the classes hardly meet. Many mask
+# files mark pixels without a class by 255: these count in neither loss.
 
 
-def dice_loss(logits, targets, smooth=1.0):
-    chances = logits.float().softmax(dim=1).flatten(2)  # batch, classes, pixels
-    one_hot = F.one_hot(targets.flatten(1), logits.shape[1]).mT
+def dice_loss(logits, targets, smooth=1.0, ignore=255):
+    flat = targets.flatten(1)
+    keep = (flat != ignore).unsqueeze(1)  # batch, 1, pixels
+    chances = logits.float().softmax(dim=1).flatten(2) * keep  # batch, classes, pixels
+    one_hot = F.one_hot(flat.where(flat != ignore, 0), logits.shape[1]).mT * keep
     common = (chances * one_hot).sum(dim=(0, 2))  # one sum for each class
     areas = chances.sum(dim=(0, 2)) + one_hot.sum(dim=(0, 2))
     return 1 - ((2 * common + smooth) / (areas + smooth)).mean()
 
 
 def combined(logits, targets):
-    return F.cross_entropy(logits, targets) + dice_loss(logits, targets)  # new
+    cross_entropy = F.cross_entropy(logits, targets, ignore_index=255)
+    return cross_entropy + dice_loss(logits, targets)  # new
 
 
 chance = fit(combined)
@@ -138,6 +142,14 @@ rest = 1 - wrong / ((~said).sum() + (targets == 0).sum())
 loss, expected = dice_loss(sure, targets, 0.0), 1 - (dice(said) + rest) / 2
 print(f"loss {loss:.2f}, counted {expected:.2f}")
 assert abs(loss - expected) < 1e-4
+
+# %%
+# With four rows of 255, the loss is as if these rows were cut off.
+
+masked = targets.index_fill(1, torch.arange(4), 255)
+loss, expected = combined(logits, masked), combined(logits[:, :, 4:], targets[:, 4:])
+print(f"four rows of 255: loss {loss:.2f}, cut off: loss {expected:.2f}")
+torch.testing.assert_close(loss, expected)
 
 # %%
 # When it is not so
@@ -171,7 +183,7 @@ optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
 for _ in range(30):  # epochs
     for x, y in zip(images.split(4), targets.split(4), strict=True):
         logits, y = model(x.to(device)), y.to(device)
-        loss = F.cross_entropy(logits, y) + dice_loss(logits, y)  # new
+        loss = combined(logits, y)  # new
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
