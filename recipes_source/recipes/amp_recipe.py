@@ -217,8 +217,10 @@ assert abs(norms["after"] - exact_norm) < 0.05 * exact_norm
 # In your project
 # ---------------
 #
-# With bfloat16 the scaler is off, and its calls change nothing. On a GPU without
-# bfloat16, write ``torch.float16`` and ``enabled=True``, and keep
+# With bfloat16 the scaler is off, and its calls change nothing. NVIDIA's GPUs before
+# the A100, such as T4 and V100, only emulate bfloat16: it runs slowly, and no error
+# says so. There, ``torch.cuda.is_bf16_supported(including_emulation=False)`` is
+# ``False``. Then write ``torch.float16`` and ``enabled=True``, and keep
 # ``scaler.state_dict()`` in the checkpoint. For evaluation, use ``autocast`` too,
 # without a scaler.
 
