@@ -74,8 +74,9 @@ assert not works(Careless().to(target))
 
 # %%
 # If this error of your own program names ``meta``, call ``model.to_empty(device=...)``
-# and load all weights. (``next(model.parameters()).device`` is a model's device.) With
-# a GPU the words are others. ``FakeTensorMode`` raises them without a GPU:
+# and load all weights. Then compute the buffers made with ``persistent=False`` again:
+# no file has them. (``next(model.parameters()).device`` is a model's device.) With a
+# GPU the words are others. ``FakeTensorMode`` raises them without a GPU:
 
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -114,9 +115,10 @@ assert loader_broken and sorted(shuffled()) == [0, 1, 2, 3]
 # %%
 # On a GPU, its message is ``Expected a 'cuda' device type for generator but found
 # 'cpu'``. The mend is a generator for the device:
-# ``DataLoader(..., generator=torch.Generator(device))``. A default also has a price,
-# and so has the block below: meanwhile, each call of PyTorch goes through a Python
-# function first.
+# ``DataLoader(..., generator=torch.Generator(device))``. With ``num_workers`` it is not
+# enough: a forked worker inherits the default, and must not use the GPU. Then set no
+# global default. A default also has a price, and so has the block below: meanwhile,
+# each call of PyTorch goes through a Python function first.
 #
 # The idea: a default for one block
 # ---------------------------------
