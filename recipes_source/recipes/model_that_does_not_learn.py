@@ -179,7 +179,8 @@ for fault in faults:
 # - The outputs of each sample sum to 1: *two softmaxes*. Leave out the model's.
 # - Some parameters have no gradient: they took no part, or something like *detach* cut
 #   them off. If none has one, ``optimizer.step()`` is missing, or ``zero_grad()``
-#   stands right before it.
+#   stands right before it. A float16 ``GradScaler`` often skips its first steps, too:
+#   make ten steps before you call ``probe``.
 # - A gradient, but no move: the optimizer does not have the parameter, as with *another
 #   model*. Or its rate is 0, as in the first step of a warm-up. Or every ReLU is
 #   off, or bfloat16 rounds the move away.
@@ -236,8 +237,7 @@ def step(x, y):  # yours
 # Check
 # -----
 #
-# Look at the sums of the outputs and at one step. Then learn the batch by heart: the
-# last loss is close to 0.
+# The last loss is close to 0.
 
 print("sums of outputs", [f"{s:.1f}" for s in model(x[:4]).sum(dim=1)])
 answers = probe(model, optimizer, step, x, y)  # new: one step
