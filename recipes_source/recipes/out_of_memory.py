@@ -114,7 +114,10 @@ if sys.platform == "linux":
 # Weights, gradients and the optimizer's state have a fixed size. What the forward pass
 # keeps grows with the batch. ``saved_tensors_hooks`` counts it, here for 512 rows and
 # for 32. On a GPU, ``torch.cuda.memory_allocated()`` before a step is what stays, and
-# ``torch.cuda.max_memory_allocated()`` after it is the peak.
+# ``torch.cuda.max_memory_allocated()`` after it is the peak. To see which line made
+# each block, call ``torch.cuda.memory._record_memory_history()`` at the start. When it
+# fails, call ``torch.cuda.memory._dump_snapshot("memory.pickle")``, and open the file
+# at https://pytorch.org/memory_viz.
 
 
 def kept(run):
