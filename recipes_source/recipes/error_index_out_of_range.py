@@ -23,6 +23,8 @@
 #   "CUDA error: device-side assert triggered",
 #   "Assertion `t >= 0 && t < n_classes` failed.",
 #   "Assertion `srcIndex < srcSelectDimSize` failed.",
+#   '''Assertion `ind >=0 && ind < ind_dim_size &&
+#   "vectorized gather kernel index out of bounds"` failed.''',
 #   '''Assertion `idx_dim >= 0 && idx_dim < index_size && "index out of bounds"`
 #   failed.''',
 #   '''Assertion `-sizes[i] <= index && index < sizes[i] && "index out of bounds"`
@@ -91,8 +93,9 @@ assert failed == list(calls)
 # ``Target 3`` is the label, and ``size 3`` the number of rows or classes: with size 3,
 # the largest index is 2. ``in self`` means the table of an embedding; the message keeps
 # the id to itself. A GPU prints lines with ``Assertion`` above its message. There,
-# ``t < n_classes`` speaks of a label in the loss, ``srcIndex < srcSelectDimSize`` of an
-# id in an embedding, ``index out of bounds`` of indexing or ``gather``.
+# ``t < n_classes`` speaks of a label in the loss. ``index out of bounds`` speaks of an
+# id in an embedding, of indexing, or of ``gather``. For 16 ids or fewer, and in older
+# versions, an embedding says ``srcIndex < srcSelectDimSize``.
 # ``input_val >= zero && input_val <= one`` is no index: ``BCELoss`` got scores or nan.
 # Nor is ``probability tensor contains either``: ``multinomial`` got nan, inf or < 0.
 #
