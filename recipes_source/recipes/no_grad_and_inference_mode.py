@@ -184,14 +184,15 @@ for mode in (torch.no_grad, torch.inference_mode):
 
 @torch.inference_mode()  # new; no_grad() if a layer keeps tensors
 def mean_loss(model, loader, device):
-    training = model.training
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     total, count = torch.zeros((), device=device), 0
     for inputs, targets in loader:
         inputs, targets = inputs.to(device), targets.to(device)
         total += loss_fn(model(inputs), targets) * len(inputs)
         count += len(inputs)
-    model.train(training)  # as it was before
+    for module, training in modes.items():
+        module.training = training  # as before: a frozen layer stays in eval mode
     return (total / count).item()
 
 
@@ -199,16 +200,19 @@ def mean_loss(model, loader, device):
 # Check
 # -----
 #
-# With a last batch of 60, the mean equals one pass over all samples at once. The model
-# is in the mode in which it was.
+# With a last batch of 60, the mean equals one pass over all samples at once. Each layer
+# is in the mode in which it was: ``model.train()`` would wake the first one, which is
+# frozen.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 batches[-1] = tuple(tensor[:60] for tensor in batches[-1])
 inputs, targets = (torch.cat(parts).to(device) for parts in zip(*batches, strict=True))
 model.to(device).train()
+model[0].eval()
 loss, expected = mean_loss(model, batches, device), loss_fn(model(inputs), targets)
 print(f"mean loss {loss:.4f}, one pass over all samples {expected.item():.4f}")
-assert abs(loss - expected.item()) < 1e-5 and model.training
+modes = [module.training for module in model.modules()]  # the model, then its layers
+assert abs(loss - expected.item()) < 1e-5 and modes == [True, False, *[True] * 4]
 
 # %%
 # Learn more
