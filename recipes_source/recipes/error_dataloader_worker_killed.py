@@ -63,8 +63,9 @@ the traceback points at your loop. The word after "signal" tells what to look fo
 # ``collate_fn`` runs in the worker, so it can show what happens there. Linux sends the
 # signal "Bus error" when shared memory is full, and "Killed" when the memory is. Here
 # the worker sends the signal to itself, so nothing happens to your machine. The third
-# function makes a mistake in Python. Other systems have other messages.
+# function makes a mistake. Other systems have other messages.
 
+import copy
 import inspect
 import json
 import os
@@ -147,7 +148,7 @@ found = json.loads(done.stdout)
 # The messages
 # ------------
 #
-# Of a long traceback, the first line and the last three are printed here.
+# The first line of each, and the last three:
 
 # Output differs from run to run.
 for name in ("shared_memory_full", "memory_full", "mistake"):
@@ -156,7 +157,7 @@ for name in ("shared_memory_full", "memory_full", "mistake"):
         print(f"[{name}]", lines[0], *lines[1:][-3:], "", sep="\n")
 
 # %%
-# The signal is named, and the mistake in Python is told with its line.
+# They name the signal, or the line with the mistake.
 
 cases = {name: " ".join(messages) for name, messages in found.items()}
 linux = sys.platform == "linux"
@@ -184,8 +185,8 @@ assert not linux or found["clone"][0] == "100 batches"
 # ---------------------------------
 #
 # At most ``prefetch_factor`` batches wait for each worker, and your loop uses one more.
-# Here are 32 images of 3 x 224 x 224. With 8 workers they do not fit into the 64 MB of
-# a container. With 1 worker they do.
+# Here are 32 images of 3 x 224 x 224. 8 workers do not fit into the 64 MB of a
+# container. 1 worker does.
 
 
 def shared_bytes(batch_bytes, workers, prefetch_factor=2):
@@ -198,16 +199,32 @@ print(f"8 workers: {needs[0]:.0f} MB, 1 worker: {needs[1]:.0f} MB")
 assert needs[0] == 32 * 3 * 224 * 224 * 4 * 17 / 2**20 > 64 > needs[1]
 
 # %%
+# Data that open a file with the first sample, in each worker:
+
+
+class Pictures(TensorDataset):
+    file = None
+
+    def __getitem__(self, index):
+        self.file = self.file or "open"  # yours: h5py.File(path), say
+        return super().__getitem__(index)
+
+
+pictures = Pictures(torch.rand(64, 3, 32, 32), torch.arange(64) % 10)
+
+# %%
 # In your project
 # ---------------
 #
 # Let the room decide how many workers start. Use the loader under the guard. Loaders
-# and processes of ``torchrun`` share the room: divide ``room`` by their number. If you
-# have a ``collate_fn``, call it in the place of ``default_collate``.
+# and processes of ``torchrun`` share the room: divide ``room`` by their number. Call
+# your ``collate_fn`` in place of ``default_collate``. If your data set wraps another,
+# as ``Subset`` does, use ``copy.deepcopy``.
 
 
 def make_loader(dataset, batch_size, workers):
-    first = default_collate([dataset[i] for i in range(min(batch_size, len(dataset)))])
+    probe = copy.copy(dataset)  # a file that it opens stays closed in dataset
+    first = default_collate([probe[i] for i in range(min(batch_size, len(probe)))])
     size = len(pickle.dumps(first))  # also of (image, label), or of a dict
     if os.path.isdir("/dev/shm"):  # new: as many as fit
         room = shutil.disk_usage("/dev/shm").free
@@ -217,7 +234,6 @@ def make_loader(dataset, batch_size, workers):
     return DataLoader(dataset, batch_size, shuffle=True, num_workers=workers, **more)
 
 
-pictures = TensorDataset(torch.rand(64, 3, 32, 32), torch.arange(64) % 10)
 loader = make_loader(pictures, batch_size=8, workers=2)
 print("workers:", loader.num_workers)  # 0 if not even one fits
 
@@ -225,9 +241,10 @@ print("workers:", loader.num_workers)  # 0 if not even one fits
 # Check
 # -----
 #
-# Two workers fit, and the same function without workers gives the usual batches.
+# No file is open in this process: a worker would inherit it.
 
 assert not linux or loader.num_workers == 2
+assert pictures.file is None
 plain = make_loader(pictures, batch_size=8, workers=0)
 images, answers = next(iter(plain))
 print(tuple(images.shape), tuple(answers.shape))
