@@ -97,7 +97,8 @@ assert messages.keys() == files.keys()
 # - The same ending, behind a prefix: the model was wrapped when it was saved.
 #   ``DataParallel`` and ``DistributedDataParallel`` put ``module.`` in front,
 #   :func:`torch.compile` puts ``_orig_mod.`` there. A class that keeps your network
-#   as ``self.net`` puts ``net.`` there.
+#   as ``self.net`` puts ``net.`` there. A block that was compiled alone has
+#   ``_orig_mod.`` in the middle: ``layers.0._orig_mod.weight``.
 # - A value that is no tensor: the file is a checkpoint, and the weights are one entry.
 # - Equal names: the shapes differ, or some layers do. This is another architecture.
 # - ``got <class 'str'>``: you passed a path. Pass ``torch.load(path)``. Do not write
@@ -170,7 +171,8 @@ assert torch.equal(same.head.weight, files["ten classes"]["head.weight"])
 #
 # The function takes any of these files. Its load is strict, so a difference that the
 # function does not know still raises an error. Add the prefix of your own class to the
-# pattern. If your *model* is wrapped and the file is not, load into ``model.module``.
+# pattern. It cuts ``module.`` at the start only, as a layer's own name can end so. If
+# your *model* is wrapped and the file is not, load into ``model.module``.
 
 
 def load_weights(model, state):  # state: what torch.load(path) returned
@@ -178,7 +180,7 @@ def load_weights(model, state):  # state: what torch.load(path) returned
         state = state.get(entry, state) if isinstance(state, dict) else state
     if isinstance(state, nn.Module):  # the file, or its entry, is a whole model
         state = state.state_dict()
-    prefix = re.compile(r"^((module|_orig_mod)\.)+")  # new: at the start only
+    prefix = re.compile(r"^((module|_orig_mod)\.)+|(?<=\.)_orig_mod\.")  # new
     state = {prefix.sub("", name): value for name, value in state.items()}
     return model.load_state_dict(state)
 
@@ -189,11 +191,18 @@ print(load_weights(parallel.module, {"state_dict": wrapped}))
 # %%
 # Check
 # -----
+#
+# One file more comes from a model with a compiled block.
 
-for state in (wrapped, files["checkpoint"], trained, {"state_dict": wrapped}):
+block = Reader(3)
+load_weights(block, trained)
+block.vision_module = torch.compile(block.vision_module)
+print("a compiled block:", next(iter(block.state_dict())))
+compiled = block.state_dict()
+for state in (wrapped, files["checkpoint"], trained, {"state_dict": wrapped}, compiled):
     load_weights(model := Reader(3), state)
     assert torch.equal(model(inputs), trained(inputs))
-print("four files, the same answers")
+print("five files, the same answers")
 
 # %%
 # Learn more
