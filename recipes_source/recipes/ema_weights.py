@@ -142,11 +142,13 @@ assert abs(found.item() - expected) < 1e-12 < abs(history[-1] - expected)
 # that grows with the number of updates ``n``: it averages about the last tenth of them.
 
 
-def warm(averaged, current, n):
-    if not averaged.is_floating_point():  # a counter, or a table of indices
-        return current
-    decay = min(0.999, (1 + n) / (10 + n))
-    return decay * averaged + (1 - decay) * current
+def warm(averaged, current, n):  # two lists, of tensors of one dtype
+    decay = ((1 + n) / (10 + n)).clamp(max=0.999)  # a tensor: no wait for the GPU
+    for old, new in zip(averaged, current, strict=True):
+        if old.is_floating_point():
+            old.lerp_(new, (1 - decay).to(old.dtype))
+        else:  # a counter, or a table of indices
+            old.copy_(new)
 
 
 def fresh():
@@ -159,7 +161,7 @@ def fresh():
 
 young, optimizer = fresh()
 fixed = AveragedModel(young, multi_avg_fn=get_ema_multi_avg_fn(0.999), use_buffers=True)
-grown = AveragedModel(young, avg_fn=warm, use_buffers=True)
+grown = AveragedModel(young, multi_avg_fn=warm, use_buffers=True)
 for _ in range(240):
     index = torch.randint(768, (16,))
     optimizer.zero_grad()
@@ -220,7 +222,7 @@ assert refused
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = fresh()[0].float().to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
-ema = AveragedModel(model, avg_fn=warm, use_buffers=True)  # new
+ema = AveragedModel(model, multi_avg_fn=warm, use_buffers=True)  # new
 for x, y in zip(inputs.float().split(16), targets.float().split(16), strict=True):
     loss_fn(model(x.to(device)), y.to(device)).backward()
     optimizer.step()
@@ -237,14 +239,16 @@ torch.save(checkpoint, "checkpoint.pt")
 # After a restart the average goes on with its counter, and keeps up with its model.
 
 loaded = torch.load("checkpoint.pt", weights_only=True)
-resumed = AveragedModel(fresh()[0].float().to(device), avg_fn=warm, use_buffers=True)
+young = fresh()[0].float().to(device)
+resumed = AveragedModel(young, multi_avg_fn=warm, use_buffers=True)
 resumed.load_state_dict(loaded["ema"])
 deployed = resumed.module.eval()
 x, y = test_inputs.float().to(device), test_targets.float().to(device)
 with torch.no_grad():
     ema_loss, loss = (loss_fn(m(x), y).item() for m in (deployed, model.eval()))
 print(f"updates: {resumed.n_averaged}, loss {ema_loss:.2f}, of the model {loss:.2f}")
-assert resumed.n_averaged == 48 and ema_loss < 1.1 * loss
+assert resumed.n_averaged == deployed[1].num_batches_tracked == 48
+assert ema_loss < 1.1 * loss
 Path("checkpoint.pt").unlink()
 
 # %%
