@@ -164,6 +164,17 @@ assert layers(image).std() > 0
 torch.testing.assert_close(copied(image), layers(image))
 
 # %%
+# A buffer with ``persistent=False``, as many language models have, is in no state dict.
+# With ``assign=True`` it stays on meta, and with ``to_empty()`` its values are
+# arbitrary. The load says that all is well. Compute such buffers again.
+
+with torch.device("meta"):
+    rotary = nn.Module()
+    rotary.register_buffer("angles", torch.arange(8.0), persistent=False)
+print(rotary.load_state_dict({}, assign=True), "angles on", rotary.angles.device)
+assert rotary.angles.is_meta
+
+# %%
 # When the shape depends on values
 # --------------------------------
 #
