@@ -163,7 +163,8 @@ except TypeError as error:
 #
 # If you also stop early, give the stopping more patience than the scheduler. Choose
 # ``min_lr`` far below your first rate: here, a rate of 1e-5 or less is never lowered,
-# without a message.
+# without a message. With several processes, average the loss over all of them first.
+# Otherwise their rates differ, and the copies of the model drift apart.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Linear(20, 1).to(device)
