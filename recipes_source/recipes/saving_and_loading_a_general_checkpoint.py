@@ -175,8 +175,12 @@ assert refused
 # Call ``load`` once, before the loop, and ``save`` after every epoch. Move the model to
 # its device before that: the optimizer moves the state that it loads to the device of
 # its parameters. With dropout on a GPU, add ``torch.cuda.get_rng_state_all()``. With
-# float16, put the ``GradScaler`` into ``run``, too. With several processes, call
-# ``save`` on rank 0 alone: all processes would write the same ``.part`` file.
+# float16, put the ``GradScaler`` into ``run``, too.
+#
+# With several processes, call ``save`` on rank 0 alone: all would write the same
+# ``.part`` file. After ``load``, all have the random state of rank 0, and would draw
+# the same dropout masks. So begin each epoch with
+# ``torch.manual_seed(1000 * epoch + rank)``.
 
 
 def save(path, run, epoch):
