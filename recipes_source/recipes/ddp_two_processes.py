@@ -11,6 +11,7 @@
 #   "DDP", "multiple GPUs", "multi-GPU training", "distributed training",
 #   "data parallel", "DataParallel", "torchrun", "DistributedSampler",
 #   "init_process_group", "all_reduce of gradients", "NCCL", "gloo",
+#   "No backend type associated with device type cpu",
 # ]
 # ///
 """
@@ -28,9 +29,8 @@ only if every process takes its own part of the data and takes part in every ave
 # A model, data and a loop
 # ------------------------
 #
-# This is an ordinary training script so far. The study's numbers are float64, to tell
-# mistakes from rounding. ``set_epoch`` belongs to the sampler below: without it, every
-# epoch comes in the same order.
+# The study's numbers are float64, to tell mistakes from rounding. ``set_epoch`` belongs
+# to the sampler below: without it, every epoch comes in the same order.
 
 import contextlib
 import gc
@@ -105,7 +105,7 @@ def compare(found):
 # %%
 # With GPUs, each process takes the one whose number is its ``LOCAL_RANK``, which
 # ``torchrun`` sets. With too few GPUs, all processes take the CPU, and say so. The
-# study below stays on the CPU, so that its two processes need no two GPUs.
+# study below stays on the CPU.
 
 
 def own_device():  # one GPU for each process of this machine, or the CPU for all
@@ -141,14 +141,16 @@ def accumulate(found, name, quiet):
 
 
 # %%
-# ``init_process_group`` lets the ranks find each other. At the end, nothing may hold
-# the group, or its threads live on and can abort Python's exit. So ``gc.collect()``
-# frees the models first. And the script imports ``torch.distributed.nn`` before there
-# is a group, because its functions take the group as a default.
+# ``init_process_group`` lets the ranks find each other. Name the backend: without a
+# name, a machine with a GPU gets NCCL alone, which refuses tensors of the CPU. At the
+# end, nothing may hold the group, or its threads live on and can abort Python's exit.
+# So ``gc.collect()`` frees the models first. The script imports
+# ``torch.distributed.nn`` before there is a group, because its functions take the group
+# as a default.
 
 
 def study():
-    dist.init_process_group()  # gloo between CPUs, NCCL between NVIDIA's GPUs
+    dist.init_process_group("gloo")  # for the CPU; NCCL is for NVIDIA's GPUs
     found = {}
     compare(found)
     accumulate(found, "every piece", quiet=False)
@@ -210,7 +212,7 @@ for name in ("plain", "DDP"):
 # Proof: as one process with whole batches
 # ----------------------------------------
 #
-# This process now trains without DDP, on batches of 16: what both ranks get together.
+# This process trains without DDP, on batches of 16: what both ranks get together.
 # The mean of the gradients of two equal halves is the gradient of the whole batch, so
 # the two DDP models must equal this model after every step. The plain models end
 # elsewhere, and apart from each other.
@@ -289,7 +291,7 @@ assert len(parts[0]) == len(parts[1]) == 32 and {*parts[0], *parts[1]} == {*rang
 
 def main():
     device = own_device()
-    dist.init_process_group(device_id=device if device.type == "cuda" else None)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     model, data = make(torch.float32)
     sampler, pin = DistributedSampler(data), device.type == "cuda"  # new: the sampler
     loader = DataLoader(data, batch_size=8, sampler=sampler, pin_memory=pin)
