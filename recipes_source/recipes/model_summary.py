@@ -143,7 +143,8 @@ def shapes(model, *inputs):
 # ---------
 #
 # A row for each module, with the parameters that no other row has. So the shares add up
-# to 100%. The first row, without a name, is the model itself.
+# to 100%. The first row, without a name, is the model itself. The head has only its
+# bias here, because its weight stands at ``embed``.
 
 
 def summary(model, *inputs, depth=99):
@@ -217,9 +218,9 @@ assert shapes(plain, tokens) == found
 # In your project
 # ---------------
 #
-# Take ``count``, ``first``, ``shapes`` and ``summary`` from above. Call ``summary``
-# before ``torch.compile`` or a wrapper such as DDP. A batch of your loader will do as
-# input: of a batch, only the shape and the dtype count.
+# Take ``count``, ``first``, ``shapes`` and ``summary`` from above. Call ``summary`` on
+# a new model, before ``torch.compile`` or a wrapper such as DDP. A batch of your loader
+# will do as input: of a batch, only the shape and the dtype count.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = resnet18().to(device)
