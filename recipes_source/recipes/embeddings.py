@@ -144,9 +144,10 @@ for optimizer_class, options, expected in (
 # In your project
 # ---------------
 #
-# ``found`` is a dict from words to vectors. A line of a GloVe file is a word and its
-# numbers: ``word, *numbers = line.split(" ")``, then ``float`` of each. Words that the
-# file lacks start small and random. The output layer of a language model can share the
+# ``found`` is a dict from words to vectors. A line of a GloVe file is a word and, say,
+# 300 numbers: ``word, *numbers = line.rsplit(" ", 300)``, then ``float`` of each. Split
+# from the right, as some words contain spaces. Words that the file lacks start small
+# and random. The output layer of a language model can share the
 # table: that is one tensor, trained by both uses. Other layers may need decay: see
 # :ref:`sphx_glr_recipes_recipes_parameter_groups.py`.
 
