@@ -126,9 +126,11 @@ plt.show()
 #
 # The counter has a list of operators. Every other one counts as zero, without a
 # warning: activations, normalizations and ``nn.Bilinear`` on every device. On the CPU,
-# ``nn.LSTM`` and ``scaled_dot_product_attention`` count as zero, too, and so does the
-# whole of ``nn.MultiheadAttention`` in ``eval()`` without gradients. On the meta device
-# these three are counted, so count there.
+# ``nn.LSTM`` and ``scaled_dot_product_attention`` in float32 count as zero, too, and so
+# does the whole of ``nn.MultiheadAttention`` or ``nn.TransformerEncoderLayer`` in
+# ``eval()`` without gradients. On an NVIDIA GPU, the last two are zero as well, and so
+# are ``nn.LSTM``, ``nn.GRU`` and ``nn.RNN``. On the meta device all of them are
+# counted, so count there.
 
 found = {}
 for device in ("cpu", "meta"):
@@ -159,7 +161,7 @@ assert found["LSTM", "meta"] == lstm_flops and found["ReLU", "meta"] == 0
 #
 # ``make`` makes your model; give the shape of each input after it. For token ids, write
 # ``torch.zeros(shape, dtype=torch.long)`` for ``torch.empty(shape)``. A ``forward``
-# that calls ``.item()`` fails on ``meta``: use ``"cpu"``, which misses the three above.
+# that calls ``.item()`` fails on ``meta``: use ``"cpu"``, which misses those above.
 # With ``tabulate`` installed, ``FlopCounterMode(depth=2)`` prints a table of layers.
 
 
