@@ -31,9 +31,10 @@ gain nothing.
 # 1. **Measure.** :ref:`sphx_glr_recipes_recipes_profiler_recipe.py` shows which part
 #    takes the time, and :ref:`sphx_glr_recipes_recipes_timer_quick_start.py` whether a
 #    change helped.
-# 2. **Data.** Train 50 steps on one batch that you keep. If 50 steps with the loader
-#    take much longer, the device waits for batches. Then use ``num_workers``,
-#    ``pin_memory=True`` and ``non_blocking=True``, see
+# 2. **Data.** Train 50 steps on one batch that you keep, after 10 that you do not time.
+#    On a GPU, call ``torch.accelerator.synchronize()`` each time before you read the
+#    clock. If 50 steps with the loader take much longer, the device waits for batches.
+#    Then use ``num_workers``, ``pin_memory=True`` and ``non_blocking=True``, see
 #    :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`.
 # 3. **Precision.** :class:`torch.autocast` with bfloat16, see
 #    :ref:`sphx_glr_recipes_recipes_amp_recipe.py`. On NVIDIA GPUs,
