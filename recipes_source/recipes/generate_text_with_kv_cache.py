@@ -148,7 +148,8 @@ places_and_mask = right
 # ---------------
 #
 # All prompts of a batch must have the same length, as no mask hides padding. All texts
-# grow until each has an ``end``: cut off what follows the first one.
+# grow until each has an ``end``: cut off what follows the first one. A temperature of 0
+# divides by zero: for the most probable token, use ``argmax``, as above.
 
 
 @torch.no_grad()
