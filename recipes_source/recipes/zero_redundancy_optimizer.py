@@ -252,6 +252,8 @@ print(f"resumed with the states of {len(loaded.state)} tensors: same weights")
 # %%
 # ZeRO loads the same state. Each rank reads the whole file, here onto its GPU, and then
 # keeps its part. If the GPU has no room for the whole, write ``map_location="cpu"``.
+# With several machines, the file must be in a folder that all of them see. A rank that
+# does not find it starts anew, and no error says so.
 
 
 def resume(model, optimizer, device):
