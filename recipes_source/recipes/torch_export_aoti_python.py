@@ -64,7 +64,8 @@ model = model.eval().requires_grad_(False)
 #
 # The program is exported for batches of 1 to 32, and for the length of the example, 6.
 # The package holds machine code for this kind of CPU. For a GPU, move the model and the
-# example there before you export. Loading needs neither a compiler nor ``Model``.
+# example there before you export. Loading needs neither a compiler nor ``Model``. It
+# runs the code in the file, so load only packages that you trust.
 
 example = torch.randn(4, 6, 16)
 
