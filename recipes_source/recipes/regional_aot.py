@@ -95,6 +95,7 @@ assert (outputs - wanted).abs().max() > 0.1
 #
 # ``load_constants`` takes a ``state_dict``: the names in the package are the names in
 # the block. With ``check_full_update=True`` a missing name raises an error.
+# Loading runs the code in the file, so load only packages that you trust.
 
 layers = []
 for block in model:
