@@ -142,7 +142,9 @@ assert wrong["argmax"] == 1 - fox.float().mean()
 # ---------------
 #
 # The table lies on the device of the model, and is copied once, at the end. On a GPU,
-# ``bincount`` waits in each batch, because it looks for the largest number.
+# ``bincount`` waits in each batch, because it looks for the largest number. With
+# several processes, call ``torch.distributed.all_reduce(table)`` before you divide. A
+# ``DistributedSampler`` repeats samples to make the shares equal: these count twice.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 loader = DataLoader(TensorDataset(logits, targets), batch_size=64)
