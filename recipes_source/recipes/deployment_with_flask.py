@@ -74,11 +74,15 @@ print(f"right: {right} of {len(inputs)}")
 # ``POST /naive`` decodes the body, whatever it is.
 
 import io
+import struct
 
 from flask import Flask, abort, request
 from PIL import Image
+from PIL.Image import DecompressionBombError
 from torchvision.transforms import v2
 from werkzeug.exceptions import HTTPException
+
+# %%
 
 app = Flask("pictures")
 steps = [v2.RGB(), v2.Resize((32, 32)), v2.ToImage()]
@@ -125,7 +129,7 @@ def decode(body, max_pixels=2**20):
             abort(400, "too many pixels")
         image.load()
         turn = TURNS.get(image.getexif().get(0x0112))  # the tag "orientation"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except (OSError, SyntaxError, ValueError, struct.error, DecompressionBombError):
         abort(400, "no usable image")
     return image if turn is None else image.transpose(turn)
 
@@ -171,20 +175,22 @@ def ask(path, body=None, **headers):
     return reply.status, content
 
 
-def png(image):
+def png(image, **options):
     file = io.BytesIO()
-    image.save(file, "PNG")
+    image.save(file, "PNG", **options)
     return file.getvalue()
 
 
 # %%
 # The huge picture is white, so its file is small. The naive handler unpacks all of it,
-# and answers. It fails on the text and on the file that was cut. Two more: a body that
-# says it is too long is refused unread (413). A GET is refused for its method (405).
+# and answers. It fails on the text and on the file that was cut. In the last picture,
+# only the note on how to turn it is cut: the checks read this note. Two more: a body
+# that says it is too long is refused unread (413), a GET for its method (405).
 
 images = [v2.functional.to_pil_image(draw(label)) for label in LABELS * 2]
 good, huge = png(images[0]), png(Image.new("RGB", (4000, 4000), "white"))
 bodies = {"picture": good, "text": b"hello", "cut": good[:1000], "huge": huge}
+bodies["note"] = png(images[0], exif=b"Exif\0\0II*\0")
 print("the huge picture fits in 64 KiB:", len(huge) < 64 * 1024)
 replies = [ask("/predict", body) for body in bodies.values()]
 for (name, body), (code, reply) in zip(bodies.items(), replies, strict=True):
@@ -192,9 +198,9 @@ for (name, body), (code, reply) in zip(bodies.items(), replies, strict=True):
     print(f"{name + ':':8} naive {naive}, checked {code} {reason}")
 replies.append(ask("/predict", b"x", **{"Content-Length": "100000000"}))
 replies.append(ask("/predict"))  # without a body it is a GET
-for code, reply in replies[4:]:
+for code, reply in replies[5:]:
     print(code, reply["error"].split(".")[0])
-assert [code for code, reply in replies] == [200, 400, 400, 400, 413, 405]
+assert [code for code, reply in replies] == [200, 400, 400, 400, 400, 413, 405]
 
 # %%
 # The same numbers as without a server
@@ -236,8 +242,9 @@ assert not thread.is_alive()
 # imports, ``device``, ``LABELS``, ``steps``, ``prepare``, ``ways`` and ``TURNS``. Then
 # copy ``make``, ``answer``, ``decode``, and ``as_json`` without its decorator. The
 # limits suit most photos of phones. In production, give ``app`` to a WSGI server,
-# ``waitress-serve --port=8000 serve:app``, or on Linux and macOS
-# ``gunicorn serve:app``. Each worker process has a model. Then ask it:
+# ``waitress-serve --listen=127.0.0.1:8000 serve:app``, or on Linux and macOS
+# ``gunicorn serve:app``. Only this machine reaches either: put a web server with TLS
+# before it. Each worker process has a model. Then ask it:
 #
 # .. code-block:: sh
 #
@@ -277,8 +284,8 @@ for sent in (curl, {"data": upload}, {"data": large}, {"data": b"hello"}):
     reply = client.post("/predict", **sent)
     print(reply.status_code, reply.json.get("label", reply.json))
     replies.append((reply.status_code, reply.json))
-assert replies[6] == replies[7] == replies[0] and replies[8][0] == 200
-assert replies[9][0] == 400
+assert replies[7] == replies[8] == replies[0] and replies[9][0] == 200
+assert replies[10][0] == 400
 Path("weights.pt").unlink()
 
 # %%
