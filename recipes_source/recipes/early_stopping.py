@@ -30,6 +30,7 @@ a fixed number of epochs, you keep weights from the end, where this loss is high
 # Eighty noisy samples to train on, a validation part to decide by, and a test part of
 # a thousand, which decides nothing. The test part is the independent judge.
 
+import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -106,7 +107,8 @@ print(f"test {loss_on('test', full):.2f}")
 
 class EarlyStopping:
     def __init__(self, patience, min_delta=0.0, path=None):
-        self.patience, self.min_delta, self.path = patience, min_delta, path
+        self.patience, self.min_delta = patience, min_delta
+        self.path = path and str(path)  # torch.load refuses a Path in a checkpoint
         self.best, self.epoch, self.weights = float("inf"), -1, None
 
     def __call__(self, epoch, loss, model):
@@ -114,8 +116,9 @@ class EarlyStopping:
             self.best, self.epoch = loss, epoch
             state = model.state_dict().items()
             self.weights = {name: t.to("cpu", copy=True) for name, t in state}
-            if self.path:  # for a run that dies
-                torch.save(self.weights, self.path)
+            if self.path:  # for a run that dies, even while it writes
+                torch.save(self.weights, f"{self.path}.new")
+                os.replace(f"{self.path}.new", self.path)
         return epoch - self.epoch >= self.patience
 
 
@@ -199,7 +202,7 @@ def validate(model, loader):
 
 model = build().to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-stopping = EarlyStopping(patience=15, path="best.pt")  # new
+stopping = EarlyStopping(patience=15, path=Path("best.pt"))  # new
 for epoch in range(1000):
     model.train()
     for inputs, targets in loader:
@@ -222,12 +225,32 @@ assert epoch - stopping.epoch == 15 and validate(model, valid_loader) == stoppin
 saved = torch.load("best.pt", weights_only=True)
 assert all(torch.equal(saved[k], t.cpu()) for k, t in model.state_dict().items())
 again = EarlyStopping(patience=1)
-vars(again).update(vars(stopping))
+torch.save({"stopping": vars(stopping)}, "checkpoint.pt")
+vars(again).update(torch.load("checkpoint.pt", weights_only=True)["stopping"])
 assert not again(epoch - 1, float("nan"), model) and again(epoch, float("nan"), model)
 whole = loss_on("valid", model.cpu())
 print(f"best loss {stopping.best:.2f}, on the whole part at once {whole:.2f}")
 assert abs(whole - stopping.best) < 1e-5
-Path("best.pt").unlink()
+
+# %%
+# A run that is killed while it writes leaves the file as it was.
+
+from contextlib import suppress
+from unittest import mock
+
+
+def killed(weights, path):
+    Path(path).write_bytes(b"half a file")
+    raise KeyboardInterrupt
+
+
+with suppress(KeyboardInterrupt), mock.patch("torch.save", killed):
+    again(epoch + 1, 0.0, model)  # the best loss so far, so it writes
+kept = torch.load("best.pt", weights_only=True)
+assert all(torch.equal(kept[name], saved[name]) for name in saved)
+print("best.pt after half a file:", len(kept), "tensors, as before")
+for name in ("best.pt", "best.pt.new", "checkpoint.pt"):
+    Path(name).unlink()
 
 # %%
 # Learn more
