@@ -13,7 +13,9 @@ for by its name or by ``ALL=1``.
 """
 
 import argparse
+import io
 import platform
+import tokenize
 import tomllib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -86,12 +88,16 @@ def helpers(root: Path) -> dict[str, bytes]:
 
 
 def checksum(root: Path, slug: str, claims: Claims) -> str:
-    """Of all that the outcome of a recipe's edits depends on: them, its source, this platform."""
+    """Of all that the outcome of a recipe's edits depends on: them, its code, this platform."""
     text = (root / layout.source(slug)).read_text("utf-8")
     header = read_header(text)
-    edits = msgspec.json.encode(claims).decode()
+    prose = tokenize.COMMENT, tokenize.NL
+    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
+    code = [token.string for token in tokens if token.type not in prose]
+    limits = msgspec.structs.replace(header, tags=(), after=(), extra={})
+    parts = *code, limits, msgspec.to_builtins(claims), platform.system(), platform.machine()
     key = make_key(
-        digest(f"{edits}\0{text}\0{platform.system()} {platform.machine()}"),
+        digest(repr(parts)),
         helpers(root),
         1,
         common_key({}, torch_plugin.packages, environment()),

@@ -226,4 +226,6 @@ print("compiled and eager weights agree, rate", f"{lr.item():.6f}")
 #
 # - Schedules and their order: :ref:`sphx_glr_recipes_recipes_lr_schedulers.py`
 # - Find what makes it compile again: :ref:`sphx_glr_recipes_recipes_torch_logs.py`
+# - What compiling the step gains:
+#   :ref:`sphx_glr_recipes_recipes_compiling_optimizer.py`
 # - Compile the model: :ref:`sphx_glr_recipes_recipes_regional_compilation.py`

@@ -199,6 +199,7 @@ assert count_costs(resnet18, (2, 3, 224, 224))[2] == 2 * per_image
 # Learn more
 # ----------
 #
+# - A table of all layers: :ref:`sphx_glr_recipes_recipes_model_summary.py`
 # - More without data: :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
 # - Hooks: :ref:`sphx_glr_recipes_recipes_hooks_capture_activations.py`
 # - FLOPs per operator: :ref:`sphx_glr_recipes_recipes_profiler_recipe.py`

@@ -243,6 +243,7 @@ assert unguarded.returncode != 0
 # ----------
 #
 # - :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
+# - How many workers: :ref:`sphx_glr_recipes_recipes_dataloader_speed.py`
 # - Data without an index: :ref:`sphx_glr_recipes_recipes_iterable_dataset.py`
 # - A worker that dies:
 #   :ref:`sphx_glr_recipes_recipes_error_dataloader_worker_killed.py`

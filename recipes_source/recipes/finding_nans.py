@@ -254,3 +254,5 @@ assert list(stopped) == [compress] and "SqrtBackward0" in stopped[compress]
 # - Large gradients: :ref:`sphx_glr_recipes_recipes_gradient_clipping.py`
 # - A loss that is a number and stays:
 #   :ref:`sphx_glr_recipes_recipes_model_that_does_not_learn.py`
+# - Two runs, compared operation by operation:
+#   :ref:`sphx_glr_recipes_recipes_debug_mode.py`

@@ -185,7 +185,7 @@ RECORDED = ("", "small: as claimed: 1 fail, 1 hold (nothing has changed)\n")
 OLD, NEW = "seed = 1", "seed = 7"
 
 
-@pytest.mark.parametrize("what", ["source", "helper", "claims", "versions", "platform"])
+@pytest.mark.parametrize("what", ["code", "header", "helper", "claims", "versions", "platform"])
 def test_what_was_as_claimed_is_tried_again_when_something_has_changed(
     run, tmp_path, monkeypatch, what
 ) -> None:
@@ -194,8 +194,10 @@ def test_what_was_as_claimed_is_tried_again_when_something_has_changed(
     assert run() == RECORDED
     sources, hold = tmp_path / "recipes_source" / "recipes", HOLDS
     match what:
-        case "source":
-            (sources / "small.py").write_text(RECIPE.replace("Some words", "Other words"), "utf-8")
+        case "code":
+            (sources / "small.py").write_text(RECIPE + "y = 5\n", "utf-8")
+        case "header":
+            (sources / "small.py").write_text(RECIPE.replace("= 5", "= 6", 1), "utf-8")
         case "helper":
             (sources / "_helper.py").write_text("x = 1", "utf-8")
         case "claims":
@@ -205,6 +207,15 @@ def test_what_was_as_claimed_is_tried_again_when_something_has_changed(
         case "platform":
             monkeypatch.setattr(claims.platform, "machine", lambda: "another")
     assert run(hold=hold)[1].endswith("1 hold\n")
+
+
+def test_prose_changes_no_claim(run, tmp_path) -> None:
+    """Comments, blank lines and tags are no code."""
+    run(options=["--record"])
+    text = RECIPE.replace("# A cell.", "# Other words,\n# and more.\n\n")
+    text = text.replace("timeout = 5", 'timeout = 5\n# tags = ["Data"]')
+    (tmp_path / "recipes_source" / "recipes" / "small.py").write_text(text, "utf-8")
+    assert run() == RECORDED
 
 
 @pytest.mark.parametrize("options", [{"recipe": "small"}, {"options": ["--all=1"]}])
