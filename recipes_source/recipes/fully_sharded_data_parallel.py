@@ -85,12 +85,16 @@ def gather(model):
 # ---------------
 #
 # Make the optimizer *after* you divide: the parameters are new. On GPUs you can pass
-# ``mp_policy=MixedPrecisionPolicy(param_dtype=torch.bfloat16)`` to both calls of
-# ``fully_shard``. In ``divide``, loop over the blocks of your model: ``model.layers``.
+# ``mp_policy=MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32)`` to both
+# calls of ``fully_shard``. Without ``reduce_dtype``, bfloat16 also adds up gradients.
+# In ``divide``, loop over the blocks of your model: ``model.layers``. Name the backend
+# of each device: without a name, a machine with a GPU gets NCCL alone, which refuses
+# tensors of the CPU. End with ``dist.destroy_process_group()``.
 
 
 def main():
     gpus = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
+    dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo")
     mesh = init_device_mesh("cuda" if gpus else "cpu", (dist.get_world_size(),))
     model, inputs, targets = make()
     model = divide(model, mesh)  # new; from here on, on the device of this rank
@@ -150,8 +154,7 @@ start = """import gc, os, torch, torch.distributed as dist
 from torch import nn
 from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
-dist.init_process_group()"""
+from torch.distributed.fsdp import fully_shard"""
 end = """main()
 found = {way: study(way) for way in ("DDP", "whole model", "block by block")}
 torch.save(found, f"rank{dist.get_rank()}.pt")
