@@ -113,8 +113,8 @@ def count(state):  # bytes of all tensors that this process holds
 
 
 def study():
-    mesh = init_device_mesh("cpu", (2,))
-    rank = dist.get_rank()
+    dist.init_process_group("gloo")
+    mesh, rank = init_device_mesh("cpu", (2,)), dist.get_rank()
     model, optimizer, inputs, targets = start(mesh)
     train(model, optimizer, inputs[:5, rank::2], targets[:5, rank::2])
     part = {name: value.to_local() for name, value in model.state_dict().items()}
@@ -274,16 +274,19 @@ assert far > 1
 # ---------------
 #
 # Each save makes a new folder: a crash while saving leaves the folder before. DCP
-# writes ``.metadata`` last, so a folder that has it is complete. ``dcp.async_save``
-# returns after a copy to the CPU's memory, and writes while you train on: wait for the
-# future that it returns before the next save.
+# writes ``.metadata`` last, so a folder that has it is complete. This file is a pickle:
+# load only folders that you trust. Several machines need a disk that all of them share.
+#
+# ``dcp.async_save`` returns after a copy to the CPU's memory, and writes while you
+# train on: wait for the future that it returns before the next save. It needs a backend
+# for the CPU, too. If you name none, a machine with a GPU gets NCCL alone.
 
 
 def main():
     world, local = int(os.environ["WORLD_SIZE"]), int(os.environ["LOCAL_WORLD_SIZE"])
     kind = "cuda" if torch.cuda.device_count() >= local else "cpu"
-    mesh = init_device_mesh(kind, (world,))  # one GPU for each process
-    model, optimizer, *data = start(mesh)
+    dist.init_process_group("gloo" if kind == "cpu" else "cpu:gloo,cuda:nccl")
+    model, optimizer, *data = start(init_device_mesh(kind, (world,)))
     done = sorted(Path("checkpoints").glob("step*/.metadata"))
     if done:
         load(model, optimizer, done[-1].parent)  # new: in any number of processes
