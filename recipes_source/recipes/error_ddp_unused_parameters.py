@@ -110,6 +110,7 @@ def attempt(way):
 def main():
     gpus = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
     device = torch.device(f"cuda:{os.environ['LOCAL_RANK']}" if gpus else "cpu")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo")
     model = make().to(device)
     wrapped = DDP(model, find_unused_parameters=True)  # new
     fit(wrapped, model, [dist.get_rank()], device)
@@ -125,11 +126,10 @@ def main():
 
 start = """import gc, os, torch, torch.distributed as dist, torch.distributed.nn
 from torch import nn
-from torch.nn.parallel import DistributedDataParallel as DDP
-dist.init_process_group()"""
-end = """ways = "plain", "frozen", "flag", "bypass", "head outside"
-found = {way: attempt(way) for way in ways}
-found["project"] = {"error": None, "weights": main().state_dict()}
+from torch.nn.parallel import DistributedDataParallel as DDP"""
+end = """found = {"project": {"error": None, "weights": main().state_dict()}}
+ways = "plain", "frozen", "flag", "bypass", "head outside"
+found |= {way: attempt(way) for way in ways}
 torch.save(found, f"rank{dist.get_rank()}.pt")
 gc.collect()
 dist.destroy_process_group()"""
