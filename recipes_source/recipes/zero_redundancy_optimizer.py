@@ -272,16 +272,16 @@ def resume(model, optimizer, device):
 
 
 def main():
-    dist.init_process_group()  # NCCL between NVIDIA's GPUs
-    rank, world, device = dist.get_rank(), dist.get_world_size(), own_device()
+    device = own_device()
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     model, inputs, targets = start()
     model = DistributedDataParallel(model.to(device))
     optimizer = ZeroRedundancyOptimizer(model.parameters(), AdamW, lr=0.01)  # new
     resume(model, optimizer, device)  # new
-    half = inputs[:, rank::world].to(device), targets[:, rank::world].to(device)
-    train(model, optimizer, *half)
+    part = slice(dist.get_rank(), None, dist.get_world_size())
+    train(model, optimizer, inputs[:, part].to(device), targets[:, part].to(device))
     optimizer.consolidate_state_dict(to=0)  # new: on every rank
-    if rank == 0:
+    if dist.get_rank() == 0:
         torch.save([model.module.state_dict(), optimizer.state_dict()], "checkpoint.pt")
 
 
