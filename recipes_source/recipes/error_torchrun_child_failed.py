@@ -129,7 +129,7 @@ def main():
     if torch.cuda.device_count() < int(os.environ["LOCAL_WORLD_SIZE"]):
         device = torch.device("cpu")  # too few GPUs for all processes
     total = torch.tensor(list(map(float, words))).sum().to(device)
-    dist.init_process_group(device_id=device if device.type == "cuda" else None)
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     dist.all_reduce(total)
     print(f"rank {rank}: {total.item()}")
     dist.destroy_process_group()
