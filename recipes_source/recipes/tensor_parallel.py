@@ -8,7 +8,10 @@
 # cpus = 2
 # requires = ["torchrun"]
 # searched_as = ["TP", "Megatron", "model parallelism", "multi-GPU", "split a layer"]
-# errors = ["is invalid for input of size"]
+# errors = [
+#   "is invalid for input of size",
+#   "got mixed torch.Tensor and DTensor",
+# ]
 # ///
 """
 Tensor parallelism: divide an attention layer over two processes
@@ -40,6 +43,7 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor
 from torch.distributed.tensor.debug import CommDebugMode
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel
 from torch.distributed.tensor.parallel import parallelize_module as parallelize
@@ -105,6 +109,7 @@ def divide(model, mesh):
 def main():
     gpus = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
     device = "cuda" if gpus else "cpu"
+    dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo")
     mesh = init_device_mesh(device, (dist.get_world_size(),))
     model = divide(make().to(device), mesh)  # new
     train(model, slice(None), device)
@@ -139,6 +144,35 @@ def study(way):
 
 
 # %%
+# A model may keep plain tensors beside the divided ones, here the weights of a norm.
+# ``clip`` limits the gradients of both. See the end of this page.
+
+
+def clip(parameters, most):  # in place of clip_grad_norm_; all ranks must call it
+    parameters = list(parameters)
+    norms = [p.grad.norm() for p in parameters if p.grad is not None]
+    norms = [n.full_tensor() if isinstance(n, DTensor) else n for n in norms]
+    norm = torch.stack(norms).norm()
+    nn.utils.clip_grads_with_norm_(parameters, most, norm, foreach=False)
+    return norm
+
+
+# %%
+
+
+def clipped(how, mesh=None):
+    attention = divide(make(), mesh) if mesh else make()
+    model = nn.Sequential(nn.LayerNorm(64), attention).double()
+    torch.manual_seed(2)
+    model(torch.randn(2, 10, 64, dtype=torch.float64)).square().sum().backward()
+    try:
+        norm = how(model.parameters(), 0.1)
+    except RuntimeError as error:
+        return str(error)
+    return norm, how(model.parameters(), 0.1)  # the norm before and after
+
+
+# %%
 # ``torchrun`` starts a file, made of these functions, once for each process. You type
 # ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
 
@@ -146,19 +180,21 @@ start = """import gc, os, torch, torch.distributed as dist
 from torch import nn
 from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor
 from torch.distributed.tensor.debug import CommDebugMode
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel
-from torch.distributed.tensor.parallel import parallelize_module as parallelize
-dist.init_process_group()"""
+from torch.distributed.tensor.parallel import parallelize_module as parallelize"""
 end = """main()
 ways = "same samples", "other samples", "four heads"
-torch.save({way: study(way) for way in ways}, f"rank{dist.get_rank()}.pt")
+found, mesh = {way: study(way) for way in ways}, init_device_mesh("cpu", (2,))
+found |= {how.__name__: clipped(how, mesh) for how in (clip, nn.utils.clip_grad_norm_)}
+torch.save(found, f"rank{dist.get_rank()}.pt")
 gc.collect()
 dist.destroy_process_group()"""
-functions = map(inspect.getsource, (make, train, divide, main, study))
 
 # %%
 
+functions = map(inspect.getsource, (make, train, divide, main, study, clip, clipped))
 command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
 command += "--nproc-per-node=2 --local-addr=127.0.0.1 --log-dir=logs train.py".split()
 env = os.environ | {"OMP_NUM_THREADS": "1"}  # one core for each process
@@ -202,6 +238,19 @@ for way, weights in (trained | {"in your project": project}).items():
 
 print(found["four heads"])
 assert "is invalid for input of size" in found["four heads"]
+
+# %%
+# In a transformer, norms and embeddings often stay plain tensors. Then
+# :func:`~torch.nn.utils.clip_grad_norm_` fails. ``clip`` finds the norm that one
+# process finds.
+
+print(found["clip_grad_norm_"])
+assert "got mixed torch.Tensor and DTensor" in found["clip_grad_norm_"]
+expected = clipped(nn.utils.clip_grad_norm_)
+for name, norms in [("clip", found["clip"]), ("one process", expected)]:
+    print(f"{name}: norm {norms[0]:.3f}, then {norms[1]:.3f}")
+torch.testing.assert_close(found["clip"], expected)
+assert expected[0] > 1
 
 # %%
 # Learn more
