@@ -213,7 +213,8 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     if options.record:
         right = {slug: checksums[slug] for slug in found if not found[slug]}
         known = {slug for slug in read(root) if (root / layout.source(slug)).is_file()}
-        kept = {slug: old for slug, old in checked.items() if slug in known and slug not in found}
+        now = read_json(root / CHECKED)  # another command may have written it meanwhile
+        kept = {slug: old for slug, old in now.items() if slug in known and slug not in found}
         write_json(root / CHECKED, kept | right)
     if wrong := [line for lines in found.values() for line in lines]:
         raise SystemExit("\n".join(wrong))

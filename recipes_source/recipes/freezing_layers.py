@@ -195,6 +195,8 @@ assert model.train()[1].training and not model[0].training
 # - :ref:`sphx_glr_recipes_recipes_train_and_eval_modes.py`
 # - :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
 # - :ref:`sphx_glr_recipes_recipes_zeroing_out_gradients.py`
+# - A new head, in two stages:
+#   :ref:`sphx_glr_recipes_recipes_fine_tune_a_pretrained_model.py`
 # - A small rate instead: :ref:`sphx_glr_recipes_recipes_parameter_groups.py`
 # - :ref:`sphx_glr_recipes_recipes_warmstarting_model_using_parameters_from_a_different_model.py`
 # - Weights that stay zero: :ref:`sphx_glr_recipes_recipes_prune_a_model.py`

@@ -238,3 +238,19 @@ def test_only_what_was_as_claimed_is_recorded(run, tmp_path) -> None:
     assert "must hold" in run(hold=FAILS, options=["--record"])[0]
     assert not claims.read_json(tmp_path / claims.CHECKED)
     assert "must hold" in run(hold=FAILS)[0]
+
+
+def test_record_that_another_command_wrote_meanwhile_is_kept(run, tmp_path, monkeypatch) -> None:
+    """Two recipes are checked at once: each adds its own row."""
+    check_all = claims.check_all
+
+    def check_beside_another(root, *arguments):
+        claims.write_json(root / claims.CHECKED, {"other": "1"})
+        return check_all(root, *arguments)
+
+    source = tmp_path / "recipes_source" / "recipes" / "other.py"
+    source.write_text(RECIPE, "utf-8")
+    monkeypatch.setattr(claims, "check_all", check_beside_another)
+    other = f"[other]\nfail = [{FAILS}]\n"
+    assert run(recipe="small", more=other, options=["--record"])[0] == ""
+    assert set(claims.read_json(tmp_path / claims.CHECKED)) == {"other", "small"}
