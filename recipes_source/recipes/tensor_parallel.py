@@ -258,5 +258,7 @@ assert expected[0] > 1
 #
 # - A mesh with two dimensions:
 #   :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`
+# - Count the messages:
+#   :ref:`sphx_glr_recipes_recipes_distributed_comm_debug_mode.py`
 # - Divide what is stored:
 #   :ref:`sphx_glr_recipes_recipes_fully_sharded_data_parallel.py`
