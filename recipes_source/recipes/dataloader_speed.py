@@ -108,6 +108,8 @@ assert waiting(alone["log"]) > 0.4
 #
 # Workers load while the loop works. With ``n`` workers, a batch comes every ``1/n`` of
 # its loading time. The loop need not wait if that is shorter than a step.
+# PyTorch's own operations use all cores without workers, and one thread in a worker.
+# Where they load your data, you may need more workers than this number.
 
 wait, work = (median(times) for times in zip(*alone["log"], strict=True))
 print("workers needed:", math.ceil(wait / work))
@@ -231,11 +233,12 @@ for option in ({"prefetch_factor": 2}, {"persistent_workers": True}):
 # ------------------------
 #
 # A GPU fetches a batch in the background only from *pinned* memory, which the system
-# never moves. ``pin_memory=True`` puts batches there, in a thread of the loader.
-# ``x.to(device, non_blocking=True)`` then does not wait for the copy. What you do with
-# ``x`` on the GPU comes after it. The options belong together. In the other direction,
-# leave ``non_blocking`` out: you could read before the numbers have arrived. This page
-# was built without a GPU, and measures none of this. On a CPU, nothing is copied:
+# never moves. ``pin_memory=True`` puts batches there: with workers in a thread of the
+# loader, without workers in your loop, which waits for it. ``x.to(device,
+# non_blocking=True)`` then does not wait for the copy. What you do with ``x`` on the
+# GPU comes after it. The options belong together. In the other direction, leave
+# ``non_blocking`` out: you could read before the numbers have arrived. This page was
+# built without a GPU, and measures none of this. On a CPU, nothing is copied:
 
 x = torch.ones(3)
 print("the same tensor:", x.to("cpu", non_blocking=True) is x)
@@ -257,7 +260,8 @@ assert two_workers > 1.5 * one_process
 # ---------------
 #
 # Try 0, 1, 2, 4 workers, and stop where the loop waits no less. Decoding, unlike
-# sleeping, needs a core for each worker. Then remove ``watch``: on a GPU, its
+# sleeping, needs a core for each worker. With ``torchrun``, each process has
+# workers: divide the cores among them. Then remove ``watch``: on a GPU, its
 # ``synchronize`` takes time.
 
 

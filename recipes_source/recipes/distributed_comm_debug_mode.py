@@ -117,7 +117,8 @@ assert fake_plans["pairs"][:2] == ({"all_reduce": 2}, {"all_reduce": 1})
 
 # %%
 # By hand: each layer collects its output once, and a pair adds up its output once. In
-# ``backward``, each does so again for its input. The first input needs no gradient.
+# ``backward``, each layer or pair adds up the gradient of its input once. The first
+# input needs no gradient.
 #
 # Who sends?
 # ----------
@@ -248,8 +249,10 @@ assert abs(asked - norm) < 1e-5 and alone < 0.9 * norm
 # When it is not so
 # -----------------
 #
-# A count is no size: eight times the batch is the same number of messages.
-# ``barrier`` and ``send`` are not counted. And each library has its names: what
+# A count is no size: eight times the batch is the same number of messages. ``barrier``
+# and ``send`` are not counted. On a CPU mesh, DTensor replaces an all-to-all by an
+# all-gather, so a GPU can have another name here. Where messages depend on values,
+# wrong numbers can give wrong counts. And each library has its names: what
 # ``dist.all_reduce`` sends is called ``allreduce_``. A wrong name reads as 0, without
 # an error. So print the whole dictionary first.
 
@@ -277,12 +280,14 @@ dist.destroy_process_group()
 
 def test_messages(plan="pairs", ranks=8):
     dist.init_process_group("fake", rank=0, world_size=ranks)
-    model, inputs = make()
-    divide(model, init_device_mesh("cpu", (ranks,)), plan)
-    with CommDebugMode() as messages:  # new
-        model(inputs).sum().backward()
+    try:
+        model, inputs = make()
+        divide(model, init_device_mesh("cpu", (ranks,)), plan)
+        with CommDebugMode() as messages:  # new
+            model(inputs).sum().backward()
+    finally:
+        dist.destroy_process_group()  # or the tests after it have no group
     found = dict(messages.get_comm_counts())
-    dist.destroy_process_group()
     assert found == {torch.ops.c10d_functional.all_reduce: 3}, found
 
 

@@ -158,7 +158,8 @@ assert {head.out_features for head in heads} == {1000}
 #
 # Train the head. ``requires_grad=False`` stops parameters, not the running mean and
 # variance of batch normalization, which are buffers. ``train()`` lets every batch move
-# them. After ``eval()``, they stay. (A head with dropout needs ``train()`` for itself.)
+# them. After ``eval()``, they stay. ``eval()`` also turns dropout off. A
+# model with dropout needs ``train()``, and then ``eval()`` for its batch normalization.
 
 few, test = draw(32, new), draw(400, new)
 
@@ -211,7 +212,7 @@ for name, share in found.items():
     print(f"{name:20} {share:.2f} right")
 assert found["stage 2"] > found["from scratch"] + 0.15
 assert found["stage 2"] > found["stage 2, large rate"] + 0.1
-assert abs(found["stage 2"] - found["stage 1"]) < 0.1  # no sure gain
+assert abs(found["stage 2"] - found["stage 1"]) < 0.2  # no sure gain
 
 # %%
 # When it is not so: images that look different
@@ -230,7 +231,11 @@ assert learned > kept + 0.05
 # In your project
 # ---------------
 #
-# For ``pretrained``, take the real line from the top. Each stage makes its optimizer.
+# For ``pretrained``, take the real line from the top. Your data set applies
+# ``weights.transforms()``, such as :ref:`ImageFolder
+# <sphx_glr_recipes_recipes_images_from_folders.py>`. Use the same transforms when you
+# predict. Each stage makes its optimizer. After each, save the model, and keep the one
+# that is better on images that you held back.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = new_head(copy.deepcopy(pretrained), classes=4).to(device)  # new

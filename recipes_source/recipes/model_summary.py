@@ -91,8 +91,9 @@ assert "(2, 20" not in str(model)
 
 # %%
 # The shared weight and the convolution are counted twice. The model's parameter and the
-# whole attention are missing. ``nn.MultiheadAttention`` has a child, ``out_proj``, and
-# uses its weights without calling it: no hook runs.
+# whole attention are missing. A module with children gets no row, so what
+# ``nn.MultiheadAttention`` holds itself is lost. Its child ``out_proj`` gets none,
+# either: the attention uses its weights without calling it.
 #
 # The idea: count by name, not by call
 # ------------------------------------
@@ -219,8 +220,8 @@ assert shapes(plain, tokens) == found
 # ---------------
 #
 # Take ``count``, ``first``, ``shapes`` and ``summary`` from above. Call ``summary`` on
-# a new model, before ``torch.compile`` or a wrapper such as DDP. A batch of your loader
-# will do as input: of a batch, only the shape and the dtype count.
+# a new model, before ``torch.compile`` or a wrapper such as DDP. Pass what you pass
+# to the model, such as the images of a batch: only the shape and the dtype count.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = resnet18().to(device)
