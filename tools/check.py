@@ -74,9 +74,9 @@ def downloads(slug: str) -> str:
 
 
 def page(slug: str) -> str:
-    """What each page must have: the tests of all pages, on this one."""
-    options = ("-q", "-n", "0", "--no-header", "--tb=short", "-m", "every_page", "tests/site")
-    return command("-m", "pytest", *options, RECIPE=slug)
+    """What each page and script must have: the tests of all pages, on this one."""
+    options = ("-q", "-n", "0", "--no-header", "--tb=short", "-m", "every_page")
+    return command("-m", "pytest", *options, "tests/site", "tests/downloads", RECIPE=slug)
 
 
 def claims(slug: str) -> str:

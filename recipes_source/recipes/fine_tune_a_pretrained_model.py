@@ -55,8 +55,8 @@ mean, std = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]])
 torch.testing.assert_close(white[:, 0, 0], (1 - mean) / std)
 
 # %%
-# A stand-in that needs no download
-# ---------------------------------
+# Small weights that need no download
+# -----------------------------------
 #
 # Here, half of a resnet18 learns eight small shapes, scattered over images of 16 by 16
 # pixels. The new task has four other shapes, and eight images of each.
