@@ -54,7 +54,10 @@ def supervise(task: Task, work: Work, environment: Mapping[str, str]) -> None:
     adopt_orphans()
     told: list[int] = []  # an exception could be raised, and lost, in what happens at a fork
     signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
-    is_over = lambda: bool(told) or (build is not None and not build.is_alive())  # noqa: E731
+
+    def is_over() -> bool:
+        return bool(told) or (build is not None and not build.is_alive())
+
     # Started by a fork, it has all that is imported here.
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     context = multiprocessing.get_context(method)
