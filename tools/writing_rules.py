@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 HEADING = "In your project"
 SECTION_LINES = 12
 SENTENCE = 28  # words
+# The colours of figures: the mended way, the naive one; others and what is neither.
+ROLES = {"tab:blue", "tab:orange", "tab:gray", "black", "white", "gray", "silver", "none"}
+ROLES |= {f"C{number}" for number in range(4)}  # in matplotlib's order, blue and orange first
+ROLES |= {f"0.{tenth}" for tenth in range(1, 10)}  # grays
+COLOURED = {"color", "c", "facecolor", "facecolors", "edgecolor", "edgecolors"}
 AVOIDED = ("that of", "those of", "of its own", "of their own")
 # What is left of prose when names, links and directives are taken out.
 NOT_PROSE = (
@@ -96,6 +101,14 @@ def figures_do_not_deceive(recipe: "Recipe") -> "Found":
                 yield block.lineno + below, "bars on a logarithmic axis: draw points"
 
 
+def colours_have_roles(recipe: "Recipe") -> "Found":
+    given = [keyword.value for keyword in recipe.nodes(ast.keyword) if keyword.arg in COLOURED]
+    for node in recipe.nodes(ast.Constant):
+        value = node.value if isinstance(node.value, str) else ""
+        if value not in ROLES and (value.startswith("tab:") or (value and node in given)):
+            yield node.lineno, f"the colour {value!r}: choose from {', '.join(sorted(ROLES))}"
+
+
 def nothing_is_there_for_the_build(recipe: "Recipe") -> "Found":
     for node in (n for n in recipe.names if recipe.names[n] == "os._exit"):
         yield node.lineno, "os._exit skips what Python does at its end: let the function return"
@@ -135,7 +148,7 @@ def prose_is_plain(recipe: "Recipe") -> "Found":
 
 
 RULES = [
-    lines_are_ready_to_use, messages_are_whole, figures_do_not_deceive,
+    lines_are_ready_to_use, messages_are_whole, figures_do_not_deceive, colours_have_roles,
     nothing_is_there_for_the_build, what_differs_is_declared_at_the_top, prose_is_its_own,
     prose_is_plain,
 ]  # fmt: skip

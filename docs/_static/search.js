@@ -1,5 +1,5 @@
-// The search: ranks the pages by the words of a query; for the search page, the suggestions of
-// every search field, and the filter of the cards. What pages say is in search_index.js.
+// The search: ranks the pages by the words of a query; for the search page, and for the suggestions
+// and the filter of the cards in site.js. What pages say is in search_index.js.
 "use strict";
 
 const recipeSearch = (() => {
@@ -125,46 +125,3 @@ const recipeSearch = (() => {
 
   return { load, ask, script, address, known, WORD, PART };
 })();
-
-// -- Search fields: suggestions while typing; / and Ctrl-K lead to the first that is shown ----
-for (const field of document.querySelectorAll(".search-field")) {
-  const form = field.closest("form"), list = document.createElement("ul");
-  list.className = "search-suggestions";
-  list.setAttribute("aria-label", "Suggestions");
-  const suggest = async () => {
-    await recipeSearch.load();
-    const { results } = recipeSearch.ask(field.value, true);
-    list.replaceChildren(...results.filter(({ recipe }) => recipe).slice(0, 6).map((result) => {
-      const link = document.createElement("a"), item = document.createElement("li");
-      link.href = recipeSearch.address(result.doc);
-      link.textContent = result.title;
-      item.append(link);
-      return item;
-    }));
-    if (list.children.length) form.append(list);
-    else list.remove();
-  };
-  field.addEventListener("focus", recipeSearch.load);
-  field.addEventListener("input", suggest);
-  form.addEventListener("focusout", (event) =>
-    form.contains(event.relatedTarget) || list.remove());
-  form.addEventListener("keydown", (event) => {
-    const stops = [field, ...list.querySelectorAll("a")];
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (!list.isConnected || !(step || event.key === "Escape")) return;
-    event.preventDefault(); // Escape would clear the field
-    const at = step ? stops.indexOf(document.activeElement) + step + stops.length : 0;
-    stops[at % stops.length].focus();
-    if (!step) list.remove();
-  });
-}
-document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, textarea, select, [contenteditable]");
-  const control = event.ctrlKey || event.metaKey;
-  if (control ? event.key !== "k" : event.key !== "/" || typing) return;
-  event.preventDefault();
-  const shown = [...document.querySelectorAll("[name=q]:is(#search-query, .search-field)")]
-    .filter((field) => field.checkVisibility({ visibilityProperty: true }));
-  if (shown.length) shown.at(-1).select();
-  else location = recipeSearch.address("search");
-});

@@ -1,4 +1,5 @@
-// What a page does: theme, menu, contents, figures, filters. Without JavaScript all of it is absent.
+// What a page does: theme, menu, contents, figures, search fields, filters. Without JavaScript all of
+// it is absent.
 "use strict";
 
 // -- The theme switch: follows the system until it is used ---------------------------------
@@ -92,6 +93,49 @@ for (const link of document.querySelectorAll(".figure-link"))
     document.body.append(dialog);
     dialog.showModal();
   });
+
+// -- Search fields: suggestions while typing; / and Ctrl-K lead to the first that is shown ----
+for (const field of document.querySelectorAll(".search-field")) {
+  const form = field.closest("form"), list = document.createElement("ul");
+  list.className = "search-suggestions";
+  list.setAttribute("aria-label", "Suggestions");
+  const suggest = async () => {
+    await recipeSearch.load();
+    const { results } = recipeSearch.ask(field.value, true);
+    list.replaceChildren(...results.filter(({ recipe }) => recipe).slice(0, 6).map((result) => {
+      const link = document.createElement("a"), item = document.createElement("li");
+      link.href = recipeSearch.address(result.doc);
+      link.textContent = result.title;
+      item.append(link);
+      return item;
+    }));
+    if (list.children.length) form.append(list);
+    else list.remove();
+  };
+  field.addEventListener("focus", recipeSearch.load);
+  field.addEventListener("input", suggest);
+  form.addEventListener("focusout", (event) =>
+    form.contains(event.relatedTarget) || list.remove());
+  form.addEventListener("keydown", (event) => {
+    const stops = [field, ...list.querySelectorAll("a")];
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (!list.isConnected || !(step || event.key === "Escape")) return;
+    event.preventDefault(); // Escape would clear the field
+    const at = step ? stops.indexOf(document.activeElement) + step + stops.length : 0;
+    stops[at % stops.length].focus();
+    if (!step) list.remove();
+  });
+}
+document.addEventListener("keydown", (event) => {
+  const typing = event.target.closest("input, textarea, select, [contenteditable]");
+  const control = event.ctrlKey || event.metaKey;
+  if (control ? event.key !== "k" : event.key !== "/" || typing) return;
+  event.preventDefault();
+  const shown = [...document.querySelectorAll("[name=q]:is(#search-query, .search-field)")]
+    .filter((field) => field.checkVisibility({ visibilityProperty: true }));
+  if (shown.length) shown.at(-1).select();
+  else location = recipeSearch.address("search");
+});
 
 // -- Groups of cards, or of names, open one by one on phones: their headings become buttons ---
 const phone = matchMedia("(max-width: 600px)");
