@@ -4,8 +4,8 @@ Problem: an assertion on a time, an address, a port or the order of a set fails 
 runs, and then on the machine of somebody else.
 Usage: ``make repeat`` after ``make html`` (``TIMES=20``, ``JOBS=n``, ``RECIPE=slug``).
 Result: each published script runs TIMES times, each time with another seed of the hash, while other
-processes keep all cores busy. A line for each run that failed or printed something else than the
-page; exit status 1 if there are any.
+processes keep all cores busy. What is said of each run that failed or printed something else than
+the page, numbers of cells that may differ aside; exit status 1 if there are any.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from pathlib import Path
 
 from recipe_gallery.settings import BuildError, number_of_jobs
 
-from .comparison import Published
+from .comparison import Published, difference
 from .downloads import run_script
 from .verify import ROOT, chosen
 
@@ -51,8 +51,7 @@ def problem(recipe: Published, seed: int) -> str:
             return str(error)
     if done.code:
         return f"exit status {done.code}\n{done.errors.strip()}"
-    printed = "".join(cell.text for cell in recipe.run.cells)
-    return "" if done.output == printed else f"printed something else\n{done.output}"
+    return difference(*recipe.printed(done.output), f"run {seed}")
 
 
 def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
@@ -73,11 +72,11 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     recipes, wrong = [Published(root, slug) for slug in chosen(root, options.recipe)], 0
     with load(os.cpu_count() or 1), ThreadPoolExecutor(jobs) as pool:
         for seed in range(1, options.times + 1):
-            found = list(pool.map(lambda recipe, seed=seed: problem(recipe, seed), recipes))
+            found = pool.map(lambda recipe, seed=seed: problem(recipe, seed), recipes)
             for recipe, text in zip(recipes, found, strict=True):
                 if text:
                     wrong += 1
-                    print(f"{recipe.slug}, run {seed}: {text}")
+                    print(f"{recipe.slug}, run {seed}: {text}", flush=True)
             print(f"run {seed} of {options.times}: {len(recipes)} recipes", flush=True)
     if wrong:
         raise SystemExit(f"{wrong} runs were not as the page: see above")

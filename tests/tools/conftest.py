@@ -25,6 +25,28 @@ ax.set(title="A line", xlabel="x", ylabel="y")
 plt.show()
 print("below the figure,\\n\\n    indented: 5678")
 """
+TIMED = """\
+import matplotlib.pyplot as plt
+
+print("equal: 1")
+
+# %%
+# Then:
+
+# Output differs from run to run.
+print("a time: 12.34 us,  a share: 5.0%")
+print("-----  ------")
+plt.plot([0, 1, 2])
+plt.title("A line")
+plt.xlabel("x")
+plt.ylabel("y")
+plt.show()
+
+# %%
+# Last.
+
+print("equal: 2")
+"""
 HEADER_END = '# ///\n"""'
 
 
@@ -89,3 +111,16 @@ def copy(built, tmp_path) -> Copy:
 def copy_of(tmp_path) -> Callable[[Site], Copy]:
     """Makes a copy of another built site."""
     return lambda site: Copy(site, tmp_path / "site")
+
+
+@pytest.fixture(scope="session")
+def timed(tmp_path_factory) -> Site:
+    """A built miniature site with one recipe, one of whose three cells declares it."""
+    site = Site(tmp_path_factory.mktemp("timed") / "site")
+    for path in site.sources.glob("*.py"):
+        path.unlink()
+    path = site.add("sample", TIMED)
+    path.write_text(path.read_text("utf-8").replace("= []", '= ["matplotlib"]'), "utf-8")
+    result = site.build("-W")
+    assert result.returncode == 0, result.stdout
+    return site

@@ -10,7 +10,6 @@ import nbformat
 import psutil
 import pytest
 from bs4 import BeautifulSoup
-from mini_site import Site
 from PIL import Image
 
 from tools import comparison
@@ -275,28 +274,6 @@ def test_every_check_is_tried() -> None:
 
 # -- Output that differs from run to run -----------------------------------------------
 
-TIMED = """\
-import matplotlib.pyplot as plt
-
-print("equal: 1")
-
-# %%
-# Then:
-
-# Output differs from run to run.
-print("a time: 12.34 us,  a share: 5.0%")
-print("-----  ------")
-plt.plot([0, 1, 2])
-plt.title("A line")
-plt.xlabel("x")
-plt.ylabel("y")
-plt.show()
-
-# %%
-# Last.
-
-print("equal: 2")
-"""
 CHANGES = [  # of the script and of the notebook, and what is found if anything is
     ("12.34 us", " 1.2 ms", ""),
     ("5.0%", "100%", ""),
@@ -311,19 +288,6 @@ CHANGES = [  # of the script and of the notebook, and what is found if anything 
     ("equal: 2", "equal: 3", r"-equal: 2\n\+equal: 3"),
     ("equal: 2", "equal:  2", r"-equal: 2\n\+equal:  2"),
 ]
-
-
-@pytest.fixture(scope="module")
-def timed(tmp_path_factory) -> Site:
-    """A built miniature site with one recipe, one of whose three cells declares it."""
-    site = Site(tmp_path_factory.mktemp("timed") / "site")
-    for path in site.sources.glob("*.py"):
-        path.unlink()
-    path = site.add("sample", TIMED)
-    path.write_text(path.read_text("utf-8").replace("= []", '= ["matplotlib"]'), "utf-8")
-    result = site.build("-W")
-    assert result.returncode == 0, result.stdout
-    return site
 
 
 @pytest.mark.parametrize(
