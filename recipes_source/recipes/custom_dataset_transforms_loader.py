@@ -8,7 +8,7 @@
 # searched_as = [
 #   "custom dataset", "subclass Dataset", "__getitem__ and __len__",
 #   "data augmentation", "image annotations", "bounding boxes", "object detection",
-#   "own images and labels", "read data from CSV",
+#   "own images and labels", "read data from CSV", "create a custom dataset",
 # ]
 # ///
 """

@@ -8,7 +8,7 @@
 # searched_as = [
 #   "learning rate schedule", "learning rate decay", "reduce the learning rate",
 #   "warmup", "StepLR", "CosineAnnealingLR", "OneCycleLR", "LambdaLR",
-#   "change the learning rate", "lr",
+#   "change the learning rate", "lr", "learning rate scheduler",
 # ]
 # errors = ["Detected call of `lr_scheduler.step()` before `optimizer.step()`"]
 # ///

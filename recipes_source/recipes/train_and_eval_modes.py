@@ -8,7 +8,7 @@
 # searched_as = [
 #   "model.eval()", "model.train()", "dropout", "batch norm at inference",
 #   "different results at test time", "evaluation mode", "F.dropout",
-#   "functional dropout", "random predictions",
+#   "functional dropout", "random predictions", "nn.functional or nn.Module layers",
 # ]
 # ///
 """
