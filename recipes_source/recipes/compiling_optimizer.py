@@ -208,25 +208,27 @@ device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 inputs, targets = torch.randn(64, 8, device=device), torch.randn(64, 1, device=device)
 torch.manual_seed(1)
 model = nn.Linear(8, 1).to(device)  # yours
-optimizer = NAdam(model.parameters(), lr=0.01)
+options = {"lr": 0.01, "capturable": str(device) in ("cuda", "xpu")}
+optimizer = NAdam(model.parameters(), **options)
 compiled_step = torch.compile(optimizer.step)  # new: after the model is on its device
 for _ in range(20):
     loss = nn.functional.mse_loss(model(inputs), targets)
     optimizer.zero_grad()
     loss.backward()
     compiled_step()  # new: instead of optimizer.step()
-checkpoint = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
 
 # %%
 # Check
 # -----
 #
-# The same training, not compiled, gives the same weights. The optimizer's state has the
-# same entries, so a checkpoint fits both.
+# The same training, not compiled, gives the same weights. With equal options, a
+# checkpoint fits both. On a GPU, compiling sets ``capturable=True``, which keeps the
+# state there, if you do not set it yourself.
 
+checkpoint = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
 torch.manual_seed(1)
 plain = nn.Linear(8, 1).to(device)
-optimizer = NAdam(plain.parameters(), lr=0.01)
+optimizer = NAdam(plain.parameters(), **options)
 before = plain.weight.detach().clone()
 for _ in range(20):
     optimizer.zero_grad()

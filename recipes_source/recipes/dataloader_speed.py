@@ -70,8 +70,8 @@ def watch(batches, log):  # adds the seconds of waiting and of work, for each ba
 
 
 # %%
-# ``watch`` goes around the loader of any loop. The first batch of an epoch always makes
-# you wait, and in the first epoch the workers start, too. So measure the second epoch,
+# ``watch`` goes around the loader of any loop. The first batch of an epoch is always
+# late, and in the first epoch the workers start, too. So measure the second epoch,
 # after its first batch.
 
 
@@ -111,7 +111,7 @@ assert waiting(alone["log"]) > 0.4
 # PyTorch's own operations use all cores without workers, and one thread in a worker.
 # Where they load your data, you may need more workers than this number.
 
-wait, work = (median(times) for times in zip(*alone["log"], strict=True))
+wait, work = map(sum, zip(*alone["log"], strict=True))  # rare slow batches count, too
 print("workers needed:", math.ceil(wait / work))
 assert math.ceil(wait / work) == 2
 
@@ -196,9 +196,9 @@ assert found["2 workers"]["first"] > 0.1
 # -----------------------------
 #
 # It says how many batches each worker may be ahead, 2 by default. That makes no worker
-# faster: with 8 batches ahead, one worker is still too slow. It helps
-# where batches are fast enough on average, but a few are slow. In ``bursts``, one batch
-# in eight takes as long as five steps. :ref:`Each batch ahead takes memory
+# faster: with 8 ahead, one is still too slow. It helps where a few batches are slow.
+# In ``bursts``, one in eight takes as long as five steps.
+# :ref:`Batches ahead take memory
 # <sphx_glr_recipes_recipes_error_dataloader_worker_killed.py>`.
 
 twice = late[bursts[0]] > 2 * late[bursts[1]]
@@ -261,8 +261,9 @@ assert two_workers > 1.5 * one_process
 #
 # Try 0, 1, 2, 4 workers, and stop where the loop waits no less. Decoding, unlike
 # sleeping, needs a core for each worker. With ``torchrun``, each process has
-# workers: divide the cores among them. Then remove ``watch``: on a GPU, its
-# ``synchronize`` takes time.
+# workers: divide the cores among them. An ``IterableDataset`` gives every worker all
+# samples: :ref:`divide them first <sphx_glr_recipes_recipes_iterable_dataset.py>`. Then
+# remove ``watch``: on a GPU, its ``synchronize`` takes time.
 
 
 def main(workers):
@@ -270,6 +271,7 @@ def main(workers):
     options = {"num_workers": workers, "pin_memory": device.type == "cuda"}  # new
     if workers:
         options |= {"persistent_workers": True, "prefetch_factor": 2}  # new
+    # yours: DataLoader(data, batch_size=32, shuffle=True, **options)
     loader = DataLoader([0.1] * 7, batch_size=None, collate_fn=load, **options)
     model, log = nn.Linear(8, 1).to(device), []
     for _ in range(2):  # epochs

@@ -144,9 +144,7 @@ def accumulate(found, name, quiet):
 # ``init_process_group`` lets the ranks find each other. Name the backend: without a
 # name, a machine with a GPU gets NCCL alone, which refuses tensors of the CPU. At the
 # end, nothing may hold the group, or its threads live on and can abort Python's exit.
-# So ``gc.collect()`` frees the models first. The script imports
-# ``torch.distributed.nn`` before there is a group, because its functions take the group
-# as a default.
+# So the script ends after the function, when ``gc.collect()`` can free the models.
 
 
 def study():
@@ -156,8 +154,6 @@ def study():
     accumulate(found, "every piece", quiet=False)
     accumulate(found, "last piece", quiet=True)
     torch.save(found, f"rank{dist.get_rank()}.pt")
-    gc.collect()
-    dist.destroy_process_group()
 
 
 # %%
@@ -165,8 +161,8 @@ def study():
 # -------------------
 #
 # A training script is a file, so this writes one, from the functions above.
-# ``torchrun`` starts it twice, tells each process its rank in environment variables,
-# and stops both if one dies. In a terminal you type:
+# ``torchrun`` starts it twice, and tells each process its rank in environment
+# variables. In a terminal you type:
 #
 # .. code-block:: sh
 #
@@ -175,6 +171,7 @@ def study():
 # On Windows, type it in WSL: PyTorch for Windows is built without libuv, which
 # ``torchrun`` needs.
 
+# torch.distributed.nn before there is a group: its functions take it as a default
 imports = """import contextlib, gc, os, torch
 import torch.distributed as dist, torch.distributed.nn
 from torch import nn
@@ -189,7 +186,8 @@ folder = tempfile.TemporaryDirectory()
 def torchrun(*functions):
     sources = [inspect.getsource(function) for function in functions]
     guard = f'if __name__ == "__main__":\n    {functions[-1].__name__}()\n'
-    script = "\n\n".join([imports, *sources, guard])
+    end = "    gc.collect()\n    dist.destroy_process_group()\n"
+    script = "\n\n".join([imports, *sources, guard + end])
     Path(folder.name, "train.py").write_text(script)
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc-per-node=2", "--local-addr=127.0.0.1", "--log-dir=logs"]
@@ -214,8 +212,7 @@ for name in ("plain", "DDP"):
 #
 # This process trains without DDP, on batches of 16: what both ranks get together.
 # The mean of the gradients of two equal halves is the gradient of the whole batch, so
-# the two DDP models must equal this model after every step. The plain models end
-# elsewhere, and apart from each other.
+# the two DDP models must equal this model after every step.
 
 trained, data = make()
 sampler = DistributedSampler(data, num_replicas=1, rank=0)
@@ -251,14 +248,14 @@ plt.show()
 # When it is not so
 # -----------------
 #
-# The equality needs parts of equal size, and a loss that is a mean.
+# The equality needs parts of equal size, and a loss that is a mean over equally many.
+# With ``ignore_index`` or class weights, each rank divides by its own number.
 # ``DistributedSampler`` makes the parts equal: it repeats samples, without a message,
-# and a metric counts these twice. Batch normalization
-# still sees the batch of one rank only: ``nn.SyncBatchNorm.convert_sync_batchnorm``
-# makes it see all. Dropout draws other masks. And while you
+# and a metric counts these twice. Batch normalization still sees the batch of one rank:
+# on GPUs, ``nn.SyncBatchNorm.convert_sync_batchnorm`` makes it see all. Dropout draws
+# other masks. And while you
 # :ref:`accumulate <sphx_glr_recipes_recipes_gradient_accumulation.py>` gradients, only
-# the last piece needs an average: the gradient is the same, the other three averages
-# are traffic for nothing.
+# the last piece needs an average.
 
 model, data = make()
 loss = nn.functional.mse_loss(model(data.tensors[0]), data.tensors[1])
@@ -277,16 +274,20 @@ assert len(parts[0]) == len(parts[1]) == 32 and {*parts[0], *parts[1]} == {*rang
 # In your project
 # ---------------
 #
-# ``batch_size`` is the size for one process. The wrapper gives all ranks the weights of
-# rank 0. Then call ``torch.manual_seed(dist.get_rank())``, or all ranks draw the same
-# dropout masks. Rank 0 saves, and it saves ``model``: in the dictionary of
-# ``DistributedDataParallel(model)``, all names begin with ``module.``. Print on rank 0
-# only, after ``dist.all_reduce`` of what you average. The file ends in a guard:
+# ``batch_size`` is the size for one process. Remove ``shuffle=True``: the sampler
+# shuffles. The wrapper gives all ranks the weights of rank 0. If all have one seed,
+# call ``torch.manual_seed(dist.get_rank())`` then, or they draw the same dropout masks.
+# Rank 0 saves, and it saves ``model``: in the dictionary of
+# ``DistributedDataParallel(model)``, all names begin with ``module.``. Where rank 0
+# evaluates alone, it calls ``model``, too. Print on rank 0 only, after
+# ``dist.all_reduce`` of what you average. The file ends in a guard:
 #
 # .. code-block:: python
 #
 #    if __name__ == "__main__":
 #        main()
+#        gc.collect()
+#        dist.destroy_process_group()
 
 
 def main():
@@ -299,8 +300,6 @@ def main():
     fit(DistributedDataParallel(model), optimizer, loader, device)  # new: the wrapper
     if dist.get_rank() == 0:
         torch.save(model.state_dict(), "model.pt")
-    gc.collect()
-    dist.destroy_process_group()
 
 
 # %%

@@ -99,10 +99,11 @@ assert differing == ["head"] and difference > 1e-6
 # The idea: a log of all operations
 # ---------------------------------
 #
-# ``DebugMode`` logs each operation that PyTorch carries out, but none inside
-# ``torch.compile``. With ``log_tensor_hashes``, the log has a number for each result,
-# too: by default the sum of its absolute values. The underscore in
-# ``torch.utils._debug_mode`` says that names can change in a later release.
+# ``DebugMode`` logs each operation that PyTorch carries out. In a model that
+# ``torch.compile`` has compiled, fused loops are missing: record it without. With
+# ``log_tensor_hashes``, the log has a number for each result, too: by default the sum
+# of its absolute values. The underscore in ``torch.utils._debug_mode`` says that names
+# can change in a later release.
 
 
 def record(step, hash_fn="norm"):
@@ -267,8 +268,9 @@ def train(weight_decay):
 # Two versions seldom run in one process. Let each write a file, and compare the lines
 # without the code, which may be another. Seed what is random, and record two or three
 # steps: each operation costs a hash. On a GPU, most optimizers change lists of tensors,
-# and such entries have none, so the next step shows the change. Take along ``record``,
-# ``code_of`` and ``by_position``.
+# and such entries have none, so the next step shows the change. Some of its operations
+# add in a random order: record the old version twice, and what differs is chance. Take
+# along ``record``, ``code_of`` and ``by_position``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 

@@ -73,8 +73,8 @@ def train(model, optimizer, inputs, targets):
 #
 # ``get_state_dict`` gives the state of the optimizer under the names of the parameters,
 # which are the same in any number of processes. It also makes Adam's tensors, which a
-# new Adam lacks. ``load`` fills all tensors in place, and ``set_state_dict`` hands them
-# to model and optimizer.
+# new Adam lacks, but only while no weight has a gradient. ``load`` fills all tensors in
+# place, and ``set_state_dict`` hands them to model and optimizer.
 
 
 def state_of(model, optimizer):
@@ -83,6 +83,7 @@ def state_of(model, optimizer):
 
 
 def load(model, optimizer, path):
+    optimizer.zero_grad()  # or a new Adam stays empty, without a message
     state = state_of(model, optimizer)
     dcp.load(state, checkpoint_id=path)
     parts = {"model_state_dict": state["model"], "optim_state_dict": state["optim"]}
@@ -276,6 +277,8 @@ assert far > 1
 # Each save makes a new folder: a crash while saving leaves the folder before. DCP
 # writes ``.metadata`` last, so a folder that has it is complete. This file is a pickle:
 # load only folders that you trust. Several machines need a disk that all of them share.
+# A scheduler's ``state_dict()`` is another key of what you save and load: hand it to
+# its ``load_state_dict`` afterwards.
 #
 # ``dcp.async_save`` returns after a copy to the CPU's memory, and writes while you
 # train on: wait for the future that it returns before the next save. It needs a backend

@@ -252,7 +252,9 @@ assert abs(asked - norm) < 1e-5 and alone < 0.9 * norm
 # A count is no size: eight times the batch is the same number of messages. ``barrier``
 # and ``send`` are not counted. On a CPU mesh, DTensor replaces an all-to-all by an
 # all-gather, so a GPU can have another name here. Where messages depend on values,
-# wrong numbers can give wrong counts. And each library has its names: what
+# wrong numbers can give wrong counts. The ``backward`` of DistributedDataParallel fails
+# in a fake group: count it with ``gloo`` in a group of one. Each library has its names:
+# what
 # ``dist.all_reduce`` sends is called ``allreduce_``. A wrong name reads as 0, without
 # an error. So print the whole dictionary first.
 

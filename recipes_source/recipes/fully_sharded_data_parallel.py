@@ -63,7 +63,8 @@ def train(model, optimizer, inputs, targets):
 #
 # :func:`~torch.distributed.fsdp.fully_shard` deals out the rows of each parameter. To
 # compute a block, every process collects the rows of this block, and drops them again.
-# Divide the blocks first, then the whole model: it gets what is left.
+# Divide the blocks first, then the whole model: it gets what is left, and keeps this
+# whole until ``backward``. Modules that share a weight go in one call, as a list.
 #
 # ``gather`` collects all parts for rank 0, which saves them. (The *rank* is the number
 # of a process.) All ranks must call it.
@@ -86,10 +87,11 @@ def gather(model):
 #
 # Make the optimizer *after* you divide: the parameters are new. On GPUs you can pass
 # ``mp_policy=MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32)`` to both
-# calls of ``fully_shard``. Without ``reduce_dtype``, bfloat16 also adds up gradients.
-# In ``divide``, loop over the blocks of your model: ``model.layers``. Name the backend
-# of each device: without a name, a machine with a GPU gets NCCL alone, which refuses
-# tensors of the CPU. End with ``dist.destroy_process_group()``.
+# calls of ``fully_shard``; it is in ``torch.distributed.fsdp``. Without
+# ``reduce_dtype``, bfloat16 also adds up gradients. In ``divide``, loop over the blocks
+# of your model: ``model.layers``. Name the backend of each device: without a name, a
+# machine with a GPU gets NCCL alone, which refuses tensors of the CPU. End with
+# ``dist.destroy_process_group()``.
 
 
 def main():
@@ -203,7 +205,8 @@ assert distance(project) < 1e-6
 
 # %%
 # ``fully_shard`` on the whole model alone keeps half, too, but collects all weights at
-# once. Block by block, it collects one block.
+# once. Block by block, one is whole while it computes. On a GPU, the next one may
+# arrive meanwhile: plan for two.
 #
 # When it is not so
 # -----------------

@@ -37,6 +37,7 @@ from collections import Counter, defaultdict
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
+from torch.utils._pytree import tree_leaves, tree_map_only
 from torchvision.models import ResNet18_Weights, resnet18
 
 # %%
@@ -120,22 +121,22 @@ assert list(numbers.values()) == list(true.values())
 # buffer, a tensor on meta. So the copy needs no memory, and the model stays as it is.
 
 
-def first(output):  # some modules return a tuple or a dict
-    while not isinstance(output, torch.Tensor):
-        output = next(iter(output.values() if isinstance(output, dict) else output))
-    return output
+def shape(output):  # some modules return a tuple or a dict, some return nothing
+    tensors = [leaf for leaf in tree_leaves(output) if isinstance(leaf, torch.Tensor)]
+    return tuple(tensors[0].shape) if tensors else None
 
 
-def shapes(model, *inputs):
+def shapes(model, *inputs, **options):
     tensors = [*model.parameters(), *model.buffers()]
     empty = copy.deepcopy(model, {id(t): t.detach().to("meta") for t in tensors})
     names, found = {m: name for name, m in empty.named_modules()}, defaultdict(list)
 
     def note(module, args, output):
-        found[names.get(module)].append(tuple(first(output).shape))
+        found[names.get(module)].append(shape(output))
 
+    given = tree_map_only(torch.Tensor, lambda t: t.to("meta"), [inputs, options])
     with torch.device("meta"), torch.no_grad(), register_module_forward_hook(note):
-        empty(*[tensor.to("meta") for tensor in inputs])
+        empty(*given[0], **given[1])
     return found
 
 
@@ -148,14 +149,14 @@ def shapes(model, *inputs):
 # bias here, because its weight stands at ``embed``.
 
 
-def summary(model, *inputs, depth=99):
-    numbers, found = count(model, depth), shapes(model, *inputs)
+def summary(model, *inputs, depth=99, **options):
+    numbers, found = count(model, depth), shapes(model, *inputs, **options)
     rows = [row for row in model.named_modules() if row[0].count(".") < depth]
     total = sum(numbers[name] for name, _ in rows)
     print(f"{'name':12} {'module':18} {'output shape':18} calls parameters  share")
     for name, module in rows:
-        shape = found[name][-1] if name in found else "not called"
-        print(f"{name:12} {type(module).__name__[:18]:18} {shape!s:18}", end=" ")
+        size = found[name][-1] if name in found else "not called"
+        print(f"{name:12} {type(module).__name__[:18]:18} {size!s:18}", end=" ")
         share = numbers[name] / max(total, 1)
         print(f"{len(found[name]):5} {numbers[name]:10,} {share:6.1%}")
     return total
@@ -177,7 +178,7 @@ names = {module: name for name, module in model.named_modules()}
 with register_module_forward_hook(lambda m, _, out: real[names[m]].append(out)):
     model(tokens)
 for name, outputs in real.items():
-    assert found[name] == [tuple(first(output).shape) for output in outputs]
+    assert found[name] == list(map(shape, outputs))
 storages = [tensor.untyped_storage() for tensor in model.state_dict().values()]
 sizes = {storage.data_ptr(): storage.nbytes() for storage in storages}
 print(f"{len(real)} modules called, {sum(sizes.values()):,} bytes of weights")
@@ -219,9 +220,10 @@ assert shapes(plain, tokens) == found
 # In your project
 # ---------------
 #
-# Take ``count``, ``first``, ``shapes`` and ``summary`` from above. Call ``summary`` on
+# Take ``count``, ``shape``, ``shapes`` and ``summary`` from above. Call ``summary`` on
 # a new model, before ``torch.compile`` or a wrapper such as DDP. Pass what you pass
-# to the model, such as the images of a batch: only the shape and the dtype count.
+# to the model, by name, too: of tensors, only the shape and the dtype count. A model
+# with lazy layers must see a real batch before.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = resnet18().to(device)
