@@ -223,5 +223,6 @@ else:
 # ----------
 #
 # - :ref:`sphx_glr_recipes_recipes_torch_export_aoti_python.py`
+# - If an export stops: :ref:`sphx_glr_recipes_recipes_torch_export_challenges.py`
 # - Run it without PyTorch: :ref:`sphx_glr_recipes_recipes_onnx_export.py`
 # - Shapes, without data: :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
