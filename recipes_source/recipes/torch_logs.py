@@ -212,6 +212,7 @@ with torch.no_grad():  # validation, outside
 # Learn more
 # ----------
 #
+# - What compiling gains: :ref:`sphx_glr_recipes_recipes_speed_up_with_torch_compile.py`
 # - :ref:`sphx_glr_recipes_recipes_torch_compiler_set_stance_tutorial.py`
 # - :ref:`sphx_glr_recipes_recipes_compiling_optimizer_lr_scheduler.py`
 # - What belongs in a buffer: :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
