@@ -284,5 +284,6 @@ assert len(graphs) == 1
 # - The warning, and its other causes:
 #   :ref:`sphx_glr_recipes_recipes_error_recompile_limit.py`
 # - Forbid it: :ref:`sphx_glr_recipes_recipes_torch_compiler_set_stance_tutorial.py`
+# - Keep the compiled code: :ref:`sphx_glr_recipes_recipes_torch_compile_caching.py`
 # - One block, compiled ahead of time: :ref:`sphx_glr_recipes_recipes_regional_aot.py`
 # - ``torch.compiler.nested_compile_region`` marks a region inside one large graph.
