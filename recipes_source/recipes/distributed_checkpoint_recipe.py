@@ -327,6 +327,8 @@ temporary.cleanup()
 #
 # - The same in one process:
 #   :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
+# - Save while training goes on:
+#   :ref:`sphx_glr_recipes_recipes_distributed_async_checkpoint_recipe.py`
 # - Divide the optimizer alone:
 #   :ref:`sphx_glr_recipes_recipes_zero_redundancy_optimizer.py`
 # - Processes in a grid: :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`
