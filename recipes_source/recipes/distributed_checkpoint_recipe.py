@@ -10,7 +10,7 @@
 # searched_as = [
 #   "FSDP checkpoint", "fully_shard", "sharded state dict", "save in parallel",
 #   "resume with another number of GPUs", "resharding", "torch.distributed.checkpoint",
-#   "dcp_to_torch_save", "async_save", "convert a sharded checkpoint to one file",
+#   "dcp_to_torch_save", "convert a sharded checkpoint to one file",
 # ]
 # ///
 """
@@ -280,9 +280,8 @@ assert far > 1
 # A scheduler's ``state_dict()`` is another key of what you save and load: hand it to
 # its ``load_state_dict`` afterwards.
 #
-# ``dcp.async_save`` returns after a copy to the CPU's memory, and writes while you
-# train on: wait for the future that it returns before the next save. It needs a backend
-# for the CPU, too. If you name none, a machine with a GPU gets NCCL alone.
+# Name both backends: without names, a machine with a GPU gets NCCL alone, and what DCP
+# exchanges on the CPU, as for ``dcp.async_save``, has none.
 
 
 def main():
