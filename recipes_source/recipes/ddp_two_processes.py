@@ -33,7 +33,6 @@ only if every process takes its own part of the data and takes part in every ave
 # to the sampler below: without it, every epoch comes in the same order.
 
 import contextlib
-import gc
 import inspect
 import os
 import subprocess

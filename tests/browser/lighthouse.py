@@ -16,9 +16,8 @@ VERSION = "13.5.0"
 RUNS = int(os.environ.get("RUNS", "5"))
 FLAGS = "--headless=new --no-sandbox"
 PAGES = (
-    LANDING, LEAD, "recipes/recipes/loading_data_recipe.html", "docs/api_index.html", "docs/errors.html",
-    DOCS, SEARCH,
-    "404.html",
+    LANDING, LEAD, "recipes/recipes/loading_data_recipe.html", "docs/api_index.html",
+    "docs/errors.html", DOCS, SEARCH, "404.html",
 )  # fmt: skip
 CATEGORIES = ("performance", "accessibility", "best-practices", "seo")
 HEADER = "page                                      preset   perf  a11y  best   seo   LCP s    CLS      KB  requests"  # noqa: E501
