@@ -58,9 +58,9 @@ def first_step():
     counters.clear()
     torch.compiler.reset()  # forget what this process has compiled before
     model = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 4))
-    model.compile()
+    compiled = torch.compile(model)
     start = time.perf_counter()
-    model(torch.randn(4, 8)).sum().backward()
+    compiled(torch.randn(4, 8)).sum().backward()
     seconds, found = time.perf_counter() - start, counters["inductor"]
     hits, misses = found["fxgraph_cache_hit"], found["fxgraph_cache_miss"]
     print(f"graphs found: {hits}, compiled: {misses}, first step: {seconds:.1f} s")
@@ -250,10 +250,10 @@ device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 if store.exists():  # new: before the first call of the model
     torch.compiler.load_cache_artifacts(store.read_bytes())
 model = nn.Sequential(nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 4)).to(device)
-model.compile()
+compiled = torch.compile(model)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 for x in torch.randn(3, 4, 8, device=device):
-    model(x).square().mean().backward()
+    compiled(x).square().mean().backward()
     optimizer.step()
     optimizer.zero_grad()
 if counters["inductor"]["fxgraph_cache_miss"]:  # new: once, when all graphs have run
