@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["torch"]
+# dependencies = ["torch>=2.13"]
 # [tool.recipe]
 # tags = ["Distributed", "Saving and loading"]
 # after = ["distributed_checkpoint_recipe"]
@@ -11,6 +11,7 @@
 #   "asynchronous checkpointing", "non-blocking save", "save in the background",
 #   "checkpoint without stopping training", "zero overhead checkpointing",
 #   "BlockingAsyncStager", "pinned memory staging", "saving takes too long",
+#   "KeyError: <class 'type'>",
 # ]
 # errors = ["A CPU backend must be enabled for async save"]
 # ///
@@ -89,7 +90,7 @@ def load(model, optimizer, path):
 # --------------------------
 #
 # A *planner* lays out what a process writes. This planner first waits for a file, the
-# gate. So the study decides when writing begins, on any machine.
+# gate. So the study decides when writing begins.
 
 
 def wait_and_plan(planner, gate, plan):
@@ -171,7 +172,8 @@ def study():
 # ``torchrun`` starts a file once for each process, so the functions are written to a
 # file. In a terminal you type
 # ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL. The file
-# needs its guard, ``if __name__``: the process that writes imports this file, too.
+# needs its guard, ``if __name__``: the process that writes imports this file, too. At
+# its end, ``gc.collect()`` frees the models before their group goes.
 
 imports = """import functools, gc, os, time, torch
 from concurrent.futures import ThreadPoolExecutor
@@ -240,8 +242,8 @@ for way in ("own thread", "thread", "process"):
     assert same == (way != "own thread")
 
 # %%
-# A thread shares the interpreter with your training. A second process does not, but
-# each process of the training needs one, which has to start and to import PyTorch.
+# A thread shares the interpreter with your training. A process does not, but has to
+# start and to import PyTorch, once for each rank.
 #
 # Pitfall: a stager that you keep
 # -------------------------------
@@ -253,9 +255,12 @@ for way in ("own thread", "thread", "process"):
 # - the copy must be complete before ``optimizer.step()`` changes the weights;
 # - the file must be complete before the next save uses the memory again.
 #
-# The first of two saves has zeros to write, and the second has ones.
+# The first of two saves has zeros to write, and the second has ones. (In torch 2.12, a
+# second save fails with ``KeyError``.)
 
 from torch.distributed.checkpoint.staging import DefaultStager, StagingOptions
+
+# %%
 
 
 def two_saves(path, stager, wait):
@@ -267,9 +272,11 @@ def two_saves(path, stager, wait):
     if wait:
         gate.touch()
         response.upload_completion.result()  # before the next save
-    second = dcp.async_save(state, checkpoint_id=path / "second", async_stager=stager)
-    second.upload_completion.result()
-    gate.touch()
+    try:
+        second = {"checkpoint_id": path / "second", "async_stager": stager}
+        dcp.async_save(state, **second).upload_completion.result()
+    finally:
+        gate.touch()  # or the first save waits forever
     response.upload_completion.result()
 
 
@@ -299,7 +306,7 @@ stager.close()  # after the last save
 # --------------------------------------------
 #
 # The ranks send their messages from the CPU's memory, so a group for the GPU alone is
-# refused. Such a group can be made without a GPU.
+# refused.
 
 state = {"weight": torch.ones(4)}
 dist.init_process_group("cuda:gloo", store=dist.HashStore(), rank=0, world_size=1)
@@ -317,7 +324,7 @@ print("with a group for the checkpoints:", read(folder / "taken"))
 assert read(folder / "taken") == [1.0] * 4
 
 # %%
-# Name a backend for the CPU, or give the checkpoints a group with ``gloo``, or both.
+# Name a backend for the CPU, or give the checkpoints a group with ``gloo``.
 
 
 def own_mesh():  # a GPU for each process of this machine, or the CPU for all
@@ -331,10 +338,10 @@ def own_mesh():  # a GPU for each process of this machine, or the CPU for all
 # In your project
 # ---------------
 #
-# ``result()`` waits, and raises what went wrong while saving. Without ``result()`` you
-# see no error. Call it before the next save, before you delete an older checkpoint, and
-# before the process ends. A folder is complete when it has ``.metadata``: resume from
-# the last such folder.
+# ``result()`` waits, and raises what went wrong while saving. Call it before the next
+# save, before you delete an older checkpoint, and before the process ends. Give each
+# save a new folder: it is complete when it has ``.metadata``. In a used one, the old
+# ``.metadata`` stays beside new files.
 
 
 def main():
@@ -375,7 +382,7 @@ temporary.cleanup()
 # Learn more
 # ----------
 #
-# - Load in another number of processes, and make one file:
+# - Load in another number of processes:
 #   :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`
 # - Divide a model block by block:
 #   :ref:`sphx_glr_recipes_recipes_fully_sharded_data_parallel.py`

@@ -135,8 +135,11 @@ with fresh_cache():
 
 # %%
 # Both graphs were found. But for a CPU, an entry holds C++ code and no machine code. So
-# the new machine needs a C++ compiler, and time for it. The folder itself has the
-# machine code, too. Copy it, or keep it on a disk that outlives the container:
+# the new machine needs a C++ compiler, and time for it. A new process also builds
+# libraries that test the CPU, which this one has. So for a CPU, the file saves little
+# time, and the folder saves most: it has the machine code, too. Copy it, or keep it on
+# a disk that outlives the container, but only for CPUs of one model. The code is made
+# for this CPU, and the key does not name it.
 
 # Output differs from run to run.
 original = os.environ["TORCHINDUCTOR_CACHE_DIR"]
@@ -195,14 +198,16 @@ assert hits == ["the same", "other weights", "dynamic, 5 rows"]
 assert list(table.values()).count("miss") == 7
 
 # %%
-# Another release of PyTorch makes other keys, and finds nothing. These variables of the
-# environment must be set before Python starts:
+# Another release of PyTorch makes other keys, and finds nothing. So do another number
+# of threads, for CPU code, another model of GPU, and another CUDA or Triton. Set these
+# variables of the environment before Python starts:
 #
 # - ``TORCHINDUCTOR_FX_GRAPH_CACHE=0``: switched off, as above.
 # - ``TORCHINDUCTOR_FORCE_DISABLE_CACHES=1``: all caches off, to time a first call.
 # - ``TORCH_COMPILE_CACHE_KEY_TAG``: the tag. A new one leaves the old entries aside.
 # - ``TORCHINDUCTOR_FX_GRAPH_REMOTE_CACHE=1``: machines share a Redis server, at
-#   ``TORCHINDUCTOR_REDIS_HOST`` and ``TORCHINDUCTOR_REDIS_PORT``. (Not tried here.)
+#   ``TORCHINDUCTOR_REDIS_HOST`` and ``TORCHINDUCTOR_REDIS_PORT``, by the package
+#   ``redis``. (Not tried here.)
 
 # %%
 # When it is not so: a second save
@@ -241,10 +246,11 @@ counters.clear()
 # In your project
 # ---------------
 #
-# ``store`` is the path of your file. Save when each graph has run: ``forward``,
-# ``backward``, and validation, if there is any. The file is written again only if a
-# graph was missing. With ``torchrun``, give each rank a file. If your machines share a
-# disk, set ``TORCHINDUCTOR_CACHE_DIR`` instead, and write none of these lines.
+# For a GPU, the file holds machine code. For a CPU, keep the folder instead. ``store``
+# is the path of your file, and ``counters`` is imported at the top. Save when each
+# graph has run: ``forward``, ``backward``, and validation, if any. The file is written
+# again only if a graph was missing. With ``torchrun``, give each rank a file. On a disk
+# that machines share, set ``TORCHINDUCTOR_CACHE_DIR`` instead.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 if store.exists():  # new: before the first call of the model

@@ -278,10 +278,12 @@ assert difference < 1e-3
 # In your project
 # ---------------
 #
+# ``Dim.DYNAMIC`` is a size without a name: the export finds which must be equal.
 # Compare before you ship: other sizes, values that take each branch, and each batch
-# twice, for the state. The program shares its buffers with the model, so the reference
-# is a copy. The messages recommend ``torch.export.draft_export``: it goes on after a
-# stop, and its report lists what it met.
+# twice, which finds the other lost state. The program shares its buffers with the
+# model, so the reference is a copy. The messages recommend
+# ``torch.export.draft_export``: it goes on after a stop, and its report lists what it
+# met.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Model(CheckedPool(), InPlaceBuffer(), CondHeads()).to(device).eval()
@@ -289,7 +291,7 @@ batches = [make_batch(5, 6, 10.0), make_batch(3, 9, 1.0)]
 batches = [tuple(tensor.to(device) for tensor in batch) for batch in batches]
 shapes = {"x": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}, "lengths": {0: Dim.DYNAMIC}}
 with warnings.catch_warnings():
-    warnings.filterwarnings("error", "The tensor attribute")  # new: lost state raises
+    warnings.filterwarnings("error", "The tensor attribute")  # new: some lost state
     program = export(model, batches[0], dynamic_shapes=shapes)
 run, reference = program.module(), copy.deepcopy(model)
 for batch in batches * 2:  # new: twice
