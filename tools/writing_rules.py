@@ -21,7 +21,6 @@ SENTENCE = 28  # words
 # The colours of figures: the mended way, the naive one; others and what is neither.
 ROLES = {"tab:blue", "tab:orange", "tab:gray", "black", "white", "gray", "silver", "none"}
 ROLES |= {f"C{number}" for number in range(4)}  # in matplotlib's order, blue and orange first
-ROLES |= {f"0.{tenth}" for tenth in range(1, 10)}  # grays
 COLOURED = {"color", "c", "facecolor", "facecolors", "edgecolor", "edgecolors"}
 AVOIDED = ("that of", "those of", "of its own", "of their own")
 # What is left of prose when names, links and directives are taken out.
@@ -105,7 +104,9 @@ def colours_have_roles(recipe: "Recipe") -> "Found":
     given = [keyword.value for keyword in recipe.nodes(ast.keyword) if keyword.arg in COLOURED]
     for node in recipe.nodes(ast.Constant):
         value = node.value if isinstance(node.value, str) else ""
-        if value not in ROLES and (value.startswith("tab:") or (value and node in given)):
+        if value in ROLES or re.fullmatch(r"0\.\d+", value):  # or a gray
+            continue
+        if value.startswith("tab:") or (value and node in given):
             yield node.lineno, f"the colour {value!r}: choose from {', '.join(sorted(ROLES))}"
 
 
