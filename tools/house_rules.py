@@ -216,6 +216,11 @@ def runs_everywhere(recipe: Recipe) -> Found:
     for node in set(recipe.nodes(ast.keyword)) - hidden:
         if node.arg == "num_workers" and ast.unparse(node.value) != "0":
             yield node.value.lineno, "num_workers at module level: guard it, or use 0"
+    # PyTorch's caches keep a mesh, the mesh its group, and the group its threads: if one of them
+    # drops its last tensor while Python ends, Python aborts.
+    ends = [n for n in recipe.nodes(ast.Constant) if "destroy_process_group()" in str(n.value)]
+    if ends and "init_device_mesh(" in recipe.text and "time.sleep(" not in recipe.text:
+        yield ends[0].lineno, "gloo can abort this program's end: then add time.sleep(1)"
 
 
 def messages_are_printed(recipe: Recipe) -> Found:

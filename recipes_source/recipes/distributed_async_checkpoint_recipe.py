@@ -187,6 +187,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 """
 end = "gc.collect()\n    dist.destroy_process_group()\n"
+end += "    time.sleep(1)  # gloo's threads let go of their tensors\n"
 temporary = tempfile.TemporaryDirectory()
 folder = Path(temporary.name)
 

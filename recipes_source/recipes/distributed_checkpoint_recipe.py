@@ -137,7 +137,7 @@ def study():
 # ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
 # ``gc.collect()`` frees the models before their group goes.
 
-imports = """import gc, os, torch
+imports = """import gc, os, time, torch
 from pathlib import Path
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
@@ -147,6 +147,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 """
 end = "\ngc.collect()\ndist.destroy_process_group()\n"
+end += "time.sleep(1)  # gloo's threads let go of their tensors\n"
 temporary = tempfile.TemporaryDirectory()
 folder = Path(temporary.name)
 

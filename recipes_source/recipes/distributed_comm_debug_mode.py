@@ -199,7 +199,7 @@ assert views and not quiet
 #
 # ``torchrun`` starts the same functions twice, with real messages.
 
-start = """import gc, torch, torch.distributed as dist
+start = """import gc, time, torch, torch.distributed as dist
 import torch.distributed.nn  # before there is a group
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
@@ -210,7 +210,8 @@ dist.init_process_group("gloo")
 mesh = init_device_mesh("cpu", (2,))"""
 end = """torch.save((compare_plans(mesh), lines(mesh)), f"rank{dist.get_rank()}.pt")
 gc.collect()
-dist.destroy_process_group()"""
+dist.destroy_process_group()
+time.sleep(1)  # gloo's threads let go of their tensors"""
 functions = map(inspect.getsource, (make, divide, count, compare_plans, lines))
 
 # %%

@@ -171,7 +171,7 @@ def main():
 # The functions above go into a file, as they would in your project. In a terminal, you
 # start it by ``torchrun --standalone --nproc-per-node=4 train.py``, on Windows in WSL.
 
-imports = """import gc, os, torch
+imports = """import gc, os, time, torch
 import torch.distributed as dist
 from torch import nn
 from torch.distributed.checkpoint.state_dict import StateDictOptions
@@ -183,6 +183,7 @@ ending = """main()
 compare(add_up())
 gc.collect()  # free the models before their groups
 dist.destroy_process_group()
+time.sleep(1)  # gloo's threads let go of their tensors
 """
 
 # %%

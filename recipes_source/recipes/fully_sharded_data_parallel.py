@@ -150,9 +150,10 @@ def study(way):
 
 # %%
 # ``torchrun`` starts a file, made of these functions, once for each process. You type
-# ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
+# ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL. The pause at
+# the end: Python can abort if a thread of gloo lets go of a tensor after Python ended.
 
-start = """import gc, os, torch, torch.distributed as dist
+start = """import gc, os, time, torch, torch.distributed as dist
 from torch import nn
 from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.device_mesh import init_device_mesh
@@ -161,7 +162,8 @@ end = """main()
 found = {way: study(way) for way in ("DDP", "whole model", "block by block")}
 torch.save(found, f"rank{dist.get_rank()}.pt")
 gc.collect()
-dist.destroy_process_group()"""
+dist.destroy_process_group()
+time.sleep(1)  # gloo's threads let go of their tensors"""
 functions = [make, train, divide, gather, main, held, undivided, study]
 functions = map(inspect.getsource, functions)
 

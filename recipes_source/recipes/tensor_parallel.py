@@ -174,9 +174,10 @@ def clipped(how, mesh=None):
 
 # %%
 # ``torchrun`` starts a file, made of these functions, once for each process. You type
-# ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
+# ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL. The pause at
+# the end: Python can abort if a thread of gloo lets go of a tensor after Python ended.
 
-start = """import gc, os, torch, torch.distributed as dist
+start = """import gc, os, time, torch, torch.distributed as dist
 from torch import nn
 from torch.distributed.checkpoint import state_dict as states
 from torch.distributed.device_mesh import init_device_mesh
@@ -184,13 +185,17 @@ from torch.distributed.tensor import DTensor
 from torch.distributed.tensor.debug import CommDebugMode
 from torch.distributed.tensor.parallel import ColwiseParallel, RowwiseParallel
 from torch.distributed.tensor.parallel import parallelize_module as parallelize"""
+
+# %%
+
 end = """main()
 ways = "same samples", "other samples", "four heads"
 found, mesh = {way: study(way) for way in ways}, init_device_mesh("cpu", (2,))
 found |= {how.__name__: clipped(how, mesh) for how in (clip, nn.utils.clip_grad_norm_)}
 torch.save(found, f"rank{dist.get_rank()}.pt")
 gc.collect()
-dist.destroy_process_group()"""
+dist.destroy_process_group()
+time.sleep(1)  # gloo's threads let go of their tensors"""
 
 # %%
 

@@ -85,6 +85,7 @@ y = x + 1  # new
 #   right <sphx_glr_recipes_recipes_right.py>`
 '''
 BACK = '# tags = ["Deployment"]\n# :ref:`sphx_glr_recipes_recipes_base.py`\n'
+MESH = 'end = """init_device_mesh("cpu", (2,))\ndestroy_process_group()"""'
 LOADER = "torch.utils.data.DataLoader(data, num_workers=2)"
 MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its line
     ("# /// script", "# On top.\n# /// script", "not at the top", "# /// script"),
@@ -136,12 +137,14 @@ MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its 
     ("x = ", "parser.parse_args()\nx = ", "parse_args reads", "parse_args"),
     ("x = ", f"loader = {LOADER}\nx = ", "num_workers at module level", LOADER),
     ("x = ", f"if __debug__:\n    {LOADER}\nx = ", "num_workers at module level", LOADER),
+    ("x = ", f"{MESH}\nx = ", "gloo can abort this program's end", "end ="),
 ]
 ALLOWED = [
     ("assert x.sum() == 3", "torch.testing.assert_close(x.sum(), 3)"),
     ("assert x.sum() == 3", "import numpy.testing as t\nt.assert_equal(x, 3)"),
     ("x = ", "parser.parse_args(['--help'])\nx = "),
     ("x = ", f"if __name__ == '__main__':\n    {LOADER}\nx = "),
+    ("x = ", f"{MESH}\nend += 'time.sleep(1)'\nx = "),
     ("x = ", f"def loader():\n    return {LOADER}\nx = "),
     ("x = ", "open('worker.py', 'w').close()\nimport worker\nx = ".replace("'", '"')),
     ("x = ", "x = 1  # sys.argv, __file__\nx = 'inspect.getsource'\nx = "),
