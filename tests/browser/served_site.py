@@ -5,6 +5,7 @@ import gzip
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -62,12 +63,19 @@ class Handler(SimpleHTTPRequestHandler):
         """Be quiet."""
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, *where: object) -> None:
+        """Be quiet, too, about a browser that closes a connection."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(*where)
+
+
 @contextlib.contextmanager
 def serve() -> Iterator[str]:
     """The address of the site, which is served meanwhile."""
     if not (SITE / LANDING).is_file():
         raise SystemExit("the site is not built: run make html")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(SITE)))
+    server = Server(("127.0.0.1", 0), partial(Handler, directory=str(SITE)))
     Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield f"http://127.0.0.1:{server.server_port}/"
