@@ -18,9 +18,10 @@ Compile the optimizer's step
 
 Turn the many small operations of an optimizer's step into a few loops, and count them.
 
-Why it matters: on a CPU, a step of Adam does nine small operations on each parameter,
-one after another. Each starts apart, and reads and writes memory again. On a GPU, the
-default ``foreach=True`` starts fewer, but each still reads and writes memory.
+Why it matters: on a CPU, a step of Adam with its defaults does nine small operations
+for each parameter, one after another. Each starts apart, and reads and writes memory
+again. On a GPU, the default ``foreach=True`` starts fewer, but each still reads and
+writes memory.
 """
 
 # %%
@@ -166,8 +167,9 @@ assert times["compiled"] < times["one by one"]
 # --------------------------------------
 #
 # Some steps cannot be compiled, and run as before. With ``fused=True`` nothing is said;
-# Adafactor's warning is among those that this page has switched off. So count the
-# graphs once.
+# Adafactor's warning is among those that this page has switched off. So look once,
+# after the first step: ``torch._dynamo.utils.counters["stats"]["unique_graphs"]`` must
+# have grown.
 
 kinds = [(Adam, {}), (NAdam, {}), (RMSprop, {}), (Adagrad, {})]
 for kind, options in [*kinds, (Adafactor, {}), (Adam, {"fused": True})]:
@@ -180,8 +182,9 @@ for kind, options in [*kinds, (Adafactor, {}), (Adam, {"fused": True})]:
 # When it is not so: a parameter without a gradient
 # -------------------------------------------------
 #
-# Which gradients are ``None`` is part of the graph. A layer that is used in some steps
-# only, or unfrozen later, costs a second graph. So does a learning rate that changes:
+# Which gradients are ``None`` is part of the graph. Each new set of them costs a graph:
+# a layer that is used in some steps only, or unfrozen later. After eight graphs, a new
+# set runs as before. A learning rate that changes costs a second graph:
 # :ref:`sphx_glr_recipes_recipes_compiling_optimizer_lr_scheduler.py` keeps it at one.
 
 parameters, optimizer = make()
@@ -222,8 +225,9 @@ for _ in range(20):
 # -----
 #
 # The same training, not compiled, gives the same weights. With equal options, a
-# checkpoint fits both. On a GPU, compiling sets ``capturable=True``, which keeps the
-# state there, if you do not set it yourself.
+# checkpoint fits both. Load it before the first compiled step, or it costs a second
+# graph. On a GPU, compiling sets ``capturable=True``, which keeps the step counters
+# there, if you do not set it yourself.
 
 checkpoint = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
 torch.manual_seed(1)

@@ -197,7 +197,7 @@ assert found["2 workers"]["first"] > 0.1
 #
 # It says how many batches each worker may be ahead, 2 by default. That makes no worker
 # faster: with 8 ahead, one is still too slow. It helps where a few batches are slow.
-# In ``bursts``, one in eight takes as long as five steps, the last.
+# In ``bursts``, one in eight takes as long as five steps.
 # :ref:`Batches ahead take memory
 # <sphx_glr_recipes_recipes_error_dataloader_worker_killed.py>`.
 

@@ -21,16 +21,16 @@ Train in two processes with DistributedDataParallel
 Split each batch over two processes, and check that they train as one process would.
 
 Why it matters: processes that train on different data drift apart, and you end up with
-several half-trained models instead of one. Averaging the gradients prevents that, but
-only if every process takes its own part of the data and takes part in every average.
+several half-trained models instead of one. Averaging the gradients prevents that, if
+every process takes part in every average. Each needs its own part of the data, too.
 """
 
 # %%
 # A model, data and a loop
 # ------------------------
 #
-# The study's numbers are float64, to tell mistakes from rounding. ``set_epoch`` belongs
-# to the sampler below: without it, every epoch comes in the same order.
+# Numbers are float64, to tell mistakes from rounding. ``set_epoch`` belongs to the
+# sampler below: without it, every epoch comes in the same order.
 
 import contextlib
 import inspect
@@ -103,8 +103,7 @@ def compare(found):
 
 # %%
 # With GPUs, each process takes the one whose number is its ``LOCAL_RANK``, which
-# ``torchrun`` sets. With too few GPUs, all processes take the CPU, and say so. The
-# study below stays on the CPU.
+# ``torchrun`` sets. With too few GPUs, all processes take the CPU, and say so.
 
 
 def own_device():  # one GPU for each process of this machine, or the CPU for all
@@ -159,9 +158,8 @@ def study():
 # Start two processes
 # -------------------
 #
-# A training script is a file, so this writes one, from the functions above.
-# ``torchrun`` starts it twice, and tells each process its rank in environment
-# variables. In a terminal you type:
+# ``torchrun`` starts a file twice, here one with the functions above, and tells each
+# process its rank in environment variables. In a terminal you type:
 #
 # .. code-block:: sh
 #
@@ -210,8 +208,7 @@ for name in ("plain", "DDP"):
 # ----------------------------------------
 #
 # This process trains without DDP, on batches of 16: what both ranks get together.
-# The mean of the gradients of two equal halves is the gradient of the whole batch, so
-# the two DDP models must equal this model after every step.
+# The mean of the gradients of two equal halves is the gradient of the whole batch.
 
 trained, data = make()
 sampler = DistributedSampler(data, num_replicas=1, rank=0)
@@ -249,12 +246,13 @@ plt.show()
 #
 # The equality needs parts of equal size, and a loss that is a mean over equally many.
 # With ``ignore_index`` or class weights, each rank divides by its own number.
-# ``DistributedSampler`` makes the parts equal: it repeats samples, without a message,
-# and a metric counts these twice. Batch normalization still sees the batch of one rank:
-# on GPUs, ``nn.SyncBatchNorm.convert_sync_batchnorm`` makes it see all. Dropout draws
-# other masks. And while you
-# :ref:`accumulate <sphx_glr_recipes_recipes_gradient_accumulation.py>` gradients, only
-# the last piece needs an average.
+# ``DistributedSampler`` makes the parts equal: if the number does not divide, it
+# repeats samples, without a message, and a metric counts these twice. Batch
+# normalization still sees the batch of one rank: on GPUs,
+# ``nn.SyncBatchNorm.convert_sync_batchnorm`` makes it see all. Dropout draws other
+# masks. And while you :ref:`accumulate
+# <sphx_glr_recipes_recipes_gradient_accumulation.py>` gradients, only the last piece
+# needs an average.
 
 model, data = make()
 loss = nn.functional.mse_loss(model(data.tensors[0]), data.tensors[1])
@@ -273,13 +271,15 @@ assert len(parts[0]) == len(parts[1]) == 32 and {*parts[0], *parts[1]} == {*rang
 # In your project
 # ---------------
 #
-# ``batch_size`` is the size for one process. Remove ``shuffle=True``: the sampler
-# shuffles. The wrapper gives all ranks the weights of rank 0. If all have one seed,
-# call ``torch.manual_seed(dist.get_rank())`` then, or they draw the same dropout masks.
-# Rank 0 saves, and it saves ``model``: in the dictionary of
-# ``DistributedDataParallel(model)``, all names begin with ``module.``. Where rank 0
-# evaluates alone, it calls ``model``, too. Print on rank 0 only, after
-# ``dist.all_reduce`` of what you average. The file ends in a guard:
+# ``batch_size`` is the size for one process: divide yours by their number to train as
+# before. Remove ``shuffle=True``: the sampler shuffles. Call
+# ``sampler.set_epoch(epoch)`` in your loop, as ``fit`` does. Take along ``own_device``.
+# The wrapper gives all ranks the weights of rank 0. If all have one seed, call
+# ``torch.manual_seed(dist.get_rank())`` then, or they draw the same dropout masks. Rank
+# 0 saves ``model``: in the dictionary of ``DistributedDataParallel(model)``, all names
+# begin with ``module.``. Where rank 0 evaluates alone, it calls ``model``, too. For a
+# mean, every rank calls ``dist.all_reduce``, which adds up: divide by
+# ``dist.get_world_size()``. Print on rank 0 only. The file ends in a guard:
 #
 # .. code-block:: python
 #
@@ -329,4 +329,4 @@ folder.cleanup()
 # - Parameters that a rank does not use:
 #   :ref:`sphx_glr_recipes_recipes_error_ddp_unused_parameters.py`
 # - Models too large for one GPU:
-#   :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`
+#   :ref:`sphx_glr_recipes_recipes_fully_sharded_data_parallel.py`

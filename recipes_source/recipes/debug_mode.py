@@ -127,7 +127,8 @@ assert reference[0].log["hash"] == images.sum().item()
 #
 # The text of an entry holds the operation, the shapes, the numbers among its arguments,
 # and the hash. So compare texts. The entry also knows the lines of code that led to it.
-# The last one outside installed packages is yours.
+# The last one outside installed packages is yours, unless a module of Python itself
+# called PyTorch.
 
 
 def code_of(log):
@@ -178,7 +179,9 @@ assert code_of(backward).startswith("x = F.gelu(")
 # --------------------------
 #
 # ``DebugMode.check_hash_mismatches`` also compares two logs. It wants the same
-# operations in both, and raises otherwise. Comparing texts still names the place.
+# operations in both, and raises otherwise. Comparing texts still names the place. A
+# harmless change of operations stops the search, too: write it as in the old version,
+# and record again.
 
 
 def not_divided():
@@ -217,7 +220,7 @@ assert places[1] == ["aten::mean.dim", "aten::amax"]
 
 def by_position(tensor):
     values = tensor.detach().cpu().double().flatten()
-    return (values * torch.arange(1, values.numel() + 1).cos()).sum().item()
+    return (values * torch.arange(1, values.numel() + 1).double().cos()).sum().item()
 
 
 bgr = port(channels=(0, 1, 2))
@@ -232,9 +235,11 @@ assert "BGR" in code_of(found)
 # When it is not so: other rounding
 # ---------------------------------
 #
-# Another device or release can round otherwise: most hashes then differ a little. Here,
-# float64 stands for such a run. ``check_hash_mismatches`` knows the relative size of
-# each difference. Look for the first large one.
+# Another device, release or number of threads can round otherwise: most hashes then
+# differ a little. Here, float64 stands for such a run. ``check_hash_mismatches`` knows
+# the relative size of each difference. Look for the first large one. In torch 2.14,
+# ``DebugMode.save_logs(logs, file)`` and ``DebugMode.load_logs(file)`` carry the
+# entries from one process to the other.
 
 single, exact = record(lambda: old(images), by_position), images.double()
 doubles = {"right": port().double(), "BGR": port(channels=(0, 1, 2)).double()}

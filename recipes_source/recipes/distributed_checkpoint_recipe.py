@@ -21,7 +21,7 @@ Save a model that two processes hold in parts, and resume its training in one.
 
 Why it matters: when each process holds a part of the model, one file per process fits
 only as many processes as saved it. Gathering the whole model first works anywhere, but
-one process then needs the memory that dividing the model was to save.
+one process then holds a whole copy, on the CPU if you ask for ``cpu_offload=True``.
 """
 
 # %%
@@ -72,9 +72,9 @@ def train(model, optimizer, inputs, targets):
 # -------------
 #
 # ``get_state_dict`` gives the state of the optimizer under the names of the parameters,
-# which are the same in any number of processes. It also makes Adam's tensors, which a
-# new Adam lacks, but only while no weight has a gradient. ``load`` fills all tensors in
-# place, and ``set_state_dict`` hands them to model and optimizer.
+# which are the same in any number of processes. It also makes a new Adam's tensors, but
+# only while no weight has a gradient. ``load`` fills all tensors in place, and
+# ``set_state_dict`` hands them to model and optimizer.
 
 
 def state_of(model, optimizer):
@@ -132,8 +132,7 @@ def study():
 # Start two processes
 # -------------------
 #
-# ``torchrun`` starts a file once for each process. So the functions above are written
-# to a file. In a terminal you type
+# ``torchrun`` starts a file with the functions above for each process. You type
 # ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
 # ``gc.collect()`` frees the models before their group goes.
 
@@ -277,12 +276,14 @@ assert far > 1
 #
 # Each save makes a new folder: a crash while saving leaves the folder before. DCP
 # writes ``.metadata`` last, so a folder that has it is complete. This file is a pickle:
-# load only folders that you trust. Several machines need a disk that all of them share.
-# A scheduler's ``state_dict()`` is another key of what you save and load: hand it to
-# its ``load_state_dict`` afterwards.
+# load only folders that you trust. Several machines need a disk that all share. A
+# scheduler's ``state_dict()`` is another key of what you save and load: hand it to its
+# ``load_state_dict`` afterwards. The place in the data is not saved: here, each start
+# begins with the first batch.
 #
-# Name both backends: without names, a machine with a GPU gets NCCL alone, and what DCP
-# exchanges on the CPU, as for ``dcp.async_save``, has none.
+# With fewer GPUs than processes, all take the CPU, without a message. Name both
+# backends: without names, a machine with a GPU gets NCCL alone, and what DCP exchanges
+# on the CPU, as for ``dcp.async_save``, has none.
 
 
 def main():
@@ -295,7 +296,7 @@ def main():
         load(model, optimizer, done[-1].parent)  # new: in any number of processes
     train(model, optimizer, *(t[:, dist.get_rank() :: world].to(kind) for t in data))
     last = int(done[-1].parent.name[4:]) if done else 0  # old folders may be gone
-    path = f"checkpoints/step{last + 10:06}"
+    path = f"checkpoints/step{last + len(data[0]):09}"
     dcp.save(state_of(model, optimizer), checkpoint_id=path)  # new
 
 
@@ -305,14 +306,14 @@ def main():
 #
 # Two processes train and save, then one process goes on. As one file, the last
 # checkpoint fits a plain model, which must equal one process that trained twice on all
-# batches. (``Stateful``, a protocol of DCP, can wrap ``state_of`` and ``load``
-# in a class that ``dcp`` calls by itself.)
+# batches. (``Stateful``, a protocol of DCP, can wrap ``get_state_dict`` and
+# ``set_state_dict`` in a class that ``dcp`` calls by itself.)
 
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
 
 for processes in (2, 1):
     torchrun(start, train, state_of, load, main, processes=processes)
-dcp_to_torch_save(folder / "checkpoints" / "step000020", folder / "model.pt")
+dcp_to_torch_save(folder / "checkpoints" / "step000000020", folder / "model.pt")
 one_file = torch.load(folder / "model.pt", map_location="cpu")
 model, optimizer, inputs, targets = start()
 for _ in range(2):

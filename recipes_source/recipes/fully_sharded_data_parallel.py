@@ -89,9 +89,11 @@ def gather(model):
 # ``mp_policy=MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32)`` to both
 # calls of ``fully_shard``; it is in ``torch.distributed.fsdp``. Without
 # ``reduce_dtype``, bfloat16 also adds up gradients. In ``divide``, loop over the blocks
-# of your model: ``model.layers``. Name the backend of each device: without a name, a
-# machine with a GPU gets NCCL alone, which refuses tensors of the CPU. End with
-# ``dist.destroy_process_group()``.
+# of your model: ``model.layers``. Each rank needs its own part of the data: with a
+# ``DataLoader``, pass a ``DistributedSampler``. With fewer GPUs than processes, all
+# take the CPU, without a message. Name the backend of each device: without a name, a
+# machine with a GPU gets NCCL alone, which refuses tensors of the CPU. End with the
+# last three lines of the script below.
 
 
 def main():
@@ -180,8 +182,8 @@ with tempfile.TemporaryDirectory() as folder:
     project = torch.load(Path(folder, "model.pt"))
 
 # %%
-# Proof: half of everything, the same weights
-# -------------------------------------------
+# Proof: half is kept, the same weights
+# -------------------------------------
 #
 # One process trains on whole batches, and divides nothing.
 
@@ -213,6 +215,9 @@ assert distance(project) < 1e-6
 # When it is not so
 # -----------------
 #
+# A model that fits trains with less traffic under DDP: ``fully_shard`` collects each
+# block in the forward, and again in the backward.
+#
 # Whole rows are dealt out, so an odd number of rows cannot be halved. A parameter of
 # shape ``()`` is refused: give it shape ``(1,)``. Each process first builds the whole
 # model in its memory. For a huge model, see ``torch.device("meta")`` and ``to_empty``.
@@ -225,4 +230,5 @@ assert distance(project) < 1e-6
 #
 # - Save without collecting, and resume:
 #   :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`
+# - A loader for each rank: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`
 # - Divide and copy: :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`

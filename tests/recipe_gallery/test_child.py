@@ -135,24 +135,26 @@ def test_folder_of_what_is_installed_is_seen(monkeypatch) -> None:
 
 def test_helpers_beside_a_recipe_are_its_own(execute) -> None:
     """Whatever our files are called: those that it brings, and those that it writes."""
+    names = ["layout", "model", "tools", "recipe_site", "recipe_gallery", "_store"]
     run = execute(
-        """
+        f"""
+        import importlib
         from pathlib import Path
-        import _model, _store
-        print(_model.x, _store.x)
+        def values(names):
+            modules = [importlib.import_module(name) for name in names]
+            return [getattr(module, "x", module) for module in modules]
+        print(values({names}))
         # %%
-        # Names of this project's own modules and packages.
-        names = ["layout", "model", "tools", "recipe_site", "recipe_gallery", "conf"]
-        for name in names:
-            Path(f"{name}.py").write_text(f"x = {name!r}")
-        print([__import__(name).x for name in names])
+        for name in ("conf", "typesetting"):
+            Path(f"{{name}}.py").write_text(f"x = {{name!r}}")
+        importlib.invalidate_caches()  # or Python may know the folder as it was a moment ago
+        print(values(["conf", "typesetting"]))
         """,
-        {"_model.py": b"x = 1\n", "_store.py": b"x = 2\n"},
+        {f"{name}.py": f"x = {name!r}\n".encode() for name in names},
     )
     assert not run.failure, run.failure
-    assert run.cells[0].text == "1 2\n"
-    names = ["layout", "model", "tools", "recipe_site", "recipe_gallery", "conf"]
-    assert run.cells[1].text == f"{names}\n"
+    assert run.cells[0].text == f"{names}\n"
+    assert run.cells[1].text == "['conf', 'typesetting']\n"
 
 
 # -- In a process ----------------------------------------------------------------------
