@@ -196,10 +196,9 @@ assert found["2 workers"]["first"] > 0.1
 # -----------------------------
 #
 # It says how many batches each worker may be ahead, 2 by default. That makes no worker
-# faster: with 8 ahead, one is still too slow. It helps where a few batches are slow.
-# In ``bursts``, one in eight takes as long as five steps.
-# :ref:`Batches ahead take memory
-# <sphx_glr_recipes_recipes_error_dataloader_worker_killed.py>`.
+# faster: with 8 ahead, one is still too slow. It helps where a few batches are slow. In
+# ``bursts``, the last of eight batches takes as long as five steps. :ref:`Batches ahead
+# take memory <sphx_glr_recipes_recipes_error_dataloader_worker_killed.py>`.
 
 twice = late[bursts[0]] > 2 * late[bursts[1]]
 print("1 worker, 8 ahead: the loop waits for a usual batch:", waits[rows[3]] > 0.03)
@@ -259,11 +258,12 @@ assert two_workers > 1.5 * one_process
 # In your project
 # ---------------
 #
-# Try 0, 1, 2, 4 workers, and stop where the loop waits no less. Decoding, unlike
-# sleeping, needs a core for each worker. With ``torchrun``, each process has
-# workers: divide the cores among them. An ``IterableDataset`` gives every worker all
-# samples: :ref:`divide them first <sphx_glr_recipes_recipes_iterable_dataset.py>`. Then
-# remove ``watch``: on a GPU, its ``synchronize`` takes time.
+# Take ``watch`` and ``waiting``, too. Below the guard, print ``waiting(main(n))`` for
+# 0, 1, 2, 4 workers, and stop where it falls no more. Decoding, unlike sleeping, needs
+# a core for each worker. With ``torchrun``, each process has workers: divide the cores
+# among them. An ``IterableDataset`` gives every worker all samples: :ref:`divide them
+# first <sphx_glr_recipes_recipes_iterable_dataset.py>`. Then remove ``watch``: its
+# ``synchronize`` takes time.
 
 
 def main(workers):
@@ -285,7 +285,7 @@ def main(workers):
 # Check
 # -----
 #
-# Steps of this small model are short, so two workers are too few. But they save time.
+# Two workers are too few, but save time.
 
 
 def try_both():

@@ -23,7 +23,7 @@ Write a checkpoint in the background, with the weights of the moment you asked f
 
 Why it matters: :func:`torch.distributed.checkpoint.save` returns when the last byte is
 written, and training waits. Saving in a thread of yours lets training go on, and then
-the file gets weights from a later step.
+the file can mix weights from several steps.
 """
 
 # %%
@@ -282,7 +282,7 @@ def two_saves(path, stager, wait):
 
 
 # %%
-# ``DefaultStager()`` also uses two options that need a GPU. They are off here.
+# ``DefaultStager()`` also uses two options for a GPU. They are off here.
 
 
 def read(path):

@@ -103,8 +103,9 @@ def compare_plans(mesh):
 # Without other processes
 # -----------------------
 #
-# In a group of the backend ``"fake"``, the other ranks do not exist. Nothing is sent,
-# so the model's numbers are wrong. The counts are right, as the proof below shows.
+# In a group of the backend ``"fake"``, the other ranks do not exist. Only the messages
+# of rank 0 are counted. Nothing is sent, so the model's numbers are wrong. The counts
+# are right, as the proof below shows.
 
 dist.init_process_group("fake", rank=0, world_size=2)
 mesh = init_device_mesh("cpu", (2,))

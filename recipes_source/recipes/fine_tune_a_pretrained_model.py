@@ -29,8 +29,9 @@ you froze still changes through its batch normalization.
 # ----------------------------------
 #
 # ``models.resnet18(weights=models.ResNet18_Weights.DEFAULT)`` downloads weights that
-# tell 1000 classes apart. You cannot ask for another number of classes. Prepare your
-# images by the transforms that belong to the weights: they resize, crop and normalize.
+# tell 1000 classes apart. With these weights, you cannot ask for another number of
+# classes. Prepare your images by the transforms that belong to the weights: they
+# resize, crop and normalize.
 
 import copy
 
@@ -142,7 +143,8 @@ assert trained == 128 * 4 + 4
 
 # %%
 # Other models have other names for the head: write these for ``fc`` in ``new_head``,
-# ``head_alone`` and ``two_rates``. On the device ``meta`` the models cost nothing.
+# ``head_alone`` and ``two_rates``. In ``two_rates``, the prefix for ``classifier[-1]``
+# is ``"classifier.3."``. On the device ``meta`` the models cost nothing.
 
 with torch.device("meta"):
     resnet, vit = models.resnet18(), models.vit_b_16()

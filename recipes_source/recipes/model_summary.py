@@ -145,8 +145,9 @@ def shapes(model, *inputs, **options):
 # ---------
 #
 # A row for each module, with the parameters that no other row has. So the shares add up
-# to 100%. The first row, without a name, is the model itself. The head has only its
-# bias here, because its weight stands at ``embed``.
+# to 100%. A module that is called twice shows its last shape. The first row, without a
+# name, is the model itself. The head has only its bias here, because its weight stands
+# at ``embed``.
 
 
 def summary(model, *inputs, depth=99, **options):
@@ -220,10 +221,10 @@ assert shapes(plain, tokens) == found
 # In your project
 # ---------------
 #
-# Take ``count``, ``shape``, ``shapes`` and ``summary`` from above. Call ``summary`` on
-# a new model, before ``torch.compile`` or a wrapper such as DDP. Pass what you pass
-# to the model, by name, too: of tensors, only the shape and the dtype count. A model
-# with lazy layers must see a real batch before.
+# Take ``count``, ``shape``, ``shapes`` and ``summary`` from above, with the imports.
+# Call ``summary`` on a new model, before ``torch.compile`` or a wrapper such as DDP.
+# Pass what you pass to the model, by name, too: of tensors, only the shape and the
+# dtype count. A model with lazy layers must see a real batch before.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = resnet18().to(device)

@@ -191,9 +191,9 @@ assert len(products["compiled"]) == 1 and "fused" not in products["compiled"][0]
 # ------------------------------------------
 #
 # A new size is compiled anew, once: the second code takes further sizes, too, and one
-# row only is a case apart. With 8 rows, little is moved, and there is little to gain.
-# Each call of compiled code first checks whether the code fits, which costs the same
-# for any size.
+# row only is a case apart. With 8 rows, little is moved, and on a CPU there is little
+# to gain. Each call of compiled code first checks whether the code fits, which costs
+# the same for any size.
 
 # Output differs from run to run.
 graphs, few = [], x[:8]
@@ -253,9 +253,10 @@ before = counters["stats"]["unique_graphs"]
 # In your project
 # ---------------
 #
-# ``model.compile()`` compiles in place, for training with the backward pass. It needs
-# a C++ compiler for a CPU, and a C compiler for a GPU, where Triton builds its driver.
-# Validation without gradients compiles once more.
+# ``model.compile()`` compiles in place, for training, too.
+# ``model.compile(fullgraph=True)`` shows a graph break. Compiling needs a C++ compiler
+# for a CPU, and a C compiler for a GPU, where Triton builds its driver. Validation
+# without gradients compiles once more.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Network().to(device)

@@ -214,7 +214,7 @@ assert list(table.values()).count("miss") == 7
 # --------------------------------
 #
 # Save once in a process. A second ``save_cache_artifacts`` names all entries, but
-# ``load_cache_artifacts`` reads only those that are new since the first:
+# ``load_cache_artifacts`` reads, of each kind, only the last part:
 
 
 def count(info):
@@ -246,11 +246,11 @@ counters.clear()
 # In your project
 # ---------------
 #
-# For a GPU, the file holds machine code. For a CPU, keep the folder instead. ``store``
-# is the path of your file, and ``counters`` is imported at the top. Save when each
-# graph has run: ``forward``, ``backward``, and validation, if any. The file is written
-# again only if a graph was missing. With ``torchrun``, give each rank a file. On a disk
-# that machines share, set ``TORCHINDUCTOR_CACHE_DIR`` instead.
+# For a GPU, the file holds machine code (untried here). For a CPU, keep the folder
+# instead. ``store`` is the path of your file, and ``counters`` is imported at the top.
+# Save when each graph has run: ``forward``, ``backward``, and validation, if any. The
+# file is written again only if a graph was missing. With ``torchrun``, give each rank a
+# file. On a disk that machines share, set ``TORCHINDUCTOR_CACHE_DIR`` instead.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 if store.exists():  # new: before the first call of the model

@@ -126,7 +126,8 @@ torch.testing.assert_close(run(calm), heads.calm(calm))
 # ---------------------------
 #
 # ``item()`` makes a number of Python from a tensor. To slice by this number is allowed.
-# To compare it stops the export, and here the comparison protects the slice.
+# To compare it stops the export, unless an earlier check decides the answer. Here the
+# comparison protects the slice.
 
 
 class Pool(nn.Module):
@@ -278,10 +279,10 @@ assert difference < 1e-3
 # In your project
 # ---------------
 #
-# ``Dim.DYNAMIC`` is a size without a name: the export finds which must be equal.
-# Compare before you ship: other sizes, values that take each branch, and each batch
-# twice, which finds the other lost state. The program shares its buffers with the
-# model, so the reference is a copy. The messages recommend
+# ``Dim.DYNAMIC`` is a size without a name: the export finds which must be equal. In the
+# example, no such size may be 1. Compare before you ship: other sizes, values that take
+# each branch, and each batch twice, which finds the other lost state. The program
+# shares its buffers with the model, so the reference is a copy. The messages recommend
 # ``torch.export.draft_export``: it goes on after a stop, and its report lists what it
 # met.
 
