@@ -40,10 +40,8 @@ WITHOUT_IMPORT = {  # what some of torch's modules need, but recipes never impor
     "torch.utils.tensorboard": {"tensorboard"},
 }
 NO_DATA = {"DatasetFolder", "FakeData", "ImageFolder", "VisionDataset"}  # nothing to load
-ONLY_IN_SCRIPTS = {
-    "__file__", "sys.argv", "sys.exit", "exit", "quit",
-    "asyncio.run",  # a notebook has a loop that runs
-}  # fmt: skip
+# A notebook has no file and no arguments, and a loop of asyncio that runs.
+ONLY_IN_SCRIPTS = {"__file__", "sys.argv", "sys.exit", "exit", "quit", "asyncio.run"}
 ARGUMENTS = {"parse_args", "parse_known_args"}  # of the kernel
 LINK = re.compile(r":ref:`[^`]*\b" + layout.label(r"(\w+)") + ">?`")
 Found = Iterator[tuple[int, str]]  # line and message
@@ -216,11 +214,10 @@ def runs_everywhere(recipe: Recipe) -> Found:
     for node in set(recipe.nodes(ast.keyword)) - hidden:
         if node.arg == "num_workers" and ast.unparse(node.value) != "0":
             yield node.value.lineno, "num_workers at module level: guard it, or use 0"
-    # PyTorch's caches keep a mesh, the mesh its group, and the group its threads: if one of them
-    # drops its last tensor while Python ends, Python aborts.
+    # A mesh in PyTorch's caches keeps gloo's threads; one that ends after Python aborts it.
     ends = [n for n in recipe.nodes(ast.Constant) if "destroy_process_group()" in str(n.value)]
-    if ends and "init_device_mesh(" in recipe.text and "time.sleep(" not in recipe.text:
-        yield ends[0].lineno, "gloo can abort this program's end: then add time.sleep(1)"
+    if "init_device_mesh(" in recipe.text and "time.sleep(" not in recipe.text:
+        yield from ((n.lineno, "gloo can abort this program: add time.sleep(1)") for n in ends)
 
 
 def messages_are_printed(recipe: Recipe) -> Found:

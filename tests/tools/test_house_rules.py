@@ -137,7 +137,7 @@ MUTATIONS = [  # what is replaced, by what, the problem, and what stands in its 
     ("x = ", "parser.parse_args()\nx = ", "parse_args reads", "parse_args"),
     ("x = ", f"loader = {LOADER}\nx = ", "num_workers at module level", LOADER),
     ("x = ", f"if __debug__:\n    {LOADER}\nx = ", "num_workers at module level", LOADER),
-    ("x = ", f"{MESH}\nx = ", "gloo can abort this program's end", "end ="),
+    ("x = ", f"{MESH}\nx = ", "gloo can abort this program", "end ="),
 ]
 ALLOWED = [
     ("assert x.sum() == 3", "torch.testing.assert_close(x.sum(), 3)"),
