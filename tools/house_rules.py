@@ -216,8 +216,8 @@ def runs_everywhere(recipe: Recipe) -> Found:
             yield node.value.lineno, "num_workers at module level: guard it, or use 0"
     # A mesh in PyTorch's caches keeps gloo's threads; one that ends after Python aborts it.
     ends = [n for n in recipe.nodes(ast.Constant) if "destroy_process_group()" in str(n.value)]
-    if "init_device_mesh(" in recipe.text and "time.sleep(" not in recipe.text:
-        yield from ((n.lineno, "gloo can abort this program: add time.sleep(1)") for n in ends)
+    if ends and "init_device_mesh(" in recipe.text and "time.sleep(" not in recipe.text:
+        yield ends[0].lineno, "gloo can abort this program: add time.sleep(1) at its end"
 
 
 def messages_are_printed(recipe: Recipe) -> Found:
