@@ -184,7 +184,7 @@ for kind, options in [*kinds, (Adafactor, {}), (Adam, {"fused": True})]:
 #
 # Which gradients are ``None`` is part of the graph. Each new set of them costs a graph:
 # a layer that is used in some steps only, or unfrozen later. After eight graphs, a new
-# set runs as before. A learning rate that changes costs a second graph:
+# set runs uncompiled. A learning rate that changes costs a second graph:
 # :ref:`sphx_glr_recipes_recipes_compiling_optimizer_lr_scheduler.py` keeps it at one.
 
 parameters, optimizer = make()
@@ -203,7 +203,7 @@ assert counts == [1, 2, 2]
 # ---------------
 #
 # NAdam has no ``fused``, so there is something to gain. The first step compiles, and
-# takes longer for it: compile for a long training. Make a scheduler before this line.
+# takes longer for it: compile for a long training. Make a scheduler before compiling.
 # Keep ``scaler.step(optimizer)`` of a ``GradScaler``: it checks the gradients first,
 # and takes the step that is not compiled. With bfloat16 you need no scaler.
 
@@ -224,10 +224,10 @@ for _ in range(20):
 # Check
 # -----
 #
-# The same training, not compiled, gives the same weights. With equal options, a
-# checkpoint fits both. Load it before the first compiled step, or it costs a second
-# graph. On a GPU, compiling sets ``capturable=True``, which keeps the step counters
-# there, if you do not set it yourself.
+# The same training, not compiled, gives the same weights, up to rounding. With equal
+# options, a checkpoint fits both. Load it before the first compiled step, or it costs a
+# second graph. On a GPU, compiling sets ``capturable=True``, which keeps the step
+# counters there, if you do not set it yourself.
 
 checkpoint = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
 torch.manual_seed(1)

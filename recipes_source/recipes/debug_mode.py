@@ -100,10 +100,10 @@ assert differing == ["head"] and difference > 1e-6
 # ---------------------------------
 #
 # ``DebugMode`` logs each operation that PyTorch carries out. In a model that
-# ``torch.compile`` has compiled, fused loops are missing: record it without. With
-# ``log_tensor_hashes``, the log has a number for each result, too: by default the sum
-# of its absolute values. The underscore in ``torch.utils._debug_mode`` says that names
-# can change in a later release.
+# ``torch.compile`` has compiled, a CPU's fused loops are missing: record it without.
+# With ``log_tensor_hashes``, the log has a number for each result, too: by default the
+# sum of its absolute values. The underscore in ``torch.utils._debug_mode`` says that
+# names can change in a later release.
 
 
 def record(step, hash_fn="norm"):

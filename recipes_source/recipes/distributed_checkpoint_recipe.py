@@ -260,8 +260,8 @@ plt.show()
 # Pitfall: only what you ask for is loaded
 # ----------------------------------------
 #
-# ``load`` reads the keys of the dictionary that you pass. Leave the optimizer out, and
-# no error tells you: the weights are right, and Adam starts again from zero.
+# ``dcp.load`` reads the keys of the dictionary that you pass. Leave the optimizer out,
+# and no error tells you: the weights are right, and Adam starts again from zero.
 
 forgetful, fresh, *_ = start()
 dcp.load({"model": forgetful.state_dict()}, checkpoint_id=folder / "checkpoint")
@@ -274,9 +274,9 @@ assert far > 1
 # In your project
 # ---------------
 #
-# Each save makes a new folder: a crash while saving leaves the folder before. DCP
+# Each save makes a new folder: a crash while saving leaves the last one whole. DCP
 # writes ``.metadata`` last, so a folder that has it is complete. This file is a pickle:
-# load only folders that you trust. Several machines need a disk that all share. A
+# load only folders that you trust. Several machines need a shared disk. A
 # scheduler's ``state_dict()`` is another key of what you save and load: hand it to its
 # ``load_state_dict`` afterwards. The place in the data is not saved: here, each start
 # begins with the first batch.

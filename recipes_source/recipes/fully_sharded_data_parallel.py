@@ -209,8 +209,8 @@ assert distance(project) < 1e-6
 
 # %%
 # ``fully_shard`` on the whole model alone keeps half, too, but collects all weights at
-# once. Block by block, one is whole while it computes. On a GPU, the next one may
-# arrive meanwhile: plan for two.
+# once. Block by block, only one block is whole while it computes. On a GPU, the next
+# block may arrive meanwhile: plan for two.
 #
 # When it is not so
 # -----------------
@@ -218,7 +218,7 @@ assert distance(project) < 1e-6
 # A model that fits trains with less traffic under DDP: ``fully_shard`` collects each
 # block in the forward, and again in the backward.
 #
-# Whole rows are dealt out, so an odd number of rows cannot be halved. A parameter of
+# Whole rows are dealt out, so of an odd number, one rank gets one more. A parameter of
 # shape ``()`` is refused: give it shape ``(1,)``. Each process first builds the whole
 # model in its memory. For a huge model, see ``torch.device("meta")`` and ``to_empty``.
 # Activations are not divided: each rank keeps them for its part of the batch. Only a
