@@ -226,8 +226,8 @@ for _ in range(20):
 #
 # The same training, not compiled, gives the same weights, up to rounding. With equal
 # options, a checkpoint fits both. Load it before the first compiled step, or it costs a
-# second graph. On a GPU, compiling sets ``capturable=True``, which keeps the step
-# counters there, if you do not set it yourself.
+# second graph. On a GPU, compiling sets ``capturable=True`` for an optimizer without
+# state, which keeps the step counters there. A checkpoint brings its own setting.
 
 checkpoint = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
 torch.manual_seed(1)

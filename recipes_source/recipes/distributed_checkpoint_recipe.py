@@ -73,7 +73,7 @@ def train(model, optimizer, inputs, targets):
 #
 # ``get_state_dict`` gives the state of the optimizer under the names of the parameters,
 # which are the same in any number of processes. It also makes a new Adam's tensors, but
-# only while no weight has a gradient. ``load`` fills all tensors in place, and
+# only while no weight has a gradient. ``dcp.load`` fills all tensors in place, and
 # ``set_state_dict`` hands them to model and optimizer.
 
 

@@ -173,8 +173,8 @@ assert mended.returncode == 0 and "".join(texts).count(": 12.0") == 2
 #   the line of Python in that rank's output. On GPUs, ``-6`` is often NCCL after a
 #   timeout: search for ``Watchdog`` in the output of all ranks.
 # - ``-6`` after all work was done: if you find
-#   ``terminate called without an active exception``, a thread of gloo let go of a
-#   tensor after Python ended. What was saved is whole.
+#   ``terminate called without an active exception``, a thread of gloo freed a tensor
+#   while Python ended. What was saved is whole.
 # - ``2``: the script refused its arguments, or Python did not find the script.
 
 for name in ("SIGKILL", "SIGSEGV", "SIGABRT"):

@@ -175,7 +175,7 @@ def clipped(how, mesh=None):
 # %%
 # ``torchrun`` starts a file, made of these functions, once for each process. You type
 # ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL. The pause at
-# the end: Python can abort if a thread of gloo lets go of a tensor after Python ended.
+# the end: Python can abort if a thread of gloo frees a tensor while Python ends.
 
 start = """import gc, os, time, torch, torch.distributed as dist
 from torch import nn

@@ -135,26 +135,27 @@ def test_folder_of_what_is_installed_is_seen(monkeypatch) -> None:
 
 def test_helpers_beside_a_recipe_are_its_own(execute) -> None:
     """Whatever our files are called: those that it brings, and those that it writes."""
-    names = ["layout", "model", "tools", "recipe_site", "recipe_gallery", "_store"]
     run = execute(
-        f"""
+        """
         import importlib
         from pathlib import Path
-        def values(names):
-            modules = [importlib.import_module(name) for name in names]
-            return [getattr(module, "x", module) for module in modules]
-        print(values({names}))
+        import _model, _store
+        print(_model.x, _store.x)
         # %%
-        for name in ("conf", "typesetting"):
-            Path(f"{{name}}.py").write_text(f"x = {{name!r}}")
-        importlib.invalidate_caches()  # or Python may know the folder as it was a moment ago
-        print(values(["conf", "typesetting"]))
+        # Names of this project's own modules and packages.
+        names = ["layout", "model", "tools", "recipe_site", "recipe_gallery", "conf"]
+        for name in names:
+            Path(f"{name}.py").write_text(f"x = {name!r}")
+        # Python may know the folder as it was a moment ago, and find folders of these names.
+        importlib.invalidate_caches()
+        print([__import__(name).x for name in names])
         """,
-        {f"{name}.py": f"x = {name!r}\n".encode() for name in names},
+        {"_model.py": b"x = 1\n", "_store.py": b"x = 2\n"},
     )
     assert not run.failure, run.failure
-    assert run.cells[0].text == f"{names}\n"
-    assert run.cells[1].text == "['conf', 'typesetting']\n"
+    assert run.cells[0].text == "1 2\n"
+    names = ["layout", "model", "tools", "recipe_site", "recipe_gallery", "conf"]
+    assert run.cells[1].text == f"{names}\n"
 
 
 # -- In a process ----------------------------------------------------------------------
