@@ -49,9 +49,10 @@ loss_fn = nn.MSELoss()
 #
 # ``checkpoint(block, hidden)`` stands for ``block(hidden)``:
 # :func:`torch.utils.checkpoint.checkpoint` keeps the input of the block and nothing
-# from inside. When the backward pass arrives at the block, it runs the block again, up
-# to the last tensor that it needs. ``use_reentrant=False`` chooses the variant that
-# PyTorch recommends. Here the first ``count`` blocks are treated so, to compare.
+# from inside. When the backward pass arrives at the block, ``checkpoint`` runs the
+# block again, up to the last tensor that the gradients need. ``use_reentrant=False``
+# chooses the variant that PyTorch recommends. Here the first ``count`` blocks are
+# checkpointed, to compare.
 
 
 def forward(count):
@@ -98,9 +99,10 @@ print(f"no checkpoints: {naive_kept:.0f} KiB kept, {naive_flops:.0f} MFLOP")
 # ------------------
 #
 # With all eight blocks checkpointed, ten tensors of 128 times 64 floats remain: the
-# inputs of the blocks, the output, and the targets for the loss. No gradient
-# changes, dropout included, because ``checkpoint`` restores PyTorch's global random
-# state before it runs a block again. It does not restore ``random``, NumPy or a
+# inputs of the blocks, the output, and the targets for the loss. No gradient changes,
+# dropout included, because ``checkpoint`` restores PyTorch's global random state before
+# it runs a block again. It restores the state of the CPU and of the devices of the
+# positional arguments, and also autocast. It does not restore ``random``, NumPy or a
 # ``torch.Generator``. A block that draws from these can get wrong gradients without an
 # error. The added compute is the first product of each block: the second gives the
 # block's output, which is not needed again.
@@ -117,9 +119,10 @@ assert abs(flops - naive_flops - again) < 1e-6
 torch.testing.assert_close(gradient, naive_gradient)
 
 # %%
-# You choose how many blocks to checkpoint. Each one saves the same and costs the same.
-# The count of memory stops where the backward pass starts. From there on, one block at
-# a time holds its activations again, so the peak is about what is kept and one block.
+# You choose how many blocks to checkpoint. Each of these equal blocks saves the same
+# and costs the same. The count of memory stops where the backward pass starts. From
+# there on, one block at a time holds its activations again, so the peak is about what
+# is kept and one block.
 
 counts = range(9)
 memory, compute, _ = zip(*[measure(count) for count in counts], strict=True)
@@ -144,7 +147,8 @@ plt.show()
 # :class:`torch.nn.BatchNorm1d`. They move too fast: after two updates with momentum
 # 0.1, the share of the old value is 0.9 squared. The gradients are right all the same.
 # The momentum :math:`1 - \sqrt{0.9}` makes two updates as large as one, as long as each
-# step in training mode has its backward pass. Without it, the block runs once.
+# step in training mode has its backward pass. In a step without a backward pass, the
+# block runs once, and the mended momentum moves the statistics too slowly.
 
 means = {}
 for name, momentum in [("plain", 0.1), ("twice", 0.1), ("cured", 1 - 0.9**0.5)]:
@@ -162,9 +166,17 @@ assert abs(means["cured"] - means["plain"]) < 1e-5 < means["twice"] - means["pla
 # In your project
 # ---------------
 #
-# Checkpoint the blocks that repeat, and only while training. A transformer of Hugging
-# Face has ``model.gradient_checkpointing_enable()`` for it. On a GPU, compare
-# ``torch.cuda.max_memory_allocated()`` before and after.
+# Checkpoint the blocks that repeat, and only while training. The keys of ``state_dict``
+# stay the same. Further arguments of a block go through ``checkpoint``, also by
+# keyword. A block must not change its input in place: ``nn.ReLU(inplace=True)`` as its
+# first layer makes ``backward`` fail. If you train a model in ``eval`` mode, test
+# ``torch.is_grad_enabled()`` instead of ``self.training``.
+#
+# A transformer of Hugging Face has ``model.gradient_checkpointing_enable()``. Older
+# releases need ``gradient_checkpointing_kwargs={"use_reentrant": False}`` there. On an
+# NVIDIA GPU, run one step with and one without checkpoints. Compare
+# ``torch.cuda.max_memory_allocated()``, and call
+# ``torch.cuda.reset_peak_memory_stats()`` before each step.
 
 
 class Model(nn.Module):

@@ -81,8 +81,8 @@ assert measured[50] > 10 * measured[1]
 
 # %%
 # The median of the blocks ignores a few slow ones. On a GPU, ``Timer`` waits for the
-# device before it reads the clock. A clock of your own does not, unless you call
-# ``torch.accelerator.synchronize()``.
+# current device before it reads the clock. A clock of your own does not, unless you
+# call ``torch.accelerator.synchronize()``.
 #
 # Compare two versions
 # --------------------
@@ -119,7 +119,8 @@ benchmark.Compare(results).print()
 
 # %%
 # For products of 8 x 8, one call wins at each of these sizes. It is not so for large
-# matrices: there the products take the time, not the calls, and the two come close.
+# matrices on one thread: there the products take the time, not the calls, and the two
+# come close.
 
 loops, bmms = [r.median for r in results[::2]], [r.median for r in results[1::2]]
 ratios = [one / other for one, other in zip(loops, bmms, strict=True)]
@@ -153,7 +154,8 @@ plt.show()
 #
 # A measurement can be pickled. Keep it, and put it into one table with the measurement
 # of your next version. ``env`` is printed in brackets before the row, to tell the two
-# apart.
+# apart. Measure both on the same machine, with the same release of PyTorch and the same
+# number of threads. Otherwise the difference need not come from your code.
 
 # Output differs from run to run.
 x, y = pairs[64]
@@ -191,7 +193,9 @@ assert seen == {0: {1}, 1: {2}} and torch.get_num_threads() == before
 #
 # Two versions of a function, several batch sizes, on the device and with the number of
 # threads that you use. ``assert_close`` comes first: only versions that compute the
-# same may race. Which of these two is faster depends on the processor.
+# same may race. This call also makes ``torch.compile`` do its work for each size before
+# the clock starts. Put the loop under ``torch.inference_mode()`` if you use the
+# function so. Which of these two is faster depends on the processor.
 
 # Output differs from run to run.
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

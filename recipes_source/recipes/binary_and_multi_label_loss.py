@@ -84,17 +84,18 @@ assert raised == len(calls) == 6
 # ----------------
 #
 # - ``all elements of input`` speaks of the model's outputs. ``BCELoss`` takes
-#   probabilities, and it got scores. It says the same of ``nan``.
+#   probabilities, and it got scores. An output of ``nan`` gives the same message.
 # - ``all elements of target`` speaks of the labels, which must lie from 0 to 1.
 # - ``Float`` and ``Long`` are dtypes: float32 and int64. The loss computes with the
 #   labels as numbers, so they must be floating point, even if they are only 0 and 1.
-# - ``Target size`` has the labels' shape first and the outputs' shape last. If the
-#   outputs are ``[4, 2]``, the model has two outputs for one question. End it with
-#   ``nn.Linear(8, 1)``, or keep two outputs and use ``CrossEntropyLoss``.
+#   Boolean labels can give a message about ``Subtraction``, with the same mend.
+# - ``Target size`` has the labels' shape first and the outputs' shape last. If one
+#   question has outputs of ``[4, 2]``, the model has one output too many. End the model
+#   with ``nn.Linear(8, 1)``, or keep two outputs and use ``CrossEntropyLoss``.
 #
-# Three lines before the loss tell these causes apart. A GPU words the first message
-# otherwise: ``Assertion `input_val >= zero && input_val <= one` failed``. Run one batch
-# on the CPU. Mixed precision on a GPU refuses ``BCELoss`` as "unsafe to autocast".
+# Three lines before the loss tell these causes apart. On a CUDA GPU, the first message
+# is ``Assertion `input_val >= zero && input_val <= one` failed``: run one batch on the
+# CPU. Mixed precision on a GPU refuses ``BCELoss`` as "unsafe to autocast".
 
 
 def report(outputs, targets):
@@ -125,10 +126,10 @@ assert math.isclose(loss, expected, rel_tol=1e-6)
 # Why not a sigmoid and BCELoss
 # -----------------------------
 #
-# It is the same formula until a score is large. In float32, the sigmoid of 20 is 1. If
-# the label is 0, the loss needs the logarithm of 0. ``BCELoss`` cuts it at 100, and its
-# gradient is 0: the worst mistake teaches nothing. The true loss is
-# :math:`\log(1 + e^{20})`.
+# It is the same formula until a score is large. In float32, the sigmoid of 20 is 1; in
+# bfloat16, the sigmoid of 7 is 1 as well. If the label is 0, the loss needs the
+# logarithm of 0. ``BCELoss`` limits the loss to 100, and the score's gradient is 0: the
+# worst mistake teaches nothing. The true loss is :math:`\log(1 + e^{20})`.
 
 gradients = {}
 score = 20.0
@@ -142,13 +143,15 @@ for name, (loss_fn, last) in lasts.items():
 print(f"true    loss {math.log1p(math.exp(score)):6.2f}")
 assert gradients["BCELoss"] == 0 and abs(gradients["logits"] - 1) < 1e-6
 assert math.isclose(loss.item(), math.log1p(math.exp(score)), rel_tol=1e-6)
+assert torch.tensor(7.0, dtype=torch.bfloat16).sigmoid() == 1
 
 # %%
 # When no error comes
 # -------------------
 #
-# ``BCEWithLogitsLoss`` does not look at the labels. With labels of 1 and 2, the loss
-# falls below zero and goes on falling. Assert the range where you load the data.
+# ``BCEWithLogitsLoss`` does not check the range of the labels. With labels of 1 and 2,
+# the loss falls below zero in training, and goes on falling. Assert the range where you
+# load the data.
 
 wrong = bce_logits(10 * scores.abs(), 1.0 + column).item()
 print(f"loss with labels of 1 and 2: {wrong:.1f}")
@@ -171,8 +174,9 @@ answers = torch.bernoulli(chances).long()  # (3000, 3), int64
 #
 # Several labels for a photo: one output for each, and a row of zeros and ones as its
 # label. For one question, the last layer is ``nn.Linear(8, 1)`` and the target is
-# ``y.float().unsqueeze(1)``. For a rare yes there is ``pos_weight``: follow the link
-# "A rare yes" at the end of this page.
+# ``y.float().unsqueeze(1)``. An unknown label is not a 0: with ``reduction="none"``,
+# you can leave its loss out of the mean. For a rare yes there is ``pos_weight``: follow
+# the link "A rare yes" at the end of this page.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 loader = DataLoader(TensorDataset(inputs, answers), batch_size=10, shuffle=True)
@@ -189,8 +193,9 @@ for x, y in loader:
 # ----------------------
 #
 # ``sigmoid`` makes a score a probability. Here the true chances are known, and the
-# model finds them. A threshold makes a probability an answer. The usual 0.5 seldom says
-# yes to the rare label: choose a lower threshold for it, on validation data.
+# model comes close to them. A threshold makes a probability an answer. The usual 0.5
+# seldom says yes to the rare label: choose a lower threshold for it, on validation
+# data.
 
 with torch.no_grad():
     probabilities = model(inputs.to(device)).sigmoid().cpu()

@@ -49,12 +49,14 @@ print("inputs", tuple(inputs.shape), "targets", tuple(targets.shape))
 def loss_fn(outputs, targets):
     return ((outputs - targets) ** 2).mean()
 
+
 # %%
 # See the problem: it trains, and learns the mean
 # -----------------------------------------------
 #
 # The loss falls, as it should. But the slope that generated the data is 2,
 # and the fitted one is 0: the model answers every input with the mean of the targets.
+
 
 def train(targets):
     torch.manual_seed(0)
@@ -70,6 +72,7 @@ def train(targets):
     slope, intercept = model.weight.item(), model.bias.item()
     print(f"slope {slope:z.2f}, intercept {intercept:.2f}")  # z: no minus before 0.00
     return model
+
 
 naive = train(targets)
 
@@ -130,11 +133,11 @@ assert torch.allclose(wrong, right + 2 * covariance)
 # Pitfall: who tells you
 # ----------------------
 #
-# ``MSELoss``, ``L1Loss``, ``SmoothL1Loss`` and ``HuberLoss`` only warn, by default
-# once. ``BCELoss`` and ``BCEWithLogitsLoss`` raise. ``PoissonNLLLoss`` and
-# ``GaussianNLLLoss`` do neither. A comparison does neither: here perfect predictions
-# for two balanced classes score one half. Check the shapes yourself, with an
-# ``assert``, before such a loss and wherever you write the formula.
+# ``MSELoss``, ``L1Loss``, ``SmoothL1Loss`` and ``HuberLoss`` only warn, by default once
+# for each pair of sizes. ``BCELoss`` and ``BCEWithLogitsLoss`` raise.
+# ``PoissonNLLLoss`` and ``GaussianNLLLoss`` do neither. A comparison does neither: here
+# perfect predictions for two balanced classes score one half. Check the shapes
+# yourself, with an ``assert``, before such a loss and wherever you write the formula.
 
 labels = torch.arange(16) % 2
 with warnings.catch_warnings(record=True) as caught:
@@ -156,9 +159,10 @@ assert accuracy == 0.5 and len(caught) == 4
 # In your project
 # ---------------
 #
-# One ``assert`` in the loss finds the mistake at the first batch. ``squeeze(-1)`` drops
-# the last dimension of the outputs. Plain ``squeeze()`` would drop the batch too, when
-# the batch has one sample.
+# One ``assert`` before the loss finds the mistake at the first batch. ``squeeze(-1)``
+# drops the last dimension of the outputs if its size is 1. Plain ``squeeze()`` would
+# drop the batch too, when the batch has one sample. If your targets have shape
+# ``(n, 1)``, leave ``squeeze(-1)`` out.
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")

@@ -130,9 +130,9 @@ assert abs(weighted - repeated) < 1e-3 and abs(loss - drawn) < 0.03
 # --------------------------
 #
 # :class:`torch.nn.BCEWithLogitsLoss` takes the weight of a yes relative to a no: the
-# count of no over the count of yes. It divides by the number of samples, so its loss is
-# larger by a factor. The border is the same. For several labels, ``pos_weight`` has one
-# entry for each. Give its count of yes ``clamp(min=1)``: a label without any yes would
+# count of no over the count of yes. Its mean divides by the number of samples, so the
+# loss is larger by a factor. The border is the same. For several labels, ``pos_weight``
+# has one entry for each. Divide by ``yes.clamp(min=1)``: a label without any yes would
 # have the weight ``inf``, and the loss would be ``nan``.
 
 pos_weight = counts[0] / counts[1].double()
@@ -153,8 +153,7 @@ assert math.isclose(factor, 2 * counts[0] / len(labels), rel_tol=1e-6)
 # With ``pos_weight``, subtract its logarithm from the score. Weights *and* a balanced
 # sampler count the rarity twice.
 
-with torch.no_grad():
-    logits = weighted_model(readings)
+logits = weighted_model(readings).detach()
 shares = {
     "really": labels.double().mean(),
     "weights": logits.softmax(1)[:, 1].mean(),
@@ -172,9 +171,9 @@ assert abs(twice - (1 - math.log(19) / 2)) < 0.2
 # When it is not so: small batches
 # --------------------------------
 #
-# The loss divides by the weights of *this batch*. In a batch of one they cancel, with
-# no message, and in small batches they lose force. The same holds for accumulated
-# gradients of small parts. The mend: divide by the number of samples.
+# The loss divides by the weights of *this batch*. In a batch of one sample, or of one
+# class, they cancel without a message, and in small batches they lose force. The same
+# holds for accumulated gradients. The mend: divide by the number of samples.
 
 
 def mended_loss(logits, y):
@@ -183,8 +182,8 @@ def mended_loss(logits, y):
 
 
 # %%
-# Balanced weights are 1 on average. So the mean over all batches of the mended loss is
-# the loss of the whole data.
+# Balanced weights are 1 on average. So, over batches of equal size, the mean of the
+# mended loss is the loss of the whole data.
 
 order, logits = torch.randperm(len(labels)), plain_model(readings).detach()
 one, full = labels[-1:], weighted_loss(logits, labels)  # one: a fault
@@ -218,9 +217,10 @@ plt.show()
 #
 # Count the training labels only. The weights belong on the device, in the dtype of the
 # logits. There must be one for each class, also for a class without samples. With
-# ``label_smoothing``, set its weight to 0. Smoothing counts each class in each sample,
-# and this class has the largest weight. Weights as far apart as 1 and 1000 can make
-# training unsteady: take their square root. Report the validation loss without weights.
+# ``label_smoothing``, set the weight of such a class to 0, or the model may learn to
+# name it. Weights as far apart as 1 and 1000 can make training unsteady: take their
+# square root. For small batches, take ``mended_loss``. In validation, report each
+# class's recall: the changed probabilities spoil the loss without weights.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 counts = labels.bincount(minlength=2).clamp(min=1)  # 2 classes
@@ -228,8 +228,7 @@ weight = (len(labels) / (len(counts) * counts)).to(device)  # new
 loss_fn = nn.CrossEntropyLoss(weight=weight)  # new
 model = nn.Linear(1, len(counts)).to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.05)
-order = torch.randperm(len(labels))
-for rows in order.split(100):
+for rows in torch.randperm(len(labels)).split(100):
     loss = loss_fn(model(readings[rows].float().to(device)), labels[rows].to(device))
     optimizer.zero_grad()
     loss.backward()

@@ -58,11 +58,11 @@ except RuntimeError as error:
 # The default one stacks, hence the error. (Pictures of unequal sizes raise it too:
 # resize them.) :func:`torch.nn.utils.rnn.pad_sequence` fills up to the longest, and the
 # error is gone. But a :class:`torch.nn.GRU` reads token by token, padding too, even
-# where ``padding_idx`` makes it zeros. ``gru(x)[1][0]`` is the state after the last
-# position, padding included. (With several layers, 0 is the first one: take
-# ``gru(x)[1][-1]``. For ``nn.LSTM`` it is ``lstm(x)[1][0][-1]``.) The right state comes
-# from reading a sequence alone, without padding. "Mean error" below is the distance of
-# the two states, divided by the length of the right one.
+# where ``padding_idx`` makes it zeros. ``gru(x)[1][-1]`` is the last layer's state
+# after the last position, padding included. (For ``nn.LSTM`` it is
+# ``lstm(x)[1][0][-1]``. With two directions, join ``[-2]`` and ``[-1]``.) The right
+# state comes from reading a sequence alone, without padding. "Mean error" below is the
+# distance of the two states, divided by the norm of the right state.
 
 embed = nn.Embedding(50, 16, padding_idx=0)
 gru = nn.GRU(16, 32, batch_first=True)
@@ -73,9 +73,9 @@ def pad(samples):
 
 
 with torch.no_grad():
-    alone = torch.cat([gru(embed(tokens[None]))[1][0] for tokens in data])
+    alone = torch.cat([gru(embed(tokens[None]))[1][-1] for tokens in data])
     loader = DataLoader(data, batch_size=16, collate_fn=pad)
-    padded = torch.cat([gru(embed(inputs))[1][0] for inputs in loader])
+    padded = torch.cat([gru(embed(inputs))[1][-1] for inputs in loader])
 padded_error = (padded - alone).norm(dim=1) / alone.norm(dim=1)
 print(f"mean error {padded_error.mean():.0%}, largest {padded_error.max():.0%}")
 print("sequences off by more than 1%:", (padded_error > 0.01).sum().item(), "of 64")
@@ -99,7 +99,7 @@ def pad_with_lengths(samples):
 def last_state(inputs, lengths):
     x = embed(inputs)
     x = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
-    return gru(x)[1][0]
+    return gru(x)[1][-1]
 
 
 loader = DataLoader(data, batch_size=16, collate_fn=pad_with_lengths)
@@ -116,8 +116,8 @@ assert padded_error.mean() > 0.1
 # -----------------------------------------
 #
 # One long sequence widens its whole batch. Batches of similar lengths waste less: give
-# the loader lists of indices as ``batch_sampler``. In training, shuffle these lists
-# anew for each epoch, as the last cell does.
+# the loader lists of indices as ``batch_sampler``, without ``batch_size`` and
+# ``shuffle``. In training, make new lists for each epoch, as ``ByLength`` does below.
 
 
 def cover(index_batches):
@@ -156,8 +156,9 @@ plt.show()
 # ``ByLength`` makes batches of similar lengths, in another order in each epoch. A
 # random fraction below 1 shuffles equal lengths only. If all lengths differ, the same
 # sequences share a batch in every epoch: ``5 * torch.rand(...)`` mixes lengths up to 5
-# apart. ``ByLength`` is for one process: with DDP, each rank would read all the data.
-# With targets, ``collate`` returns three tensors.
+# apart. ``ByLength`` needs all lengths at the start. With DDP, each rank would read all
+# the data. For predictions, use no ``ByLength``: the answers would come in another
+# order than the data. With targets, ``collate`` returns three tensors.
 
 
 class ByLength:
@@ -184,8 +185,8 @@ def collate(samples):
 #
 # The lengths stay on the CPU: ``pack_padded_sequence`` wants them there.
 # ``nn.TransformerEncoder`` takes a mask instead, ``src_key_padding_mask = x == 0``.
-# (``attention_mask`` of Hugging Face is the opposite.) For a state per token, unpack
-# ``gru(x)[0]`` by ``pad_packed_sequence``.
+# (``attention_mask`` of Hugging Face is the opposite.) For a state per token, give
+# ``gru(x)[0]`` of the packed ``x`` to ``pad_packed_sequence``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 head = nn.Linear(32, 2)

@@ -81,8 +81,8 @@ def train(last_layer, steps=300):
 # The loss of perfect predictions should be 0. But even perfect probabilities, 1 for the
 # right class and 0 for the other nine, do not give a loss of 0. The softmax inside the
 # loss turns the 1 into :math:`e / (e + 9)`. That leaves a floor of
-# :math:`\log(1 + 9/e)`. With enough steps, the accuracy can still get as high; the loss
-# never falls below the floor.
+# :math:`\log(1 + 9/e)`. With enough steps, the accuracy can still get as high as
+# without the extra softmax; the loss never falls below the floor.
 
 soft_losses, soft_accuracies = train(nn.Softmax(dim=1))
 floor = math.log(1 + 9 / math.e)
@@ -130,10 +130,11 @@ plt.show()
 #
 # For a batch of N, targets are class indices, int64 or uint8 of shape ``(N,)``, or
 # class probabilities, floating point in the shape of the logits. (For pixels: logits
-# ``(N, C, H, W)``, indices ``(N, H, W)``.) Three of the targets below mix the two;
-# int32 needs ``.long()``. One-hot targets need only a cast to floating point, and then
-# give the loss of the indices. With ``weight=`` they do not: their mean divides by N,
-# not by the sum of the weights.
+# ``(N, C, H, W)``, indices ``(N, H, W)``; here a uint8 mask needs ``.long()``.) Below,
+# float32 and int32 indices need ``.long()``, and the shape ``(4, 1)`` needs
+# ``.squeeze(1)``. One-hot targets need only a cast to floating point, and then give the
+# loss of the indices. With ``weight=`` they do not: their mean divides by N, not by the
+# sum of the weights.
 
 logits, targets = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
 one_hot = nn.functional.one_hot(targets, 3)
@@ -171,12 +172,14 @@ assert loss_fn(logits, targets) > 1 > 1e-3 > loss_fn(logits.transpose(1, 2), tar
 # not shift twice.) Flatten the logits to ``(N * L, C)``, the targets to ``(N * L,)``.
 # Targets of -100 are left out (``ignore_index=0`` would do the same here). If padding
 # has the id of the end token, mask by length: the end must be learned. A batch with
-# nothing but padding gives ``nan``. Apply ``softmax`` in prediction, not in the model.
+# nothing but padding has the loss ``nan``, which spoils a mean in your log. Apply
+# ``softmax`` in prediction, not in the model.
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
 model = nn.Sequential(nn.Embedding(50, 32), nn.Linear(32, 50)).to(device)
-tokens = torch.randint(50, (4, 12), device=device)  # 0 is padding
+tokens = torch.randint(1, 50, (4, 12), device=device)
+tokens[0, 8:] = 0  # padding
 later = tokens[:, 1:]  # new: the next token
 targets = later.masked_fill(later == 0, -100)
 logits = model(tokens[:, :-1])  # (4, 11, 50)
@@ -189,8 +192,9 @@ probabilities = logits.detach().softmax(dim=-1)  # new: after the model
 # -----------------
 #
 # The loss is the mean of minus the logarithm of the next token's probability, padding
-# left out. For two classes, or several labels at once, the same mistake is a sigmoid
-# before :class:`torch.nn.BCEWithLogitsLoss`, which contains one.
+# left out. For two classes with one output, or for several labels at once, the same
+# mistake is a sigmoid before :class:`torch.nn.BCEWithLogitsLoss`, which contains a
+# sigmoid.
 
 by_hand = []
 for row, after in zip(probabilities, tokens[:, 1:], strict=True):
@@ -199,12 +203,14 @@ torch.testing.assert_close(loss.detach(), torch.stack(by_hand).mean())
 print(f"{len(by_hand)} of {targets.numel()} targets count, loss {loss.item():.2f}")
 empty = nn.functional.cross_entropy(logits[0], torch.full_like(targets[0], -100))
 print("nothing but padding:", empty.item())
-assert empty.isnan() and (tokens == 0).any()
+assert empty.isnan() and len(by_hand) == 40
 
 # %%
 # Learn more
 # ----------
 #
 # - Another silent mistake: :ref:`sphx_glr_recipes_recipes_broadcasting_pitfalls.py`
+# - ``Target 3 is out of bounds``, or a device-side assert:
+#   :ref:`sphx_glr_recipes_recipes_error_index_out_of_range.py`
 # - Follow the dimensions: :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
 # - API: :class:`torch.nn.CrossEntropyLoss`, :func:`torch.nn.functional.one_hot`

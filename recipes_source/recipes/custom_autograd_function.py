@@ -46,11 +46,12 @@ assert naive.isnan().tolist() == [False, False, True]
 #
 # Autograd does not look inside ``forward``. ``setup_context`` saves what ``backward``
 # will need. ``backward`` gets the gradient that arrives, and multiplies it by the
-# slope. It returns one result for each argument of ``forward``, ``None`` for numbers.
+# slope. It returns one result for each argument of ``forward``: ``None`` for what is no
+# tensor.
 
 
 class Softplus(Function):
-    generate_vmap_rule = True  # lets torch.func use it
+    generate_vmap_rule = True  # for torch.func.vmap, and jacrev, which calls it
 
     @staticmethod
     def forward(x):
@@ -65,9 +66,11 @@ class Softplus(Function):
         (x,) = ctx.saved_tensors
         return arriving * x.sigmoid()
 
+
 # %%
 # Call ``apply``, here in a layer: ``Softplus()(x)`` raises "Legacy autograd function".
-# PyTorch has this function ready, so value and slope are known.
+# PyTorch has this function ready: :class:`torch.nn.Softplus` must give the same value
+# and slope.
 
 
 class Act(nn.Module):
@@ -85,9 +88,11 @@ torch.testing.assert_close(slope, grad(nn.Softplus()(x).sum(), x)[0])
 # ----------------------------------
 #
 # :func:`torch.autograd.gradcheck` measures slopes by small steps of each input,
-# :func:`torch.autograd.gradgradcheck` second derivatives. Give both float64.
-# ``Kept`` saves the slope: autograd takes it for a constant. Only the latter sees it.
-# The message shows what was measured (*numerical*) and what is yours (*analytical*).
+# :func:`torch.autograd.gradgradcheck` second derivatives. Give both float64. Autograd
+# knows where saved inputs and outputs come from. ``Kept`` saves the slope, which is
+# neither: autograd takes this slope for a constant. ``gradcheck`` accepts ``Kept``, and
+# ``gradgradcheck`` refuses it. The message shows what was measured (*numerical*) and
+# what is yours (*analytical*).
 
 
 class Kept(Softplus):
@@ -98,6 +103,7 @@ class Kept(Softplus):
     @staticmethod
     def backward(ctx, arriving):
         return arriving * ctx.saved_tensors[0]
+
 
 # %%
 
@@ -132,7 +138,7 @@ torch.testing.assert_close(hessian, X.T @ torch.diag(s * (1 - s)) @ X)
 #
 # ``round`` has a slope of 0 almost everywhere, so weights before it never learn. The
 # *straight-through* gradient acts as if nothing were rounded: what is detached counts
-# in the value only. ``gradcheck`` refuses it, as it is not the slope.
+# in the value only. ``gradcheck`` refuses this gradient, as it is not the slope.
 
 ways = {"round": torch.round}
 ways["straight-through"] = lambda x: x + (x.round() - x).detach()
@@ -150,6 +156,8 @@ assert not right
 # A gradient penalty asks for slopes of norm 1. ``create_graph=True`` records the slope
 # for second derivatives. The sum gives a slope for each sample, unless a layer mixes
 # samples, as batch normalization does. DDP does not support ``grad`` (see its page).
+# ``torch.compile`` and fused attention have no second derivatives, and raise. For
+# attention, choose ``SDPBackend.MATH`` by ``sdpa_kernel``.
 
 
 def penalty(model, x):
@@ -172,7 +180,7 @@ for x in torch.randn(200, 32, 3):  # your data
 # -----
 #
 # The target, a sum of three numbers, has a slope of norm √3. The penalty held the model
-# back. Without ``create_graph=True`` a slope has no gradient. Then the penalty is a
+# back. Without ``create_graph=True``, the slope is not connected. Then the penalty is a
 # constant beside the other loss, and ``backward()`` raises nothing.
 
 (slope,) = grad(model(x).sum(), x)

@@ -46,8 +46,8 @@ except RuntimeError as error:
 assert not connected
 
 # %%
-# A comparison has no gradient. Nor has what went through ``argmax``, ``item()``,
-# ``detach()`` or NumPy. Take a number that grows with the mistake.
+# A comparison has no gradient. Nor has a number that went through ``argmax``,
+# ``item()``, ``detach()`` or NumPy. Take a number that grows with the mistake.
 #
 # The idea: check, compute, average
 # ---------------------------------
@@ -61,6 +61,7 @@ def late_loss(outputs, targets, late=0.9):
         raise ValueError(f"outputs {[*outputs.shape]}, targets {[*targets.shape]}")
     days = targets - outputs  # above zero: late
     return torch.maximum(late * days, (late - 1) * days).mean()
+
 
 # %%
 # Proof: the value
@@ -82,8 +83,8 @@ torch.testing.assert_close(equal, F.l1_loss(promised, times) / 2)
 # -------------------
 #
 # :func:`torch.autograd.gradcheck` moves each output a little and compares. It wants
-# float64, and outputs away from a kink: here, unequal to their targets. It also finds
-# what raises nothing: in a sum of two losses, one is cut off.
+# float64, and outputs away from a kink: here, unequal to their targets. It also finds a
+# mistake that raises nothing: in ``half``, one of two losses is cut off.
 
 
 def both(outputs, targets):
@@ -117,7 +118,8 @@ torch.testing.assert_close(losses.mean(), loss)
 # ---------------------------
 #
 # A layer with one output returns the shape ``(n, 1)``. Without the first two lines of
-# ``late_loss``, each output would meet all targets.
+# ``late_loss``, each output would be compared with all targets, and nothing would be
+# raised.
 
 column = promised[:4].unsqueeze(1)
 print("difference:", tuple((times[:4] - column).shape))
@@ -133,9 +135,11 @@ assert accepted is None and (times[:4] - column).shape == (4, 4)
 # -------------------------------------------
 #
 # A parcel that is still on its way has no time, and one ``nan`` makes the mean ``nan``.
-# Multiplied by a mask, it stays ``nan``. Choose the samples before the loss. A batch
-# without any target has no mean: skip it. With DDP, a process that skips ``backward``
-# blocks the others. There, take ``0 * outputs.sum()`` as the loss of this batch.
+# Multiplied by a mask, it stays ``nan``. Choose the samples before the loss. Batches
+# then hold unequal numbers of targets: the mean of their losses is not the loss of the
+# whole. A batch without any target has no mean: skip it. With DDP, a process that skips
+# ``backward`` blocks the others. There, take ``0 * outputs.sum()`` as the loss of this
+# batch.
 
 waiting = times.clone()
 waiting[::2] = torch.nan
@@ -150,8 +154,10 @@ torch.testing.assert_close(chosen, late_loss(promised[1::2], times[1::2]))
 # In your project
 # ---------------
 #
-# A loss without parameters can stay a function. If it learns some, make it a module.
-# Give its parameters to the optimizer, too.
+# A loss without parameters can stay a function. If your loss learns parameters, make it
+# a module: move it to the device, give its parameters to the optimizer, and save its
+# ``state_dict``. Autocast computes ``F.l1_loss`` in float32, but not each line that you
+# write: call ``outputs.float()`` first.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 loader = DataLoader(TensorDataset(distances, times), batch_size=50, shuffle=True)
@@ -178,6 +184,15 @@ line = (design @ torch.linalg.lstsq(design, times.unsqueeze(1)).solution).squeez
 shares = [(times > promise).float().mean().item() for promise in (line, outputs)]
 print(f"share of late parcels: least squares {shares[0]:.1f}, own loss {shares[1]:.1f}")
 assert abs(shares[0] - 0.5) < 0.05 and abs(shares[1] - 0.1) < 0.03
+
+# %%
+# With outputs and targets in bfloat16, autocast treats the two losses differently:
+
+halves = outputs.bfloat16(), times.bfloat16()
+with torch.autocast("cpu", dtype=torch.bfloat16):
+    types = [loss_fn(*halves).dtype for loss_fn in (F.l1_loss, late_loss)]
+print("l1_loss:", types[0], "- late_loss:", types[1])
+assert types == [torch.float32, torch.bfloat16]
 
 # %%
 # Learn more

@@ -53,7 +53,8 @@ def overlap(picture, mask):
 # --------------------------------------
 #
 # The transforms of ``torchvision.transforms.v2`` take picture and mask together. But of
-# several plain tensors they change the first only.
+# several plain tensors they change the first only. If the picture is a PIL image, they
+# change no plain tensor. A mask that is a PIL image is treated as a second picture.
 
 augment = v2.Compose([v2.RandomHorizontalFlip(), v2.RandomRotation(45)])
 pairs = list(zip(pictures, masks, strict=True))
@@ -153,8 +154,13 @@ assert 0.4 < right < 0.6
 # ---------------
 #
 # ``Normalize`` and ``ColorJitter`` change the picture only. Random numbers come from
-# PyTorch, so the workers of a loader draw different ones. A mask from a PIL file needs
-# int64 and no channel: ``Mask(v2.functional.pil_to_tensor(file)[0].long())``.
+# PyTorch, so the workers of a loader draw different ones.
+#
+# For files, open both in ``__getitem__``: the picture with
+# ``PIL.Image.open(path).convert("RGB")``. The mask needs int64 and no channel:
+# ``Mask(v2.functional.pil_to_tensor(PIL.Image.open(mask_path))[0].long())``. The file
+# of the mask must hold class numbers (mode ``L`` or ``P``): of an ``RGB`` file, ``[0]``
+# takes the amount of red.
 
 scale = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]  # ToImage: if from PIL
 scale.append(v2.Normalize([0.5] * 3, [0.25] * 3))

@@ -24,7 +24,7 @@ Choose workers, prefetching and pinned memory by how long your loop waits for ba
 
 Why it matters: a training loop that waits for data leaves the GPU idle, and a faster
 GPU waits longer. More workers help only as long as the loop waits. Too many cost memory
-and time, and the four options of the loader do four different things.
+and time.
 """
 
 # %%
@@ -143,7 +143,7 @@ def run(*functions):  # the last one has no arguments, and returns what json can
 
 
 # %%
-# These are the loaders to compare, and one for data that is in memory already.
+# The loaders to compare, and one for data that is in memory already:
 
 
 def in_memory(workers):  # seconds of waiting for a batch, without steps
@@ -210,7 +210,8 @@ assert waits[rows[3]] > 0.03 and twice
 # --------------------------------
 #
 # By default, each epoch starts new processes, and each of them may import your script.
-# With ``persistent_workers=True``, the first ones stay. In two epochs:
+# With ``persistent_workers=True``, the first ones stay, and see no later change of the
+# data set. In two epochs:
 
 for name in ("2 workers", "new processes"):
     print(f"{name}: {found[name]['processes']} processes")
@@ -218,7 +219,7 @@ assert found["2 workers"]["processes"] == 2
 assert found["new processes"]["processes"] == 4
 
 # %%
-# Without workers, nothing is ahead and nothing stays, so both options raise:
+# Without workers, nothing stays and nothing is ahead. Both options raise:
 
 for option in ({"prefetch_factor": 2}, {"persistent_workers": True}):
     try:

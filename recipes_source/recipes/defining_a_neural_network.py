@@ -19,8 +19,9 @@ Defining a neural network in PyTorch
 Write a model as a class, and prove that the optimizer will see every layer of it.
 
 A model is a Python object, and PyTorch finds its weights by looking at the object's
-attributes. A layer that is kept where PyTorch does not look still computes, but it is
-never trained, saved or moved to the GPU, and no error tells you.
+attributes. A layer that is kept where PyTorch does not look still computes, but this
+layer is not trained, saved or moved to the GPU. On a CPU, no error tells you. On a GPU,
+the message names two devices, and not the cause.
 """
 
 # %%
@@ -65,7 +66,7 @@ print("inputs:", tuple(inputs.shape), "outputs:", tuple(model(inputs).shape))
 # ------------------------
 #
 # ``self.conv = nn.Conv2d(...)`` did more than keep a reference: ``Module`` noticed that
-# the value is a layer and took its weights into its own list. That list is what
+# the value is a layer and put the layer into a register. This register is what
 # :meth:`~torch.nn.Module.parameters`, :meth:`~torch.nn.Module.state_dict` and
 # :meth:`~torch.nn.Module.to` go through. ReLU and pooling have no weights, so they may
 # stay functions. Dropout has none either, but ``F.dropout(x)`` also drops after
@@ -110,7 +111,7 @@ assert len(list(plain.parameters())) == 2 < len(list(registered.parameters())) =
 # %%
 # The list hid the weights and biases of three layers. :class:`torch.nn.ModuleList` is
 # a list that registers what is put into it; :class:`torch.nn.ModuleDict` does the same
-# for a dictionary.
+# for a dictionary. A plain dictionary or a tuple hides layers as a list does.
 #
 # Proof by training
 # -----------------
@@ -145,14 +146,14 @@ for name, model in (("list", plain), ("ModuleList", registered)):
     assert (moved > 0) == (curves[name][-1] < 0.1) == (name == "ModuleList")
 
 # %%
-# Only the last layer of the first model learns, and it has to make do with whatever
-# the untrained layers hand it.
+# Of the model with the list, only the last layer learns. Its inputs come from layers
+# that stay as they were drawn.
 
 fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for (name, losses), style in zip(curves.items(), ("--", "-"), strict=True):
     color = {"--": "tab:orange", "-": "tab:blue"}[style]
     ax.plot(losses, style, color=color, label=f"layers in a {name}")
-ax.set(title="A list hides layers from the optimizer: only ModuleList trains them")
+ax.set(title="A list hides layers from the optimizer, a ModuleList does not")
 ax.set(xlabel="step", ylabel="mean squared error")
 ax.legend()
 plt.show()
@@ -161,10 +162,10 @@ plt.show()
 # When it is not so: a tensor
 # ---------------------------
 #
-# A tensor assigned to ``self`` is not a parameter. Wrap it in
+# A tensor assigned to ``self`` is not a parameter. Wrap the tensor in
 # :class:`torch.nn.Parameter` if it is to be trained. Pass it to
 # :meth:`~torch.nn.Module.register_buffer` if it is to be saved and moved, but not
-# trained.
+# trained. The plain tensor stays on the CPU when the model moves to a GPU.
 
 
 class Scale(nn.Module):
@@ -183,6 +184,10 @@ assert "plain" not in Scale().state_dict() and "kept" in Scale().state_dict()
 # %%
 # In your project
 # ---------------
+#
+# Move the model to its device first, then give its parameters to the optimizer, as in
+# the check below. Layers that ``forward`` makes come too late for the optimizer. To
+# load the model again, you need its ``state_dict`` and the four arguments: save both.
 
 
 class MLP(nn.Module):

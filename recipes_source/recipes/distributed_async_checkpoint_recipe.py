@@ -339,8 +339,9 @@ def own_mesh():  # a GPU for each process of this machine, or the CPU for all
 # In your project
 # ---------------
 #
-# ``result()`` waits, and raises what went wrong while saving. Call it before the next
-# save, before you delete an older checkpoint, and before the process ends. Give each
+# Take ``state_of``, ``own_mesh``, the guard and ``end``. ``result()`` waits, and raises
+# what went wrong. Call it before the next save, before you delete an old checkpoint,
+# and before the end. Give each
 # save a new folder: it is complete when it has ``.metadata``. In a used one, the old
 # ``.metadata`` stays beside new files.
 

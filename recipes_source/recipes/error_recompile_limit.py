@@ -97,8 +97,9 @@ assert "recompile_limit (8)" in messages[0] and "self.step == 7" in messages[0]
 # How to read it
 # --------------
 #
-# - ``function`` is what has too many graphs. Its limit is 8 graphs. (In older releases,
-#   the limit is named ``cache_size_limit``.)
+# - ``function`` is what has too many graphs. Its limit is 8 graphs, for all compiled
+#   models of the same class together. (In older releases, the limit is named
+#   ``cache_size_limit``.)
 # - ``last reason`` is what the graph that ran last assumes, and what this call does not
 #   fulfil: ``self.step == 7``. The eighth graph was made for step 7 only. Other graphs
 #   can have other reasons: ``TORCH_LOGS="recompiles"`` prints all.
@@ -139,6 +140,8 @@ for function, calls, options in (layer, sizes, {"dynamic": False}), (head, texts
 # -----------
 #
 # 1. Make the integer a tensor. A tensor is an input of the graph, and not a constant.
+#    An ``if`` on a tensor's value breaks the graph. The setting in the hint,
+#    ``allow_unspec_int_on_nn_module``, keeps the integer, and makes two graphs.
 # 2. Leave ``dynamic`` alone. The first two sizes give two graphs, and the second takes
 #    any size from 2 on. ``mark_dynamic`` says so at the first call already, and raises
 #    if the code needs one fixed size.
@@ -168,8 +171,8 @@ assert count(layer, [*sizes, (torch.randn(1, 4),)]) == (2, 0)
 #
 # A limit of 1 with ``fullgraph=True`` turns a second graph into an error. Set it in a
 # test only: a last batch of one row, or a validation without gradients, makes another
-# graph and would stop the training.
-# (Leave out ``backend`` if you have a C++ compiler or a GPU.)
+# graph and would stop the training. (Leave out ``backend`` where the default backend
+# works: on a CPU, it needs a C++ compiler.)
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 torch._dynamo.config.recompile_limit = 1  # new: the second graph raises

@@ -43,7 +43,7 @@ that. Often the file wants only a harmless class, or a number of NumPy.
 #
 # ``scores.pt`` holds a tensor, a number and an array of NumPy, and the settings of the
 # command line. ``whole.pt`` holds a model object. ``trap.pt`` stands for a file with
-# bad intentions. Its one call makes a folder, where another would delete one.
+# bad intentions. Here its one call only makes a folder.
 
 import argparse
 import io
@@ -82,10 +82,10 @@ torch.save({"weight": weight, "extra": Trap()}, home / "trap.pt")
 # The message
 # -----------
 #
-# Of all these lines, read the one with ``GLOBAL``. The name after it is a function or
-# a class that the file asks for, and that is not on the list of :func:`torch.load`. It
-# is the first such name, not the only one. Before PyTorch 2.6 the default was
-# ``weights_only=False``, so the same file loaded.
+# Read the line with ``GLOBAL``. The name after this word is a function or a class that
+# the file asks for, and that :func:`torch.load` does not allow. More such names may
+# follow. Before PyTorch 2.6 the default was ``weights_only=False``: the same file
+# loaded.
 
 try:
     torch.load(home / "scores.pt")
@@ -99,15 +99,17 @@ assert "GLOBAL numpy._core.multiarray.scalar" in refused
 # ------------------------
 #
 # ``get_unsafe_globals_in_checkpoint`` lists the names and calls nothing. The names
-# tell which case is yours.
+# tell your case:
 #
-# - ``numpy``, ``argparse``, ``pathlib``, your class of settings: values. Allow them.
+# - The four names of NumPy below, ``argparse.Namespace``, paths of ``pathlib``, your
+#   class of settings: values. Allow these alone: NumPy's ``numpy.testing.runstring``
+#   would run any code.
 # - Classes of layers: somebody saved a model object. Ask for its ``state_dict``.
 # - ``os``, ``posix``, ``nt``, ``subprocess``, ``exec``, ``eval``: delete the file.
 #   Any function that you do not know can lead there: do not allow it.
 #
 # Files from before PyTorch 1.6 give a ``ValueError`` here: read the names from the
-# messages, one after the other. A TorchScript file needs ``torch.jit.load``.
+# messages, in turn. A TorchScript file needs ``torch.jit.load``.
 
 for name in ("scores.pt", "whole.pt", "trap.pt"):
     wanted = sorted(get_unsafe_globals_in_checkpoint(home / name))
@@ -118,8 +120,8 @@ assert not made.exists()
 # See the problem: weights_only=False
 # -----------------------------------
 #
-# By default the trap is refused. With the first remedy of the message it loads without
-# a word, and the folder is there.
+# By default the trap is refused. With ``weights_only=False`` the trap loads without a
+# word, and the folder is there.
 
 for weights_only in (True, False):
     try:
@@ -134,9 +136,10 @@ for weights_only in (True, False):
 # The mend: allow the names that you have read
 # --------------------------------------------
 #
-# Inside ``safe_globals`` the listed names are allowed, and no others. The names alone
-# are not enough: NumPy's numbers and arrays also need the class of their dtype, which
-# the list above does not show. Without it, a second message comes.
+# Inside ``safe_globals`` the listed names are allowed, too. These names are not enough:
+# NumPy's numbers and arrays also need the class of their dtype, which the list above
+# does not show. A second message asks for this class. (With NumPy 1, write
+# ``np.core``.)
 
 multi = np._core.multiarray
 names = [multi.scalar, multi._reconstruct, np.ndarray, np.dtype, argparse.Namespace]
@@ -150,7 +153,8 @@ assert "numpy.dtypes.Float64DType" in second
 
 # %%
 # So allow the class of each dtype, here of float64 and float32. The pairs are for files
-# that NumPy 1 wrote: there the module had another name.
+# that NumPy 1 wrote: there the module had another name. A class that has moved needs a
+# pair, too.
 
 names += [type(np.dtype(np.float64)), type(np.dtype(np.float32))]
 for function in (multi.scalar, multi._reconstruct):
@@ -165,8 +169,8 @@ print("best", float(old["best"]), old["settings"], "trap refused:", still_refuse
 assert torch.equal(old["weight"], weight) and old["best"] == 0.9375 and still_refused
 
 # %%
-# Does a library call ``torch.load``? Update the library first: newer versions may have
-# mended this. Otherwise put its call inside ``with safe_globals(names):``, or write
+# Does a library call ``torch.load``? Update the library first. If that does not help,
+# put the library's call inside ``with safe_globals(names):``, or write
 # ``torch.serialization.add_safe_globals(names)`` once at the top of the script. The
 # variable ``TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1`` instead trusts every file, as
 # ``weights_only=False`` does, unless the call passes ``weights_only``.

@@ -27,9 +27,9 @@ Pick entries with gather, masks and index tensors
 
 Pick one entry per row, rows by a mask, and one row per sample, without a loop.
 
-Why it matters: square brackets do three different things, by the shapes you put in. The
-wrong one often runs, and gives a table where you wanted a column. The mean of that
-table is a single number, too.
+Why it matters: square brackets do three different things, by what you put in. A wrong
+index often runs, and gives a table where you wanted a column. The mean of that table is
+a single number, too.
 """
 
 # %%
@@ -111,8 +111,9 @@ assert torch.equal(first_column, scores[:, :1])
 # --------------
 #
 # A mask of ``bool`` must have the length of the dimension it stands in. In the first
-# place it selects rows. A mask of classes belongs in the second place. Lists of
-# different length cannot be paired:
+# place it selects rows. A mask of classes belongs in the second place. A mask of 0 and
+# 1 in ``int64`` raises nothing and picks rows 0 and 1, again and again: make it
+# ``.bool()``. Two lists of different lengths cannot be paired, unless one has length 1:
 
 rare = torch.tensor([True, False, False, True])
 for wrong in (rare, (torch.tensor([0, 1]), torch.tensor([0, 1, 2]))):
@@ -130,8 +131,9 @@ assert torch.equal(scores[:, rare], scores[:, [0, 3]])
 # One row per sample: the last step of each sequence
 # --------------------------------------------------
 #
-# Three padded sequences of five steps with two features. ``states[:, last]`` takes
-# every last step for every sequence. Pair the steps with the samples instead:
+# Three padded sequences of five steps with two features. ``last`` is each length minus
+# 1. ``states[:, last]`` takes every last step for every sequence. Pair the steps with
+# the samples instead:
 
 states = torch.arange(30.0).view(3, 5, 2)
 last = torch.tensor([4, 1, 2])
@@ -147,9 +149,9 @@ assert states[:, last].shape == (3, 3, 2)
 # -----------------------------------
 #
 # ``scatter`` is the reverse of ``gather``: it writes to the places in the index. With
-# ones, it makes one-hot rows. Where a place occurs twice, one write wins, and brackets
-# lose counts in the same way. ``index_add_`` adds up. So does the backward pass of
-# ``gather``.
+# ones, it makes one-hot rows. Where a place occurs twice, one write wins (which one is
+# not defined), and brackets lose counts in the same way. ``index_add_`` adds up. So
+# does the backward pass of ``gather``.
 
 back = torch.zeros(5, 4, dtype=torch.long).scatter(1, index, scores.gather(1, index))
 hot = torch.zeros(5, 4, dtype=torch.long).scatter(1, index, 1)
@@ -167,15 +169,18 @@ assert lost.sum() == 4 < counts.sum() == 5
 # ---------------
 #
 # The log probability of what was chosen: an action, a token, a class. The mean of its
-# negative is the cross-entropy, which checks it. For logits of shape (batch, steps,
-# classes), write -1 for each 1 that is a dimension. A label of -100, for padding, is
-# out of bounds: take ``chosen.clamp(min=0)``, and leave these places out of the mean.
+# negative is the cross-entropy, which checks it. The classes are in the last dimension,
+# -1. So these lines also take logits of shape (batch, steps, classes): only the check
+# then needs ``logits.mT``. A label of -100, for padding, is out of bounds: give
+# ``chosen.clamp(min=0)`` to ``gather``, and average ``log_prob[chosen != -100]``. (In
+# square brackets, -100 counts from the end: with 100 classes or more, it raises
+# nothing.)
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 logits = torch.randn(5, 4, device=device, requires_grad=True)
 chosen = labels.to(device)
-log_probs = logits.log_softmax(dim=1)
-log_prob = log_probs.gather(1, chosen.unsqueeze(1)).squeeze(1)  # new
+log_probs = logits.log_softmax(dim=-1)
+log_prob = log_probs.gather(-1, chosen.unsqueeze(-1)).squeeze(-1)  # new
 assert log_prob.shape == chosen.shape
 loss = -log_prob.mean()
 loss.backward()

@@ -25,9 +25,9 @@ with another gradient than you think, without an error.
 # Setting
 # -------
 #
-# A batch of 64 and a small classifier, in float64 to tell mistakes from rounding. Half
-# of the targets are -100, the padding of language models: the loss leaves them out.
-# They are used below.
+# A batch of 64 and a small classifier, in float64 to tell mistakes from rounding.
+# ``padded`` is for later: about half of its targets are -100, which marks padding in
+# language models. The loss leaves these targets out.
 
 import copy
 
@@ -47,8 +47,9 @@ loss_fn = nn.CrossEntropyLoss()  # the mean over the targets that are not -100
 # -------------
 #
 # The forward pass keeps tensors for the backward pass, and they grow with the batch.
-# :class:`torch.autograd.graph.saved_tensors_hooks` calls ``note``, below, with each one
-# as it is kept. The weights are left out of the count: they exist anyway.
+# :class:`torch.autograd.graph.saved_tensors_hooks` calls ``note``, below, with each
+# tensor that is kept. The weights are left out of the count: smaller pieces do not save
+# weights, gradients or the optimizer's state.
 
 
 def saved_kib(size):
@@ -138,8 +139,10 @@ plt.show()
 # Pitfall: the last window
 # ------------------------
 #
-# Eight pieces, a step after every third. The last two pieces are never used: their
-# gradient is left in ``.grad``. It also has the wrong weight, 1/3 instead of 1/2.
+# Eight pieces, a step after every third. No step follows the last two pieces: their
+# gradient is left in ``.grad``. In the next epoch, this gradient joins the first
+# window, or ``zero_grad()`` deletes it. Its weight is wrong as well: 1/3 instead of
+# 1/2.
 
 naive = copy.deepcopy(model)
 optimizer = torch.optim.SGD(naive.parameters(), lr=0.1)
@@ -160,8 +163,10 @@ torch.testing.assert_close(left * 3 / 2, due)
 # When it is not so
 # -----------------
 #
-# No weight repairs batch normalization: it uses the statistics of the piece it sees.
-# Dropout draws another mask for each piece. That is as good as one for the whole batch.
+# No weight repairs batch normalization in training: it uses the statistics of each
+# piece. The same holds for a contrastive loss, which compares the samples of a batch.
+# Dropout draws a new mask for each piece, which does no harm: a whole batch has a new
+# mask for each sample, too.
 
 wide, last = nn.Linear(16, 256), nn.Linear(256, 4)
 norm_model = nn.Sequential(wide, nn.BatchNorm1d(256), nn.ReLU(), last).double()
@@ -174,10 +179,13 @@ assert norm_error > 0.05
 # ---------------
 #
 # One loop serves unequal pieces, padding and the last window: let the loss *sum*,
-# count what it sums, and divide the gradient once, before the step. Use float32 or
-# bfloat16: with float16, the scaled gradient of a sum can overflow. ``len(loader)``
-# needs a data set with a length. With DDP, divide by the average of ``counted`` over
-# all processes. If each divides by its own, the copies of the model drift apart.
+# count what it sums, and divide the gradient once, before the step. A
+# scheduler steps where the optimizer does, once in a window. Keep the weights in
+# float32, with or without bfloat16 autocast: bfloat16 weights round the sum at each
+# piece. With float16, the scaled gradient of a sum can overflow. ``len(loader)`` needs
+# a data set with a length. With DDP, divide by the average of ``counted`` over all
+# processes. If each process divides by its own ``counted``, the copies of the model
+# drift apart.
 
 
 def train(model, optimizer, loader, device, every=3):
@@ -236,6 +244,7 @@ assert changed == ["2.weight", "2.bias"]
 #
 # - Why gradients add up: :ref:`sphx_glr_recipes_recipes_zeroing_out_gradients.py`
 # - Batch statistics: :ref:`sphx_glr_recipes_recipes_train_and_eval_modes.py`
-# - Several processes: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`
+# - Several processes, and ``no_sync()`` to average once in a window:
+#   :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`
 # - A second ``backward()`` that fails:
 #   :ref:`sphx_glr_recipes_recipes_error_backward_a_second_time.py`

@@ -74,10 +74,10 @@ def train(targets, max_norm):
 # One wrong record, no clipping
 # -----------------------------
 #
-# A ``max_norm`` of infinity changes nothing and still measures. Half of the training is
-# left after the bad batch, and yet the model ends no better than a constant. The bad
-# step pushed most ReLU units to where they are off, and a unit that is off learns no
-# more. The section after this one prints how many units are still on.
+# A ``max_norm`` of infinity changes no finite gradient, and the norm is still measured.
+# Half of the training is left after the bad batch, and yet the model ends no better
+# than a constant. The bad step turned most ReLU units off for every input, and such a
+# unit gets no gradient. The next section prints how many units are still on.
 
 free_norms, free_losses, free_units = train(spoilt, max_norm=math.inf)
 usual = sorted(free_norms[:150])[75]  # the median
@@ -119,8 +119,9 @@ plt.show()
 # ------------------
 #
 # A gradient of (3, 4) has norm 5, so a limit of 1 divides it by 5 and keeps its
-# direction. :func:`~torch.nn.utils.clip_grad_value_` limits each entry by itself, which
-# changes the direction.
+# direction. The norm is one number for all parameters that you pass.
+# :func:`~torch.nn.utils.clip_grad_value_` limits each entry by itself, which can change
+# the direction.
 
 weight = nn.Parameter(torch.zeros(2))
 for clip in (nn.utils.clip_grad_value_, nn.utils.clip_grad_norm_):
@@ -128,18 +129,23 @@ for clip in (nn.utils.clip_grad_value_, nn.utils.clip_grad_norm_):
     clip([weight], 1.0)
     print(f"{clip.__name__:16} {weight.grad.numpy().round(4)}")
 torch.testing.assert_close(weight.grad, torch.tensor([0.6, 0.8]))
+pair = [nn.Parameter(torch.zeros(1)) for _ in range(2)]
+pair[0].grad, pair[1].grad = torch.tensor([3.0]), torch.tensor([4.0])
+assert nn.utils.clip_grad_norm_(pair, 1.0) == 5  # one norm for both
 
 # %%
 # When it is not so: clipping does not stop NaN
 # ---------------------------------------------
 #
-# One NaN makes the norm NaN, which spreads to every entry. Ask for an error instead,
-# and find the origin with :ref:`sphx_glr_recipes_recipes_finding_nans.py`. Leave this
-# out with a float16 ``GradScaler``, which skips a step with NaN or infinity itself.
+# An infinite entry becomes NaN, and all other entries become 0. One NaN makes the norm
+# NaN, which spreads to every entry. Ask for an error instead, and find the origin with
+# :ref:`sphx_glr_recipes_recipes_finding_nans.py`. Leave ``error_if_nonfinite`` out with
+# a float16 ``GradScaler``, which skips a step with NaN or infinity itself.
 
-weight.grad = torch.tensor([3.0, math.nan])
-nn.utils.clip_grad_norm_([weight], 1.0)
-print(f"after clipping (3, nan): {weight.grad.numpy()}")
+for bad in (math.inf, math.nan):
+    weight.grad = torch.tensor([3.0, bad])
+    nn.utils.clip_grad_norm_([weight], 1.0)
+    print(f"after clipping (3, {bad}): {weight.grad.numpy()}")
 assert weight.grad.isnan().all()
 try:
     nn.utils.clip_grad_norm_([weight], 1.0, error_if_nonfinite=True)
@@ -153,34 +159,36 @@ except RuntimeError as error:
 # Log the norms. AdamW divides by the gradient's usual size, so one bad step does less
 # harm than with SGD. But AdamW's running averages remember the bad batch for many
 # steps. With float16 and a ``GradScaler``, call ``scaler.unscale_(optimizer)`` before
-# you clip.
+# you clip. Without this line, ``max_norm`` limits gradients that are still multiplied
+# by the scale (65536 at first), and the steps become far too small for SGD.
 
 
-def fit(model, loader, device, max_norm=1.0):
-    optimizer, norms = torch.optim.AdamW(model.parameters(), lr=1e-3), []
+def fit(model, optimizer, loader, device, max_norm=1.0):
+    norms = []
     for x, y in loader:
         x, y = x.to(device), y.to(device)
         with torch.autocast(x.device.type, torch.bfloat16):
             loss = loss_fn(model(x), y)
+        optimizer.zero_grad()
         loss.backward()
         norm = nn.utils.clip_grad_norm_(model.parameters(), max_norm)  # new
         norms.append(norm)
         optimizer.step()
-        optimizer.zero_grad()
-    return [norm.item() for norm in norms]  # item() once: each call waits for the GPU
+    return [norm.item() for norm in norms]  # after the loop: item() waits for the GPU
 
 
 # %%
 # Check
 # -----
 #
-# From equal weights, the clipped run ends closer to the sine wave than the unclipped.
+# From equal weights, the clipped run ends closer to the sine wave than the other.
 
 ends = []
 for max_norm in (1.0, math.inf):
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(1, 32), nn.ReLU(), nn.Linear(32, 1)).to(device)
-    norms = fit(model, zip(inputs, spoilt, strict=True), device, max_norm)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    norms = fit(model, optimizer, zip(inputs, spoilt, strict=True), device, max_norm)
     ends.append(loss_fn(model(grid.to(device)), sine.to(device)).item())
     print(f"max_norm={max_norm}: batch 150 norm {norms[150]:.0f}, loss {ends[-1]:.2f}")
 assert norms[150] > 100 and ends[0] < ends[1]

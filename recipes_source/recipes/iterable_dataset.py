@@ -26,8 +26,8 @@ workers, an epoch has everything four times, and no error says so.
 # ----------------------------------
 #
 # Ten lines stand for ten million. An :class:`torch.utils.data.IterableDataset` has no
-# length and no index. Its ``__iter__`` yields one sample after the other, and holds one
-# line in memory. In your own process, each line comes once.
+# index, and needs no length. Its ``__iter__`` yields one sample after the other, and
+# holds one line in memory. In your own process, each line comes once.
 
 import inspect
 import json
@@ -114,12 +114,12 @@ assert sorted(sum(shared, [])) == numbers
 
 # %%
 # But each worker can end in a short batch, and ``drop_last=True`` drops them all.
+# Another number of workers also gives another order.
 #
 # When it is not so: shuffling
 # ----------------------------
 #
-# A stream has the order of its file. Shuffle the lines of the file once, or hold a few
-# thousand samples and yield one of them at random. The loader refuses to shuffle:
+# A stream has the order of its file. The loader refuses to shuffle:
 
 try:
     DataLoader(Lines(), shuffle=True)
@@ -127,11 +127,32 @@ except ValueError as error:
     print(error)
 
 # %%
-# If a sample has a fixed size, do without a stream. A memory map is an array that stays
-# in its file: indexing reads the rows that you ask for. So an ordinary
-# :class:`torch.utils.data.Dataset` works, with shuffling and length. Here, a million
-# numbers have 8 bytes each, and ``tracemalloc`` counts the memory for them. An HDF5
-# file works alike: open it in ``__getitem__``, so that each worker opens it itself.
+# So hold a few thousand samples, and yield one of them at random. This mixes only
+# samples that are near in the file. If the file is sorted, by class or by date, also
+# shuffle its lines once. In each worker and epoch, PyTorch's generator draws other
+# numbers.
+
+
+def shuffled(samples, size):
+    held = []
+    for sample in samples:
+        held.append(sample)
+        if len(held) == size:
+            yield held.pop(torch.randint(size, ()).item())
+    yield from (held[i] for i in torch.randperm(len(held)).tolist())  # the rest
+
+
+torch.manual_seed(0)
+mixed = list(shuffled(Lines(), 4))
+print("four held:", mixed)
+assert sorted(mixed) == numbers != mixed
+
+# %%
+# If a sample has a fixed size and the disk is fast, do without a stream. A memory map
+# is an array that stays in its file: indexing reads the rows that you ask for. So an
+# ordinary :class:`torch.utils.data.Dataset` works, with shuffling and length. Here, a
+# million numbers have 8 bytes each, and ``tracemalloc`` counts the memory for them. An
+# HDF5 file works alike: open it in ``__getitem__``, so that each worker opens it.
 
 table = Path(temporary.name, "table.npy")
 np.save(table, np.arange(1_000_000.0).reshape(1000, 1000))
@@ -145,7 +166,7 @@ class Rows(Dataset):
         return self.count
 
     def __getitem__(self, index):
-        rows = np.load(self.path, mmap_mode="r")  # in self: all is sent to workers
+        rows = np.load(self.path, mmap_mode="r")  # in self: spawned workers get it all
         return torch.from_numpy(rows[index].copy())
 
 
@@ -164,11 +185,16 @@ assert torch.equal(batch[:, 999], batch[:, 0] + 999)  # each row is whole
 # In your project
 # ---------------
 #
+# Write your parser in place of ``int``. To shuffle, end with
+# ``yield from map(int, shuffled(part, 5000))``. The loader is
+# ``DataLoader(Stream(), batch_size=64, num_workers=4)``.
+#
 # With DistributedDataParallel, each rank has workers. ``torchrun`` sets ``RANK`` and
 # ``WORLD_SIZE``. Each worker still reads the whole file, but parses only its lines.
 # With many files, give each worker its own files. Here, two ranks have two workers
-# each. If one rank gets a batch more, the training hangs: stop all ranks after the
-# same number of batches, or train inside ``with model.join():``.
+# each. If one rank gets a batch more, this rank waits until a timeout ends the
+# training. Stop all ranks after the same number of batches, or train inside
+# ``with model.join():``.
 
 
 class Stream(IterableDataset):

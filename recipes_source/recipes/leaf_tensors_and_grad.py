@@ -85,9 +85,10 @@ assert logits.requires_grad and not answers.requires_grad
 # These steps cut as well.
 #
 # - ``detach``, ``.data``, ``torch.tensor(...)``: leave them out, compute with tensors.
-# - Comparisons, ``long``: whole numbers have no gradient. Take a smooth loss.
+# - Comparisons, ``long``: booleans and whole numbers have no gradient. Take a smooth
+#   loss.
 # - Checkpointing with ``use_reentrant=True``, when its inputs need no gradient: pass
-#   ``use_reentrant=False``. This is the usual cause with LoRA. In Transformers, call
+#   ``use_reentrant=False``. This is a usual cause with LoRA. In Transformers, call
 #   ``model.enable_input_require_grads()``, or pass ``{"use_reentrant": False}`` as
 #   ``gradient_checkpointing_kwargs``.
 
@@ -112,9 +113,11 @@ assert checkpoint(model, inputs, use_reentrant=False).requires_grad
 # --------------------------
 #
 # Not only a step can cut. Gradients can be off (``no_grad``, ``inference_mode``), or
-# every parameter can be frozen. Ask these three questions where the loss is computed.
-# Gradients on, a parameter trains, not connected: the cut is in ``forward``. Print
-# ``requires_grad`` line by line there. Connected: the cut is in what follows the model.
+# every parameter can be frozen. Ask these three questions where the loss is computed:
+# the first ``False`` names the cause. If only the third answer is ``False``,
+# ``forward`` has a cut, or does not use the parameter that trains. Print
+# ``requires_grad`` line by line there. If all three answers are ``True``, the cut is in
+# what follows the model.
 
 
 def ask(model):
@@ -179,11 +182,12 @@ torch.testing.assert_close(weight.grad, by_sum)
 #
 # ``.grad`` is also ``None`` before the first ``backward()`` and after
 # ``optimizer.zero_grad()``: look between ``backward()`` and ``step()``.
+# ``torch.autograd.grad`` returns gradients, and does not fill ``.grad``.
 #
-# What is computed after ``requires_grad=True`` is no leaf, be it by ``/ 10`` or by
-# ``.to()`` another device. The optimizer refuses it, and its flag cannot be changed.
-# Compute first, then ask for the gradient. To see the gradient of a step in between,
-# call ``retain_grad()`` before ``backward()``.
+# A tensor that is computed from a leaf with ``requires_grad=True`` is no leaf, be it by
+# ``/ 10`` or by ``.to()`` another device. The optimizer refuses such a tensor, and its
+# flag cannot be turned off. Compute first, then call ``requires_grad_()``. To see the
+# gradient of a step in between, call ``retain_grad()`` before ``backward()``.
 
 
 def look(tensor):
@@ -248,8 +252,9 @@ assert not gradient.any()
 # ---------------
 #
 # After the first ``backward()``, list what trains and has no gradient. Such a parameter
-# took no part in the loss, or a step such as ``detach`` cut it off. If every parameter
-# has a gradient and one does not move, see
+# took no part in the loss, or a step such as ``detach`` cut it off. This is no mistake
+# in a layer that only some batches use. If every parameter has a gradient and one
+# parameter does not move, see
 # :ref:`sphx_glr_recipes_recipes_model_that_does_not_learn.py`.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

@@ -25,9 +25,9 @@ Loading data in PyTorch
 
 Turn a data set into shuffled, normalized batches, and know what the loader changes.
 
-Why it matters: a model wants batches of equal shape, with pixels around zero. Their
-order should differ from one pass over the data (an *epoch*) to the next. A quiet
-mistake here, such as a forgotten shuffle, raises no error. It costs accuracy.
+Why it matters: a model wants samples of equal shape in batches, with pixels around
+zero. Their order should differ from one pass over the data (an *epoch*) to the next. A
+forgotten shuffle raises no error, but can cost accuracy.
 """
 
 # %%
@@ -78,7 +78,8 @@ except TypeError as error:
 # into 0...1. Older code has ``transforms.ToTensor()`` for these two. ``v2.Normalize``
 # subtracts a mean and divides by a standard deviation, one of each per channel: with
 # 0.5 and 0.5 the pixels end up in -1...1. A grey image (MNIST) takes ``[0.5]``: three
-# numbers make three channels of it, without an error.
+# numbers make three channels of it, without an error. Images of several sizes also need
+# ``v2.Resize((height, width))``, or they cannot be stacked.
 
 halves = [0.5, 0.5, 0.5]
 to_float = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
@@ -116,8 +117,8 @@ assert first != second and first == next(iter(make_loader()))[1][:8].tolist()
 # %%
 # Every sample comes once per epoch. The number of samples is rarely a multiple of the
 # batch size, so the last batch is smaller. A mean of batch means then gives each sample
-# of the last batch too much weight. ``drop_last=True`` leaves the last batch out. Use
-# it for training only: a test should count every sample.
+# of the last batch too much weight. ``drop_last=True`` leaves a smaller last batch out.
+# Use it for training only: a test should count every sample.
 
 sizes = [len(targets) for _, targets in loader]
 print(f"{len(sizes)} batches: {sizes[0]} samples each, {sizes[-1]} in the last")
@@ -173,8 +174,9 @@ for name, values in [("their own", own), ("the training set's", shared)]:
 # In your project
 # ---------------
 #
-# Two loaders: the test set is neither shuffled nor augmented. Worker processes need a
-# script whose work is under ``if __name__ == "__main__":``.
+# Two loaders: the test set is neither shuffled nor augmented. ``mean`` and ``std`` come
+# from the training images above. Worker processes need a script whose work is under
+# ``if __name__ == "__main__":``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 test_transform = v2.Compose([*to_float, v2.Normalize(mean, std)])

@@ -53,8 +53,9 @@ for name, tensor in {"x": x, "output": output, "h_n": h_n, "c_n": c_n}.items():
 # ``output`` has the hidden state of the *last layer* at *every step*. ``h_n`` has the
 # hidden state of *every layer* at the *last step*, and ``c_n`` the cell state. In an
 # LSTM of one direction, ``output`` and ``h_n`` share one entry: the last layer at the
-# last step. ``batch_first`` moves only ``x`` and ``output``: the states keep the batch
-# in the middle.
+# last step. (After packing, each row has another last step: take ``h_n``.)
+# ``batch_first`` moves only ``x`` and ``output``: the states keep the batch in the
+# middle.
 
 difference = (output[:, -1] - h_n[-1]).abs().max().item()
 print(f"output[:, -1] and h_n[-1] differ by {difference:.1f}")
@@ -62,11 +63,11 @@ assert difference < 1e-6
 assert h_n.shape == (2, batch, hidden)
 
 # %%
-# Is that what an LSTM is? One step by hand
-# -----------------------------------------
+# Is that what an LSTM is? The steps by hand
+# ------------------------------------------
 #
 # Four gates come from the input and the last hidden state. The *cell* state adds up,
-# and the *hidden* state is the part of it that is shown. Compare in float64.
+# and the *hidden* state shows a part of the cell state.
 
 layer = nn.LSTM(features, hidden, batch_first=True).double()
 wide = x.double()
@@ -161,16 +162,16 @@ assert "(2, 5, 8), got [1, 5, 8]" in texts["two layers"]
 # The mend
 # --------
 #
-# - The middle number is your number of steps: set ``batch_first=True``. Do this first,
-#   because the next mend would only hide the message.
-# - Any other message about a state: pass none, and it is zeros of the right size. If
-#   you carry a state on, make the first one from ``x``, as below.
-# - ``input_size``: it is the last dimension of ``x``.
+# - The first triple has your number of steps in the middle: set ``batch_first=True``.
+#   Do this first: the next mend would hide the message.
+# - Any other message about a state: pass none, and the LSTM starts from zeros. If you
+#   carry a state on, make the first one from ``x``, as below.
+# - ``input_size`` must be the last dimension of ``x``.
 # - 4D: drop a dimension. ``images.squeeze(1)`` makes each row of a grey image a step.
 # - The tuple in ``nn.Sequential``: write a ``forward`` that picks one tensor.
 
 
-def zero_state(lstm, x):  # x: (batch, steps, features)
+def zero_state(lstm, x):  # x: (batch, steps, features); no proj_size
     directions = 2 if lstm.bidirectional else 1
     h = x.new_zeros(directions * lstm.num_layers, x.size(0), lstm.hidden_size)
     return h, torch.zeros_like(h)
@@ -193,8 +194,9 @@ for name, model in {"one layer": one, "two layers": lstm, "both ways": both}.ite
 # -------------------
 #
 # Without a state, a forgotten ``batch_first`` raises nothing. The LSTM takes the batch
-# for time, and a sequence sees the sequences before it. Change the first sequence only,
-# and look at the others.
+# for time, and a sequence sees the sequences before it. A 2D ``x`` is one
+# sequence, too: its rows are steps. Change the first sequence only, and look at the
+# others.
 
 changed = x.clone()
 changed[0] += 1.0
@@ -209,7 +211,8 @@ assert mixing["batch_first"] == 0 and mixing["no batch_first"] > 1e-3
 # In your project
 # ---------------
 #
-# A classifier of token sequences, here of equal lengths.
+# A classifier of token sequences of equal lengths. With padding, pack what ``embed``
+# returns (first link below), or ``h_n`` depends on the padding.
 
 
 class Classifier(nn.Module):
@@ -247,10 +250,10 @@ print("logits", tuple(logits.shape), "each from its own sequence")
 # Learn more
 # ----------
 #
-# - Sequences with padding, where the last step is none:
+# - Padding and packing:
 #   :ref:`sphx_glr_recipes_recipes_collate_variable_length.py`
 # - Shapes, layer by layer: :ref:`sphx_glr_recipes_recipes_reasoning_about_shapes.py`
-# - Carry a state on, and "backward through the graph a second time":
+# - A state carried on, and its error:
 #   :ref:`sphx_glr_recipes_recipes_error_backward_a_second_time.py`
 # - What the loss takes: :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
 # - API: :class:`torch.nn.LSTM`

@@ -28,7 +28,8 @@ Neither raises an error.
 # ---------------
 #
 # Two sentences of token ids, where 0 means padding, and a small transformer. Read the
-# short sentence alone, then in the batch: its three tokens should get equal logits.
+# short sentence alone, then in the batch: its three tokens should get the same logits
+# both times.
 
 import math
 
@@ -77,6 +78,7 @@ print(f"padding changes the logits of real tokens by up to {naive:.1f}")
 # :func:`~torch.nn.functional.scaled_dot_product_attention`, ``True`` means *look here*.
 # Make both masks of type bool: to mix bool and float is deprecated.
 # ``generate_square_subsequent_mask`` gives float: use ``triu`` instead.
+# (``enable_nested_tensor=False`` avoids a warning about a prototype.)
 
 padding = tokens == PAD
 future = torch.ones(6, 6, dtype=torch.bool).triu(1)
@@ -126,13 +128,17 @@ assert math.isclose(ignored, by_hand, rel_tol=1e-5) and counted < 0.8 * by_hand
 # mask from lengths, ``torch.arange(n) >= lengths[:, None]``. A loss that has no
 # ``ignore_index``: ``reduction="none"``, then ``(losses * real).sum() / real.sum()``.
 #
+# Each loss is a mean over the real targets of one batch. To average the losses of
+# several batches, weight each loss by its number of real targets.
+#
 # When it is not so: nothing is left to look at
 # ---------------------------------------------
 #
 # With padding on the *left* and a causal mask, the first token may see only itself, and
 # it is padding. The softmax over nothing is undefined. One kernel gives 0, another NaN,
-# and NaN spreads to the real tokens. Here, the same model does both. A batch whose
-# targets are all padding has a loss of 0 / 0.
+# and NaN spreads to the real tokens. Here, the same model does both. A sentence without
+# a real token is the same case: leave it out. A batch whose targets are all padding has
+# a loss of 0 / 0.
 
 left = torch.tensor([[PAD, PAD, PAD, 4, 6, 3]])
 training = model(left, future, left == PAD)
@@ -149,10 +155,11 @@ assert evaluation.isnan().any() and nothing.isnan()
 # In your project
 # ---------------
 #
-# Pad on the right. Your ``DataLoader`` takes the place of ``loader``. ``Model`` has
-# places for 64 tokens and a table of 10 words: set both to yours. Put an end token
-# after each sentence, or the model never learns to stop. The loss wants the words in
-# dimension 1, hence ``.mT``, which exchanges the last two.
+# Pad on the right. (Then the causal mask alone hides padding from the real tokens. A
+# model without a causal mask needs the padding mask.) Your ``DataLoader`` takes the
+# place of ``loader``. ``Model`` has places for 64 tokens and a table of 10 words: set
+# both to yours. Put an end token after each sentence, or the model never learns to
+# stop. The loss wants the words in dimension 1: ``.mT`` exchanges the last two.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model, loader = Model().to(device), [tokens] * 20

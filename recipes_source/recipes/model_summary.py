@@ -154,10 +154,11 @@ def summary(model, *inputs, depth=99, **options):
     numbers, found = count(model, depth), shapes(model, *inputs, **options)
     rows = [row for row in model.named_modules() if row[0].count(".") < depth]
     total = sum(numbers[name] for name, _ in rows)
-    print(f"{'name':12} {'module':18} {'output shape':18} calls parameters  share")
+    wide = max(4, *(len(name) for name, _ in rows))
+    print(f"{'name':{wide}} {'module':18} {'output shape':18} calls parameters  share")
     for name, module in rows:
         size = found[name][-1] if name in found else "not called"
-        print(f"{name:12} {type(module).__name__[:18]:18} {size!s:18}", end=" ")
+        print(f"{name:{wide}} {type(module).__name__[:18]:18} {size!s:18}", end=" ")
         share = numbers[name] / max(total, 1)
         print(f"{len(found[name]):5} {numbers[name]:10,} {share:6.1%}")
     return total

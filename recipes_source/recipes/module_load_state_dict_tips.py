@@ -64,7 +64,9 @@ raw = path.read_bytes()
 #
 # The plain way holds two full sets of weights. With ``mmap=True``, :func:`torch.load`
 # maps the file instead of reading it. The second set is then the file itself, and the
-# system reads the parts that are used. ``load`` returns the MiB of both kinds.
+# system reads the parts that are used. These parts take memory, too, but the system can
+# drop them and read them again. ``mmap=True`` needs a path, not an open file, and a
+# file that PyTorch 1.6 or later saved. ``load`` returns the MiB of both kinds.
 
 
 def load(device, mmap, assign):
@@ -130,7 +132,9 @@ plt.show()
 #
 # No message came while loading, but the model does not run: ``scale`` is not in the
 # file, so it is still on the meta device. Look for such buffers, and give them their
-# values again.
+# values again. A tensor that is a plain attribute, ``self.mean = tensor``, is on the
+# meta device as well, but ``named_buffers`` does not list it. Make such a tensor a
+# buffer.
 
 try:
     model(inputs)
@@ -163,9 +167,9 @@ print("parameters: {} before, {} after loading, {} tied again".format(*counts))
 assert counts == [1, 2, 1]
 
 # %%
-# ``assign=True`` also takes the checkpoint's dtype, where copying would convert. And it
-# replaces the parameters: an optimizer made before goes on training the old ones, which
-# the model no longer has. Neither raises an error.
+# ``assign=True`` also takes the checkpoint's dtype, where copying would convert. And
+# ``assign=True`` replaces the parameters: an optimizer made before goes on with the old
+# parameters, which the model no longer has. Neither raises an error.
 
 model = Net()
 early = torch.optim.SGD(model.parameters(), lr=1.0)
@@ -180,9 +184,13 @@ assert model[0].weight.dtype == torch.bfloat16 and not held
 # In your project
 # ---------------
 #
-# Do not overwrite a mapped file: the model would change with it, or the process ends
-# with ``Bus error``. Save under another name and rename. To run a bfloat16 checkpoint
-# and not train it, give ``to`` that dtype: float32 takes twice the memory.
+# Do not overwrite a mapped file: the model can change with the file, or the process
+# ends with ``Bus error``. Save under another name and rename. Windows refuses to
+# replace a mapped file: there, keep the other name. Processes of one machine that map
+# the same file share its pages.
+#
+# To run a bfloat16 checkpoint without training, write ``torch.bfloat16`` in the line
+# with ``to``: float32 takes twice the memory.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 with torch.device("meta"):
@@ -207,7 +215,7 @@ assert not torch.equal(model[0].weight.cpu(), plain[0].weight)
 assert path.read_bytes() == raw
 
 # %%
-# Whoever writes into the file changes the mapped weights in ``checkpoint``.
+# Whoever writes into the file can change the mapped weights, here in ``checkpoint``.
 
 weight = checkpoint["2.weight"]
 place, seen = raw.index(weight.numpy().tobytes()), []

@@ -23,9 +23,9 @@ Give layers their own learning rate and weight decay
 
 Sort parameters into groups with options for each, and check that each got its own.
 
-Why it matters: a pretrained backbone needs a smaller rate than a new head, and weight
-decay should leave biases and normalization alone. Groups written by hand forget a
-parameter easily. It then never moves, and no error tells you.
+Why it matters: a pretrained backbone usually gets a smaller rate than a new head, and
+weight decay usually leaves biases and normalization alone. In groups written by hand, a
+parameter is easily forgotten. This parameter then never moves, and no error tells you.
 """
 
 # %%
@@ -83,10 +83,11 @@ assert still == ["scale"]
 # ------------------------
 #
 # Go through :meth:`~torch.nn.Module.named_parameters` once, and let two questions
-# choose the group. Is it in the backbone? Does it have two dimensions or more? Weights
-# of layers have, biases and the weights of normalization do not. (An embedding has two
-# as well, so it decays here.) No parameter is left out, unless it is frozen. Since
-# PyTorch 2.6 the optimizer keeps the names that stand beside the parameters.
+# choose the group. Is the parameter in the backbone? Does it have two dimensions or
+# more? Weights of layers do; biases and the weights of normalization do not. (An
+# embedding has two as well, and so has a ``LayerNorm`` over two dimensions: both decay
+# here.) No parameter is left out, unless it is frozen. Since PyTorch 2.6 the optimizer
+# keeps the names that stand beside the parameters.
 
 
 def groups(model, lr, weight_decay, backbone_factor=0.01):
@@ -111,9 +112,9 @@ for group in optimizer.param_groups:
 # Proof: count, and compare each move with the formula
 # ----------------------------------------------------
 #
-# The groups hold as many numbers as the model. Plain SGD moves a parameter by rate
-# times gradient, and weight decay adds itself times the parameter to the gradient.
-# Every parameter must have moved by the options of its group.
+# The groups hold as many numbers as the model. Plain SGD moves a parameter by the rate
+# times the gradient, after weight decay has added ``decay * parameter`` to the
+# gradient. Every parameter must have moved by the options of its group.
 
 decayed = [group["params"] for group in optimizer.param_groups if group["weight_decay"]]
 assert decayed == [[model.backbone[0].weight], [model.head.weight]]
@@ -174,9 +175,10 @@ for name, wrong in mistakes.items():
 assert refused == ["twice", "no dict"] and unknown == {"learning_rate"}
 
 # %%
-# ``torch.compile`` and ``DistributedDataParallel`` put a prefix before each name. No
-# name begins with ``backbone.`` then, and everything would get the head's rate. The
-# assertion in ``groups`` refuses such a model. Make the groups before you wrap it.
+# ``torch.compile(model)`` and ``DistributedDataParallel`` put a prefix before each
+# name. No name begins with ``backbone.`` then, and all would get the head's rate. The
+# assertion in ``groups`` refuses such a model: make the groups before you wrap it.
+# ``fully_shard`` keeps the names and replaces the parameters: make the groups after it.
 
 wrapped = nn.ModuleDict({"module": model})  # the names that wrapping gives
 message = ""
@@ -191,14 +193,19 @@ assert message
 # In your project
 # ---------------
 #
-# ``CosineAnnealingLR`` and most schedulers multiply the rate of each group, so their
-# ratio stays. ``OneCycleLR`` with one number for ``max_lr`` gives all groups that rate:
-# pass a list, one for each group. A floor such as ``eta_min`` is also the same for all.
-# To change rates by hand, write to ``group["lr"]`` for each group of
-# ``optimizer.param_groups``. To unfreeze a layer later, freeze it only after the groups
-# are made: the optimizer skips what has no gradient. To add a group later, use
-# :meth:`~torch.optim.Optimizer.add_param_group` with ``layer.named_parameters()``. It
-# refuses a group without names. After it, ``OneCycleLR`` and ``LambdaLR`` fail.
+# - ``CosineAnnealingLR`` and most schedulers multiply the rate of each group, so the
+#   ratio of the rates stays. ``OneCycleLR`` with one number for ``max_lr`` gives all
+#   groups that rate: pass a list. A floor such as ``eta_min`` is also the same for all.
+# - To change rates by hand, write to ``group["lr"]`` for each group of
+#   ``optimizer.param_groups``.
+# - To unfreeze a layer later, freeze it only after the groups are made: the optimizer
+#   skips a parameter without a gradient.
+# - To add a group later, use :meth:`~torch.optim.Optimizer.add_param_group` with
+#   ``layer.named_parameters()``: a group without names is refused. ``OneCycleLR``,
+#   ``LambdaLR`` and ``SequentialLR`` cannot go on then: make a new scheduler.
+# - ``optimizer.load_state_dict`` matches parameters by their order, not by their names,
+#   and brings back the saved rates. Make the groups by the same function, and change
+#   rates after loading.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Net().to(device)  # first move the model, then make the optimizer

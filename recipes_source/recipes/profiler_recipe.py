@@ -90,8 +90,8 @@ print(naive.table(sort_by="count", row_limit=5, max_name_column_width=24))
 
 # %%
 # The parts say where the time goes, and the calls say why: one normalization for each
-# image. The matrix products are not the slow part. Linear layers call ``addmm`` in the
-# forward pass, and ``mm`` in the backward pass.
+# image. The matrix products are not the slow part. The two linear layers call ``addmm``
+# in the forward pass, and ``mm`` in the backward pass.
 
 before = {event.key: event for event in naive}
 parts = ("normalize", "forward", "backward", "update")
@@ -107,8 +107,9 @@ assert times["normalize"] > max(times["forward"], times["backward"], times["upda
 # -----------------------
 #
 # One call can normalize all images. Profile again. ``with_flops`` counts the arithmetic
-# of matrix products. It must equal the count by hand: a linear layer multiplies and
-# adds once for each weight and image. Other operators, such as a layer norm, get 0.
+# of matrix products, ``conv2d``, ``add`` and ``mul``. Other operators get 0: a layer
+# norm, but also ``scaled_dot_product_attention``. The count of ``addmm`` must equal the
+# count by hand: a linear layer multiplies and adds once for each weight and image.
 
 
 def all_at_once(images):
@@ -161,10 +162,16 @@ assert [e.self_cpu_memory_usage for e in linear] == [4 * 512 * 32, 4 * 512 * 10]
 # -------------------
 #
 # ``CPU total`` of an operator includes the operators that it calls, so totals add up to
-# more than the step. ``Self CPU`` leaves them out: sort by it to find the operator that
-# does the work. On a GPU, read the columns of the device. The CPU's time is then for
-# launching kernels, and for waiting. ``item()`` and ``cpu()`` look slow there, because
-# they wait for the kernels launched before.
+# more than the step. ``Self CPU`` leaves the called operators out: sort by ``Self CPU``
+# to find the operator that does the work.
+#
+# The cells above record the CPU only. For a GPU, leave out ``activities``, and read the
+# columns of the device. The CPU's time is then for launching kernels, and for waiting.
+# ``item()`` and ``cpu()`` look slow there, because they wait for the kernels launched
+# before.
+#
+# The profiler adds some time to every call, so many small calls look slower than they
+# are. Measure a gain without the profiler.
 
 # Output differs from run to run.
 for key in ("aten::linear", "aten::addmm"):  # the first one calls the second
@@ -184,9 +191,10 @@ assert after["aten::linear"].cpu_time_total > after["aten::addmm"].cpu_time_tota
 # ``repeat=1`` it starts again and again. The trace then holds only the last round, or
 # nothing if the loop ends before that round records. The trace is a timeline of every
 # call: open the file in https://ui.perfetto.dev. ``with_stack=True`` adds the functions
-# of your code. The wait for data is the row ``enumerate(DataLoader)#...``. With several
-# processes, put the rank into the file's name. On a GPU, sort by
-# ``"self_cuda_time_total"``.
+# of your code. The wait for data is the row ``enumerate(DataLoader)#...``. The work of
+# the loader's worker processes is not recorded. With several training processes, put
+# the rank into the file's name. On a GPU, sort by ``"self_cuda_time_total"``. For
+# Apple's GPU, there is ``torch.mps.profiler``.
 
 # Output differs from run to run.
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

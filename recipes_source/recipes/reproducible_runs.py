@@ -55,6 +55,7 @@ def fingerprint(model):
 
 # %%
 
+
 def train(**options):
     model = nn.Sequential(nn.Linear(3, 8), nn.Tanh(), nn.Linear(8, 1))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
@@ -72,7 +73,7 @@ def train(**options):
 # ----------------------------------
 #
 # ``start`` puts all generators into a state that nobody knows, as a new process does.
-# Then it sets the seeds that it is told to. With PyTorch's seed alone, two runs differ.
+# Then it sets the seeds that you name. With PyTorch's seed alone, two runs differ.
 # Two runs also differ if any one of the three is left out.
 
 SEEDS = {"random": random.seed, "numpy": np.random.seed, "torch": torch.manual_seed}
@@ -134,9 +135,10 @@ for own in (False, True):
 #
 # Seeds do not help where many threads write to one place, and which of them is first
 # is chance. :func:`torch.use_deterministic_algorithms` chooses another algorithm
-# where there is one, and raises an error where there is none. The first word of the
-# message is the operation to replace. The traceback says where you call it. If the name
-# has ``backward`` in it, the traceback stops at ``loss.backward()``. Run one step in
+# where there is one, and raises an error where there is none. PyTorch does not
+# check kernels of other packages. The first word of the message is the operation to
+# replace, or its kernel. The traceback says where you call it. If the name has
+# ``backward`` in it, the traceback stops at ``loss.backward()``. Run one step in
 # ``torch.autograd.detect_anomaly()``, which shows the line of the forward pass.
 
 torch.use_deterministic_algorithms(True)
@@ -158,10 +160,10 @@ torch.use_deterministic_algorithms(False)
 # When it is not so
 # -----------------
 #
-# Equal bits need the same machine, or one with the same kind of GPU, the same versions
-# of PyTorch and CUDA, and the same number of threads. Elsewhere, sums may be added in
-# another order, and the order changes what is rounded away. Here are three float32
-# numbers in two orders.
+# Equal bits need the same kind of CPU and GPU, and the same versions of PyTorch and
+# CUDA. The numbers of threads, workers and processes must be the same, too. Elsewhere,
+# sums may be added in another order, and the order changes what is rounded away. Here
+# are three float32 numbers in two orders.
 
 large, one = torch.tensor(1e8), torch.tensor(1.0)
 first, second = (large + one) - large, (large - large) + one
@@ -204,9 +206,9 @@ assert list(draws.values()) == [False, True]
 # There, set ``os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"`` before the first
 # CUDA call, or the same variable in the shell. Deterministic algorithms cost speed.
 # Drop the two lines with ``cudnn`` and ``deterministic`` when you no longer compare
-# runs. With several processes, seed the augmentation by ``seed + rank``. With workers,
-# do not draw from ``rng`` inside the data set: every worker gets a copy of ``rng``, and
-# all copies draw the same numbers.
+# runs. With several processes, call ``seed_all(seed + rank)`` after the model is built,
+# so that augmentation and dropout differ. With workers, do not draw from ``rng`` inside
+# the data set: every worker gets a copy of ``rng``, and all copies draw the same.
 
 
 def seed_all(seed):

@@ -25,8 +25,9 @@ Saving and loading models for inference in PyTorch
 Save a trained model so that another program can load it and get the same predictions.
 
 Why it matters: a file holding the whole model object stops loading as soon as you
-rename the class. It can also run any code on the machine that opens it. A model that
-did load, but was left in training mode, answers wrongly, and no error tells you.
+rename the class. It is also loaded with ``weights_only=False``, which lets a file run
+any code. A model that did load, but was left in training mode, may answer wrongly,
+mostly without an error.
 """
 
 # %%
@@ -76,10 +77,13 @@ print(f"trained model: {correct:.0%} of the answers right")
 # :func:`torch.save` accepts the model itself. The file then holds the tensors and the
 # *names* of the classes to import. By default, :func:`torch.load` runs with
 # ``weights_only=True`` and refuses names that it does not know to be safe. With
-# ``weights_only=False``, the file may run any code. Even that fails after the class has
-# a new name. The module ``nets`` stands for your file ``nets.py``. A class of a script
-# that you start is stored as ``__main__.Net``, and no other script has such a class. If
-# you trust the file, import ``Net`` there, load it once, and save its ``state_dict``.
+# ``weights_only=False``, a file may run any code, and this file still fails after the
+# class has a new name. The module ``nets`` stands for your file ``nets.py``.
+#
+# A class of the script that you start is stored as ``__main__.Net``. Another script
+# finds this name only if it defines or imports ``Net``. If you trust the file, import
+# ``Net`` in that script, load the file once with ``weights_only=False``, and save the
+# model's ``state_dict``.
 
 folder = tempfile.TemporaryDirectory()
 whole, path = Path(folder.name, "whole.pt"), Path(folder.name, "model.pt")
@@ -101,11 +105,11 @@ assert failed == [True, False]
 # Save the state, rebuild the model from code
 # -------------------------------------------
 #
-# Save :meth:`model.state_dict() <torch.nn.Module.state_dict>` instead: tensors under
-# names, and nothing that is refused. The loading side builds the model from code, fills
-# it with :meth:`~torch.nn.Module.load_state_dict` and calls
-# :meth:`~torch.nn.Module.eval`. Below, one model gets ``eval()`` and one does not. The
-# points arrive one cloud at a time.
+# Save :meth:`model.state_dict() <torch.nn.Module.state_dict>` instead: as a rule,
+# tensors under names and nothing else, which the default accepts. The loading side
+# builds the model from code, fills it with :meth:`~torch.nn.Module.load_state_dict` and
+# calls :meth:`~torch.nn.Module.eval`. Below, one model gets ``eval()`` and one does
+# not. The points arrive one cloud at a time.
 
 torch.save(model.state_dict(), path)
 state = torch.load(path, weights_only=True)
@@ -118,7 +122,9 @@ with torch.no_grad():
 
 # %%
 # In training mode, batch normalization subtracts each batch's own mean, so that the
-# three clouds look alike. Every tensor was loaded and nothing has warned.
+# three clouds look alike. Every tensor was loaded and nothing has warned. Only a batch
+# of one point raises an error here: ``Expected more than 1 value per channel when
+# training``.
 
 fig, axes = plt.subplots(1, 2, figsize=(8, 3.5), layout="constrained", sharey=True)
 looks = [("o", "tab:blue"), ("^", "tab:orange"), ("s", "black")]
@@ -137,8 +143,9 @@ plt.show()
 # -----
 #
 # The reference is the formula of evaluation mode, in float64, from the tensors in the
-# file. A forward pass in training mode also *writes* the running mean and variance.
-# Calling ``eval()`` later does not repair the model: load it again.
+# file. A forward pass in training mode also *writes* the running mean and variance,
+# even under :class:`torch.no_grad`. Calling ``eval()`` later does not repair them: load
+# the file again.
 
 s = {name: value.double() for name, value in state.items()}
 hidden = inputs.double() @ s["0.weight"].T + s["0.bias"]
@@ -155,11 +162,13 @@ for title, logits in answers.items():
 # When it is not so
 # -----------------
 #
-# Most other layers than dropout and batch normalization give the same answers in both
+# Most layers other than dropout and batch normalization give the same answers in both
 # modes. Some do not, such as :class:`torch.nn.RReLU`. Call ``eval()`` anyway.
 #
 # A ``state_dict`` does not hold the arguments of the constructor. A model of another
-# size refuses the file, so save the arguments beside the tensors.
+# size refuses the file. An argument that changes no shape is worse: with another
+# ``stride``, the file loads and the answers are wrong. So save the arguments beside the
+# tensors.
 
 other = Net(hidden=32)
 try:
@@ -168,6 +177,8 @@ except RuntimeError as error:
     print(error)
 else:
     raise AssertionError("another size has loaded")
+strided = nn.Conv1d(1, 1, 3, stride=2)
+print("another stride:", nn.Conv1d(1, 1, 3).load_state_dict(strided.state_dict()))
 relu = nn.RReLU()
 negative = torch.full((1000,), -1.0)
 assert len(relu(negative).unique()) > 1 and len(relu.eval()(negative).unique()) == 1
@@ -176,7 +187,13 @@ assert len(relu(negative).unique()) > 1 and len(relu.eval()(negative).unique()) 
 # In your project
 # ---------------
 #
-# The class is imported, or copied, where the model is used.
+# The class is imported, or copied, where the model is used. Keep to numbers, strings,
+# lists and dictionaries in ``config``: the default refuses most classes. The mean that
+# you subtract from the inputs, and the names of the classes, belong in the file, too.
+#
+# Save the model itself, without a wrapper around it: ``model.module`` under
+# :class:`~torch.nn.parallel.DistributedDataParallel`, and the model that you gave to
+# :func:`torch.compile`.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 torch.save({"config": config, "state": model.state_dict()}, path)  # where you train

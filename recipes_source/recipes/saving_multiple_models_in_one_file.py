@@ -16,9 +16,9 @@ Saving and loading multiple models in one file using PyTorch
 
 Keep models that belong together in one file, and get every one of them back.
 
-Why it matters: encoder and decoder, generator and discriminator, the members of an
-ensemble: they are usually used together, so they belong in one file. But their
-tensors often have the same names. In a flat file, one model silently replaces the rest.
+Why it matters: an encoder and its decoder, or the members of an ensemble, are used
+together, so they belong in one file. But their tensors often have the same names. In a
+flat file, models of one architecture replace one another, silently.
 """
 
 # %%
@@ -69,8 +69,9 @@ print(f"spread in the gap: {curves(trained).std(dim=0)[gap].mean():.1f}")
 # -------------------------------------
 #
 # A ``state_dict`` is a dictionary, so merging three looks natural, and with
-# ``{**encoder.state_dict(), **decoder.state_dict()}`` it happens. Tensors of the same
-# name collide, and the last one wins. Every model finds all names, so none complains.
+# ``{**encoder.state_dict(), **decoder.state_dict()}`` it happens. Of the tensors with
+# the same name, the last stays. Models of one architecture find all their names and
+# shapes in the file, so no error is raised.
 
 folder, merged_state = tempfile.TemporaryDirectory(), {}
 path = Path(folder.name, "ensemble.pt")
@@ -145,9 +146,9 @@ print("not loaded, without an error:", *missing)
 assert strict and missing == ["coder.weight", "coder.bias"]
 
 # %%
-# A layer that two models share comes back as two. The file keeps shared tensors shared,
-# but :meth:`~torch.nn.Module.load_state_dict` copies *values*. Share the layer again in
-# the code that builds the models.
+# A layer that two models share comes back as two layers, unless the code that builds
+# the models shares the layer, too. One call of :func:`torch.save` keeps shared tensors
+# shared, but :meth:`~torch.nn.Module.load_state_dict` copies *values*.
 
 trained[1][0] = trained[0][0]  # two members share their first layer
 torch.save([model.state_dict() for model in trained], path)
@@ -164,7 +165,12 @@ assert in_file and loaded[0][0].weight is loaded[1][0].weight
 # ---------------
 #
 # One entry for each part, the optimizers among them. ``make_parts`` gives the names,
-# for the program that saves and for the program that loads.
+# for the program that saves and for the program that loads. A scheduler, or a
+# ``torch.amp.GradScaler``, is one more part: ``save`` and ``load`` stay as they
+# are. The entry of an optimizer brings back its old learning rate as well.
+#
+# Under :class:`~torch.nn.parallel.DistributedDataParallel`, pass ``model.module`` as
+# the part, and call ``save`` on rank 0 only.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 

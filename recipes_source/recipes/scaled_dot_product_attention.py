@@ -132,7 +132,7 @@ for causal, mask in [(False, None), (True, past)]:
 # other keys is 0, so the output is the share of attention that the padding gets. In
 # ``attn_mask``, ``True`` means *look here*. In the ``key_padding_mask`` of
 # :class:`torch.nn.MultiheadAttention`, ``True`` means *ignore*. And a mask of floats is
-# added to the scores: a 0 hides nothing, only ``-inf`` does.
+# added to the scores: a 0 hides nothing, ``-inf`` hides the key.
 
 padding = torch.arange(6) >= 4
 value = padding.float().reshape(1, 6, 1)
@@ -153,14 +153,19 @@ torch.testing.assert_close(torch.tensor(shares), expected)
 # ------------------------------------------------
 #
 # ``is_causal=True`` aligns the first query with the first key. A language model that
-# writes has one new query and all earlier keys: with ``is_causal=True``, the query
-# sees the first key alone. Leave it out. The last query may see every key.
+# writes has one new query and all keys so far: with ``is_causal=True``, the query sees
+# the first key alone. Leave ``is_causal`` out: the last query may see every key. For
+# several new queries, pass a mask that aligns the last query with the last key.
 
 cached = torch.arange(6.0).reshape(1, 6, 1)  # values 0 to 5, their mean is 2.5
 for causal in (True, False):
     last = scaled_dot_product_attention(query[:, -1:], key, cached, is_causal=causal)
     print(f"is_causal={causal!s:5} mean of the values seen: {last.item():.1f}")
     assert math.isclose(last.item(), 0.0 if causal else 2.5, abs_tol=1e-6)
+
+mask = torch.ones(2, 6, dtype=torch.bool).tril(6 - 2)  # 2 new queries, 6 keys
+two = scaled_dot_product_attention(query[:, -2:], key, cached, attn_mask=mask)
+torch.testing.assert_close(two.flatten(), torch.tensor([2.0, 2.5]))
 
 # %%
 # When it is not so: dropout on the CPU
@@ -188,18 +193,19 @@ assert fused < naive <= dropped and learned >= matrix
 # %%
 # On a GPU there are more kernels, and some want float16 or bfloat16. On NVIDIA's GPUs,
 # FlashAttention takes no ``attn_mask``: the ``SelfAttention`` below never runs it.
-# Without padding, pass no mask, and in a causal model ``is_causal=True``.
+# Without padding, pass no mask. A causal model needs only ``is_causal=True``, even with
+# padding on the right: no real token sees a later key.
 # :func:`torch.nn.attention.sdpa_kernel` restricts the choice, and the call fails if
 # none of the kernels allowed supports the inputs.
 #
 # In your project
 # ---------------
 #
-# A mask of shape (batch, length) needs two more dimensions, for heads and queries.
+# A mask of shape (batch, length) needs two more dimensions, for heads and queries. It
+# must be bool: if a tokenizer gives 0 and 1, write ``attention_mask.bool()``.
 # ``attn_mask`` together with ``is_causal=True`` is refused. For a causal model, join
 # the two masks. ``dropout_p`` is applied in ``eval()``, too, so set it to 0 there. Pad
 # on the right: with padding on the left, a causal model's first queries see no key.
-
 
 
 class SelfAttention(nn.Module):

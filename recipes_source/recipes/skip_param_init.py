@@ -26,9 +26,9 @@ random number generator, which changes what comes after.
 # A model and its checkpoint
 # --------------------------
 #
-# The model takes a ``device`` and passes it on, as the layers of PyTorch do; the call
-# shown below needs that. ``ramp`` is a constant. It is not saved, because the
-# constructor makes it.
+# The model takes a ``device`` and passes it on, as the layers of PyTorch do:
+# ``skip_init`` refuses a model without this argument. ``ramp`` is a constant. It is not
+# saved, because the constructor makes it.
 
 import matplotlib.pyplot as plt
 import torch
@@ -80,8 +80,8 @@ expected = model(torch.ones(1, 2000))
 #
 # :func:`torch.nn.utils.skip_init` builds the module on the meta device, where tensors
 # have a shape and no data. Then it calls :meth:`torch.nn.Module.to_empty`, which gets
-# memory for them. Nothing is written there. To show this, deterministic mode fills such
-# memory with NaN.
+# memory for them: on the CPU, unless you pass a ``device``. Nothing is written there.
+# To show this, deterministic mode fills such memory with NaN.
 
 torch.use_deterministic_algorithms(True)
 skipped, drawn = build(lambda: skip_init(Model))
@@ -109,8 +109,8 @@ plt.show()
 # Time
 # ----
 #
-# The median of repeated runs, without deterministic mode. It pays for
-# large layers. For a small one, ``skip_init`` takes longer than the random numbers.
+# The median of repeated runs, without deterministic mode. ``skip_init`` pays for large
+# layers. For a small layer, it takes longer than the random numbers.
 
 # Output differs from run to run.
 ratios = []
@@ -126,10 +126,10 @@ assert ratios[0] > 1.3 and ratios[1] < 1
 # When it is not so: what the checkpoint does not hold
 # ----------------------------------------------------
 #
-# Loading reported nothing missing, but ``ramp`` is not in the checkpoint: it was made
-# on the meta device, and its values were lost. Usually the memory holds whatever was
-# there before, which can look right. Here, NaN gives it away. The measure is the output
-# of the model that was built the usual way.
+# Loading reported nothing missing, but ``ramp`` is not in the checkpoint: this buffer
+# was made on the meta device, and its values were lost. Usually the memory holds
+# whatever was there before, which can look right. Here, NaN gives it away. The measure
+# is the output of the model that was built the usual way.
 
 inputs = torch.ones(1, 2000)
 tensors = [*skipped.named_parameters(), *skipped.named_buffers()]
@@ -146,11 +146,16 @@ assert unwritten == ["ramp"]
 #
 # Build the whole model on the meta device, and load with ``assign=True``. No ``device``
 # argument and no second set of weights is needed: the model takes over the tensors of
-# the checkpoint, with their type. A buffer that you forget is then an error, not a
-# wrong answer. A tensor that is no buffer is not in the list ``left``, and ``to`` does
-# not move it. A constructor that calls ``.item()`` raises here: build it as usual.
+# the checkpoint, with their dtype. On a CPU, both then share memory: training the model
+# also changes ``checkpoint``. A buffer that you forget is an error, not a wrong answer.
+# A tensor that is no buffer is not in the list ``left``, and ``to`` does not move it. A
+# constructor that calls ``.item()`` raises on the meta device: build such a model as
+# usual.
+#
+# Make the optimizer after loading. An optimizer made before would keep the parameters
+# without data, and no step would move the model. No error tells you.
 
-# checkpoint = torch.load(path, mmap=True, weights_only=True)
+# checkpoint = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 with torch.device("meta"):  # the new line
     assigned = Model()
@@ -165,13 +170,17 @@ assigned = assigned.to(device).eval()
 # Check
 # -----
 #
-# The answers are equal to the first model's. With ``ramp`` left out, you get an error.
+# The answers are equal to the first model's. An optimizer made too early holds no data.
+# With ``ramp`` left out, you get an error.
 
 torch.testing.assert_close(assigned(inputs.to(device)).cpu(), expected)
 with torch.device("meta"):
     forgotten = Model()
+early = torch.optim.AdamW(forgotten.parameters())
 forgotten.load_state_dict(checkpoint, assign=True)
-assert left == ["ramp"]
+held = {p.device.type for p in early.param_groups[0]["params"]}
+print("an optimizer made before loading holds parameters on:", *held)
+assert left == ["ramp"] and held == {"meta"}
 assert forgotten.linear.weight.data_ptr() == weight.data_ptr()  # the same memory
 try:
     refused = forgotten(inputs) is None
@@ -184,8 +193,9 @@ assert refused
 # A pitfall: tied weights come apart
 # ----------------------------------
 #
-# Language models often use one weight in two layers. On its way from the meta device it
-# becomes two parameters, without an error. Tie them again after loading.
+# Language models often use one weight in two layers. On its way from the meta device,
+# this weight becomes two parameters, without an error; with ``skip_init``, too. Tie the
+# layers again after loading, and before you make the optimizer.
 
 
 def tie(model):

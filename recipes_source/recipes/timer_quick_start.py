@@ -15,9 +15,9 @@ Timer quick start
 
 Time code with ``torch.utils.benchmark.Timer``, and know when a difference is noise.
 
-Why it matters: the same line takes another time at every run, so of two versions one
-always looks faster. If nobody says how often a tie looks like a win, the numbers decide
-nothing.
+Why it matters: the same line takes another time at every run, so of two equally fast
+versions one looks faster. If nobody says how often a tie looks like a win, the numbers
+decide nothing.
 """
 
 # %%
@@ -67,9 +67,9 @@ print(f"fastest {min(singles):.0f} us, slowest {max(singles):.0f} us")
 # ---------------------
 #
 # :class:`~torch.utils.benchmark.Timer` takes a statement and its names in ``globals``.
-# ``setup`` runs before it and is not timed. ``blocked_autorange`` first finds how many
-# runs are long enough for the clock, and repeats this block for ``min_run_time``
-# seconds.
+# ``blocked_autorange`` first finds how many runs are long enough for the clock, and
+# repeats this block for ``min_run_time`` seconds. ``setup`` is not timed. It runs once
+# before each block, not before each run.
 
 # Output differs from run to run.
 timer = Timer("loop(x)", setup="x = rows.clone()", globals={"loop": loop, "rows": rows})
@@ -77,9 +77,10 @@ measurement = timer.blocked_autorange(min_run_time=0.2)
 print(measurement)
 
 # %%
-# The median is the time of one run. IQR, the interquartile range, is the width that
-# holds the middle half of the times. A warning below them says that this width is large
-# against the median. ``times`` has the seconds of each block, per run:
+# The median over the blocks is the time of one run. From four blocks on, ``print`` also
+# shows the IQR, the interquartile range: the width that holds the middle half of the
+# times. A warning says that this width is large against the median. A larger
+# ``min_run_time`` gives more blocks. ``times`` has the seconds of each block, per run:
 
 times = torch.tensor(measurement.times, dtype=torch.float64)
 quarter, half, three_quarters = times.quantile(torch.tensor([0.25, 0.5, 0.75]).double())
@@ -124,9 +125,10 @@ assert wins >= 30
 # How many wins are enough?
 # -------------------------
 #
-# In a tie, each round is a coin. The binomial distribution says how often 40 coins show
-# one side 30 times or more. Check that with races whose times are drawn: each run is
-# delayed by up to 10%, and one run in twenty takes five times longer.
+# In a tie, each round is a coin, if no round influences the next. The binomial
+# distribution says how often 40 coins show one side 30 times or more. Check this number
+# with races whose times are drawn: each time is up to 10% longer, and one in twenty is
+# about six times as long.
 
 count, needed = 40, 30
 binomial = 2 * sum(math.comb(count, k) for k in range(needed, count + 1)) / 2**count
@@ -147,7 +149,8 @@ assert decided(0, 1, 1) == 1 and decided(0) < 0.01 and binomial < 0.01
 assert decided(0.05) > 0.85
 
 # %%
-# A difference of 5% is found, and a difference of 1% needs many more rounds:
+# With this noise, 40 rounds mostly find a difference of 5%. A difference of 1% needs
+# many more rounds:
 
 rounds = [10, 20, 40, 80, 160, 320, 640]
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
@@ -172,6 +175,7 @@ plt.show()
 # The statement runs many times on the same objects, also before the measurement. This
 # one doubles a tensor in place, and what you time is soon a tensor of infinities.
 # ``numbers.sort()`` of a list is as bad: from the second run on, the list is sorted.
+# Copy the object inside the statement, and time the copy alone for comparison.
 
 x = torch.ones(1000)
 doubling = Timer("x.mul_(2)", globals={"x": x}).timeit(200)
@@ -182,8 +186,10 @@ assert x.isinf().all()
 # In your project
 # ---------------
 #
-# Time your own model as it will run: on its device, without gradients, and with all
-# threads that PyTorch may use. Where this page is built, that is one.
+# Time your own model as it will run: on its device, in its type or with its autocast,
+# without gradients, and with all threads that PyTorch may use. Where this page is
+# built, PyTorch may use one. For a training step, leave out ``inference_mode`` and
+# ``eval``, and time a function that calls ``backward``, too.
 
 # Output differs from run to run.
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
@@ -206,5 +212,6 @@ with torch.inference_mode():
 # - Where the time goes: :ref:`sphx_glr_recipes_recipes_profiler_recipe.py`
 # - What to try first: :ref:`sphx_glr_recipes_recipes_tuning_guide.py`
 # - :class:`torch.utils.benchmark.Timer` also times C++ (``language="c++"``). On a
-#   machine with a GPU, this needs ``timer=timeit.default_timer``. Where
-#   Valgrind is installed, ``collect_callgrind`` counts instructions, which do not vary.
+#   machine with a GPU, this needs ``timer=timeit.default_timer``, which does not wait
+#   for the GPU: time CPU code only. Where Valgrind is installed, ``collect_callgrind``
+#   counts instructions, which hardly vary.

@@ -104,15 +104,16 @@ assert "found: 0, compiled: 2" in done.stdout
 assert first_step() == (2, 0)
 
 # %%
-# It is not free. Python code is traced again, and then the graph is looked up.
+# It is not free: Python code is traced again, and the graph is looked up. A new process
+# also has to import the compiler, which this one has done already.
 #
 # A new machine
 # -------------
 #
 # :func:`torch.compiler.save_cache_artifacts` has put all entries of the first process
-# into one file. ``load_cache_artifacts`` writes them into an empty folder. It must come
-# before the first call of the model. The entries are pickled: load only files that you
-# trust. ``fresh_cache`` gives an empty folder, as a new machine of the same kind has.
+# into one file. ``load_cache_artifacts`` writes them into an empty folder, before the
+# first call of the model. The entries are pickled: load only files that you trust.
+# ``fresh_cache`` gives an empty folder, as a new machine has.
 
 store = Path(folder.name, "compiled.bin")
 
@@ -246,11 +247,11 @@ counters.clear()
 # In your project
 # ---------------
 #
-# For a GPU, the file holds machine code (untried here). For a CPU, keep the folder
-# instead. ``store`` is the path of your file, and ``counters`` is imported at the top.
-# Save when each graph has run: ``forward``, ``backward``, and validation, if any. The
-# file is written again only if a graph was missing. With ``torchrun``, give each rank a
-# file. On a disk that machines share, set ``TORCHINDUCTOR_CACHE_DIR`` instead.
+# For a CPU, or where machines share a disk, keep the folder instead:
+# ``TORCHINDUCTOR_CACHE_DIR=/data/compiled python train.py``. For a GPU, the file holds
+# machine code (untried here). ``store`` is the path of your file. Save when each graph
+# has run: ``forward``, ``backward``, and validation, if any. The file is written again
+# only if a graph was missing. With ``torchrun``, give each rank a file.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 if store.exists():  # new: before the first call of the model

@@ -36,6 +36,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.nn.functional import gelu
 from torch.overrides import TorchFunctionMode
+from torch.utils.checkpoint import checkpoint
 
 
 class Network(nn.Module):
@@ -79,8 +80,9 @@ assert torch.equal(patched, model(inputs)) and (patched - wanted).abs().max() > 
 #
 # Within ``with``, a PyTorch function that Python code calls goes first to
 # ``__torch_function__``, whatever name the caller used. Print ``func`` there to find
-# the key for your table. Inside this method the mode is off. So it does not see the
-# calls inside a larger function, as in ``F.multi_head_attention_forward``.
+# the key for your table. Inside this method the mode is off. So the mode does not see
+# the calls inside a larger function, as in ``F.multi_head_attention_forward``. Other
+# threads do not have the mode.
 
 
 class Swap(TorchFunctionMode):
@@ -152,10 +154,39 @@ for run in (spellings, torch.compile(spellings, backend="eager")):
     assert (one, other) == ([0, 0.5, 0.5], [0.5, 0, 0])
 
 # %%
+# When you train: a checkpointed block runs again without the mode
+# ----------------------------------------------------------------
+#
+# In the backward pass, :func:`torch.utils.checkpoint.checkpoint` runs a block again,
+# without your mode. ``backward`` inside ``with`` does not help, because the mode is
+# off during ``backward``. The gradient can be wrong without an error, as here. Enter
+# the mode inside the checkpointed function.
+
+
+def mode_outside(x):
+    return torch.sigmoid(x)
+
+
+def mode_inside(x):
+    with Swap({torch.sigmoid: torch.tanh}):
+        return torch.sigmoid(x)
+
+
+gradients, right = [], 1 - torch.tanh(torch.tensor(1.0)) ** 2  # its derivative at 1
+for block in (mode_outside, mode_inside):
+    point = torch.tensor(1.0, requires_grad=True)
+    with Swap({torch.sigmoid: torch.tanh}):
+        checkpoint(block, point, use_reentrant=False).backward()
+    gradients.append(point.grad)
+    print(f"{block.__name__}: gradient {point.grad:.2f}, right: {right:.2f}")
+assert not torch.isclose(gradients[0], right) and torch.isclose(gradients[1], right)
+
+# %%
 # In your project
 # ---------------
 #
-# Enter the mode inside the function that you compile. Then no caller can forget it.
+# Enter the mode inside the function that you compile. Then no caller and no thread can
+# forget it.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Network().to(device).eval()  # here you load the weights

@@ -101,7 +101,8 @@ assert table["default"].count("compiles") == 2
 # Service, warm-up and requests stay as they were, and only the argument of
 # :func:`torch.compiler.set_stance` changes:
 #
-# - ``eager_on_recompile`` reuses what fits and runs the rest eagerly, so nobody waits;
+# - ``eager_on_recompile`` reuses what fits and runs the rest eagerly, so nobody waits
+#   for the compiler;
 # - ``fail_on_recompile`` refuses and gives the reason, which is what a test wants;
 # - ``force_eager`` acts as if :func:`torch.compile` were not there, for debugging. From
 #   outside, ``TORCHDYNAMO_DISABLE=1 python serve.py`` does the same. For one function,
@@ -170,12 +171,19 @@ assert set(early["fail_on_recompile"]) == {"refuses"}
 # In your project
 # ---------------
 #
-# Warm up in the mode in which you serve: gradients and autocast, on or off, are
-# assumptions, too.
-# Then take a stance for the whole program, in all its threads: without ``with``, the
-# call holds until the next one. ``mark_dynamic`` makes the number of rows a variable,
-# from 2 on. One row is a case apart, so warm it up as well. (``backend="eager"`` is for
-# this page.)
+# Warm up in the mode in which you serve. Gradients and autocast, on or off, are
+# assumptions, too. So are the strides of the input, and ``inference_mode`` instead of
+# ``no_grad``.
+#
+# Then take a stance. It holds in all threads of the program, also inside ``with``.
+# Without ``with``, the stance holds until the next call of ``set_stance``.
+#
+# ``mark_dynamic`` makes the number of rows a variable, from 2 on. One row is a case
+# apart, so warm it up as well, and zero rows if they can come. (``backend="eager"`` is
+# for this page: leave it out.)
+#
+# The backward pass is often compiled only at its first call. Of these stances, only
+# ``force_eager`` prevents this. If you train, warm up with ``backward()``, too.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 compiled = torch.compile(score, backend="eager")

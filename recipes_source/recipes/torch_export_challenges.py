@@ -16,6 +16,7 @@
 #   "Could not guard on data-dependent expression u0 > 6",
 #   "was assigned during export. Such attributes must be registered as buffers",
 #   "Guard failed: x.size()[0] == 5", "must always be equal",
+#   "export 0/1 specialized due to hint of 1 for dimension",
 # ]
 # ///
 """
@@ -276,13 +277,25 @@ print("largest difference, four shapes:", difference)
 assert difference < 1e-3
 
 # %%
+# The program takes one row. The example must not have one: the export takes a size of 0
+# or 1 in the example for a constant.
+
+shapes = {"x": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}, "lengths": {0: Dim.DYNAMIC}}
+message = refusal(model, make_batch(rows=1), dynamic_shapes=shapes)
+print(message)
+assert "0/1 specialized due to hint of 1" in message
+export(model, make_batch(rows=2), dynamic_shapes=shapes)
+
+# %%
+# The mend: an example with two rows.
+#
 # In your project
 # ---------------
 #
-# ``Dim.DYNAMIC`` is a size without a name: the export finds which must be equal. In the
-# example, no such size may be 1. Compare before you ship: other sizes, values that take
-# each branch, and each batch twice, which finds the other lost state. The program
-# shares its buffers with the model, so the reference is a copy. The messages recommend
+# ``Dim.DYNAMIC`` is a size without a name: the export finds which must be equal.
+# Compare before you ship: other sizes, values that take each branch, and each batch
+# twice, which finds the other lost state. The program shares its buffers with the
+# model, so the reference is a copy. The messages recommend
 # ``torch.export.draft_export``: it goes on after a stop, and its report lists what it
 # met.
 

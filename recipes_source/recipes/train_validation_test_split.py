@@ -31,6 +31,7 @@ into the test. Both give a score that is too good, and neither raises an error.
 # of the patients are called ill, drawn by lot. So a new patient can only be guessed,
 # and the honest accuracy is one half.
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -136,7 +137,8 @@ print(f"by sample: {sum(by_sample) / 10:.2f} right, over ten splits")
 #
 # Shuffle and cut the list of patients instead of the list of scans. The accuracy falls
 # to what a guess reaches, and this is the truth about these data. The shares count
-# patients. The groups may be numbers or strings.
+# patients. The groups may be numbers or strings. With few groups, rounding can leave a
+# part empty, so ``split`` refuses that.
 
 
 def split(groups, shares, seed):
@@ -146,6 +148,7 @@ def split(groups, shares, seed):
     names = torch.randperm(int(groups.max()) + 1, generator=g)
     ends = [round(len(names) * sum(shares[:i])) for i in range(1, len(shares))]
     parts = names.tensor_split(ends)
+    assert all(map(len, parts)), "a part without a group"
     return [torch.isin(groups, part).nonzero().flatten().tolist() for part in parts]
 
 
@@ -186,26 +189,29 @@ assert max(by_patient) - min(by_patient) > 0.1
 # In your project
 # ---------------
 #
-# An index stands for a sample only while the order of the samples stays: sort the file
-# names. When data are added, the same seed gives another split, and old indices may
-# point to other samples. So save ``patients[train]`` and so on, too, and put each new
-# patient into one part. Take from the training part alone whatever is
-# computed from data, such as the mean and deviation for the normalization. Choose
-# settings by the validation part, and use the test part once, at the end.
+# Run the first two lines once. All later runs read ``torch.load("split.pt")``: when
+# data are added, the same seed gives another split. An index stands for a sample only
+# while the order of the samples stays, so sort the file names. New files can move old
+# ones. So save ``patients[train]`` and so on, too, and put each new patient into one
+# part.
+#
+# Take from the training part alone whatever is computed from data, such as the mean and
+# deviation for the normalization. Choose settings by the validation part, and use the
+# test part once, at the end. On Windows and macOS, a worker does not see variables that
+# are set below ``if __name__ == "__main__":``. So ``partial`` takes the numbers along.
 
 train, valid, test = split(patients, (0.7, 0.15, 0.15), seed=42)  # new: by group
 torch.save({"train": train, "valid": valid, "test": test}, "split.pt")  # new
 mean, std = scans[train].mean(dim=0), scans[train].std(dim=0)  # of training only
 
 
-def normalize(x):
+def prepare(x, mean, std, noise=0.0):
+    x = x + noise * torch.randn_like(x)
     return (x - mean) / (std + 1e-6)  # a feature that never changes has std 0
 
 
-def augment(x):  # no lambda: where workers are started anew, they cannot get it
-    return normalize(jitter(x))
-
-
+normalize = partial(prepare, mean=mean, std=std)  # no lambda: workers cannot get one
+augment = partial(prepare, mean=mean, std=std, noise=0.1)
 train_set = Subset(Scans(augment), train)  # new: two data sets
 train_loader = DataLoader(train_set, batch_size=64, shuffle=True)
 valid_loader = DataLoader(Subset(Scans(normalize), valid), batch_size=256)

@@ -17,8 +17,8 @@ Train and validate: a loop to copy
 
 Write a loop that trains, validates after each epoch and keeps the best weights.
 
-A line in the wrong place raises nothing. From the second epoch on, dropout is off, or
-the printed loss is no average, and you choose the wrong model by it.
+A line in the wrong place raises nothing. Dropout is off from the second epoch on, or
+the printed loss is not the mean over all samples. Then you choose the wrong model.
 """
 
 # %%
@@ -73,7 +73,8 @@ assert sum(modes) == 0
 
 # %%
 # ``model.eval()`` stays in force, so the second epoch trains without dropout. The mean
-# of the batches is wrong, too: the point in the last batch counts as much as 32 others.
+# of the batches is wrong, too: the point in the last batch counts as much as the 32
+# points of another batch together.
 
 whole = loss_fn(model(points), labels).item()
 naive = sum(losses) / len(losses)
@@ -123,7 +124,7 @@ def evaluate(model, loader):
 # -----
 #
 # The modes are right in both epochs. Validation leaves weights and buffers as they
-# were. Its loss is the loss of all points at once, computed in float64.
+# were. The validation loss is the loss of all points at once, computed in float64.
 
 device = "cpu"
 model, optimizer, modes = build()
@@ -155,14 +156,29 @@ assert during > after + 0.1
 # %%
 # ``len(y)`` undoes the mean over samples. A loss with class weights divides by
 # ``weight[y].sum()``, and one with ``ignore_index`` by the number of other targets.
-# Multiply by this number, and divide by its sum over the batches. For the accuracy of
-# pixels or words, count ``y.numel()``, or the accuracy can exceed 100%.
+# Multiply by this number, and divide by its sum over the batches. For pixels or words,
+# write ``y.numel()`` in place of ``len(y)``, or the accuracy can exceed 100%.
+#
+# With several processes, these are the numbers of one rank. Add up ``total``, ``right``
+# and ``count`` over all ranks by ``all_reduce`` before you divide. Save on rank 0 only.
 #
 # In your project
 # ---------------
 #
 # The weights with the lowest validation loss are kept in a file. The validation set
 # has chosen the epoch, so report the score of a third part, the test set.
+#
+# - Mixed precision: in both functions, put the model and the loss in
+#   ``torch.autocast(torch.device(device).type, torch.bfloat16)``. Leave ``backward()``
+#   outside.
+# - Clip gradients between ``backward()`` and ``optimizer.step()``.
+# - A scheduler that counts epochs steps after ``train_one_epoch``, and
+#   ``ReduceLROnPlateau`` steps after ``evaluate``, with ``valid_loss``.
+# - Name the file by the run: if each loss is NaN, nothing is saved, and the ``best.pt``
+#   of an earlier run is loaded.
+# - On a machine without this device, load with ``map_location="cpu"``.
+# - In training, ``BatchNorm1d`` refuses a batch of one sample. If the last training
+#   batch has one sample, give the training loader ``drop_last=True``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = build()[0].to(device)
@@ -192,4 +208,7 @@ os.remove("best.pt")  # this page leaves nothing behind
 #
 # - Stop when nothing improves: :ref:`sphx_glr_recipes_recipes_early_stopping.py`
 # - High loss: :ref:`sphx_glr_recipes_recipes_model_that_does_not_learn.py`
+# - To go on after a stop, save the optimizer, too:
+#   :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
+# - float16 and its scaler: :ref:`sphx_glr_recipes_recipes_amp_recipe.py`
 # - Beyond accuracy: :ref:`sphx_glr_recipes_recipes_accuracy_and_confusion_matrix.py`

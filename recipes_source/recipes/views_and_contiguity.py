@@ -23,7 +23,7 @@ Know from its strides whether reshaping a tensor gives a view or a copy.
 
 Why it matters: a transposed or sliced tensor is a *view*, a second look at the same
 memory. Write to a view and the original changes, write to a copy and it does not.
-``reshape`` returns a view or a copy, depending on the tensor it gets.
+``reshape`` returns a view or a copy: the tensor's strides and the new shape decide.
 """
 
 # %%
@@ -112,9 +112,11 @@ plt.show()
 # -------------
 #
 # :meth:`~torch.Tensor.view` never copies: it shares memory or raises. The usual causes
-# are ``transpose``, ``permute``, a slice, and a model in ``channels_last``. The advice
-# of its error, ``reshape``, fits when you only read. (``clone()`` of a transposed
-# tensor keeps the strides, and the error.) To write, use the tensor's own indices.
+# are ``transpose``, ``permute``, a slice of columns, and a model in ``channels_last``.
+# The advice of its error, ``reshape``, fits when you only read. (``clone()`` of a
+# transposed tensor keeps the strides, and the error.) To write, use the tensor's own
+# indices: ``tensor[mask] = 0`` writes to the tensor. But ``tensor[mask]`` without an
+# assignment is a copy, and so is ``tensor[[0, 2]]``.
 
 tensor = torch.arange(1, 13).view(3, 4).t()
 try:
@@ -122,6 +124,7 @@ try:
 except RuntimeError as error:
     print(error)
 tensor[tensor < 7] = 0
+tensor[tensor > 6].zero_()  # no assignment: clears a copy
 cleared = (tensor == 0).sum().item()
 print(f"{cleared} of 6 small values cleared")
 assert cleared == 6
@@ -149,7 +152,8 @@ for name, tensor in (("row", row), ("row.clone()", row.clone())):
 #
 # The commonest place is attention. Heads are split by a view. Whether joining them
 # copies depends on the memory of attention's result, so treat ``joined`` as read-only.
-# ``contiguous()`` copies only if it must, ``clone()`` always.
+# ``contiguous()`` copies only if it must, ``clone()`` always. With gradients on, a
+# write to a parameter, or to what the backward pass needs, raises an error.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 x = torch.randn(2, 10, 64, device=device)  # batch, tokens, features

@@ -92,10 +92,13 @@ print(f"sampler: recall common {even[0]:.2f}, rare {even[1]:.2f}")
 #
 # For these clouds the most accurate classifier is known. Let the common class be
 # :math:`r` times as frequent. Then the border lies :math:`\tfrac12 \ln r` from the
-# middle, towards the rare class. Its recalls are values of the normal distribution
-# function. Both models come close to it for the mixture they saw. The price is paid
-# where the world stays nine to one, as ``accuracy`` assumes: the balanced model calls
-# more common samples rare, and is right less often.
+# middle, towards the rare class. The recalls of this classifier are values of the
+# normal distribution function. Both models come close to it for the mixture they saw.
+# The price is paid where the world stays nine to one, as ``accuracy`` assumes. There
+# the balanced model names the rare class too often, and is right less often. Its
+# probabilities fit an even mixture, too. To correct the probabilities, subtract the
+# logarithm of the class weights from the logits, as in
+# :ref:`sphx_glr_recipes_recipes_class_weights.py`.
 
 for name, r, recall in [("shuffle", 9, plain), ("sampler", 1, even)]:
     shift = 0.5 * torch.tensor(r).log()
@@ -132,13 +135,14 @@ plt.show()
 # samples, and no error is raised. The right sampler does not reach all 6000 in an epoch
 # either: drawing with replacement, it repeats rare samples and misses common ones. Do
 # not set ``replacement=False``: 6000 draws from 6000 then take each sample once, which
-# is nine to one again, without an error. To undersample, lower ``num_samples``. More
-# than 16.8 million samples are refused.
+# is nine to one again, without an error. To undersample, keep the replacement and lower
+# ``num_samples``. More than 16.8 million samples are refused.
 
 wrong = WeightedRandomSampler([1 / 5400, 1 / 600], num_samples=6000, generator=g)
 drawn = len(set(sampler))
 print("different samples drawn:", len(set(wrong)), "instead of", drawn)
 assert len(set(wrong)) == 2 < drawn < 6000
+assert len(set(WeightedRandomSampler(weights, 6000, replacement=False))) == 6000
 assert plain[1] < 0.5 < even[1]
 huge, refused = WeightedRandomSampler(torch.ones(2**24 + 1), num_samples=1), False
 try:
@@ -154,7 +158,9 @@ assert refused
 #
 # Under DistributedDataParallel this sampler does not divide the data. Give each process
 # its share of the draws, and a generator whose seed is the rank. With one seed for all,
-# they would draw the same samples.
+# the processes would draw the same samples. ``torch.manual_seed(0)`` without a
+# generator is one seed for all, too. A resumed run needs new seeds, or it draws its
+# first epoch again.
 
 for seeds in ((0, 0), (0, 1)):
     draws = []
@@ -171,17 +177,18 @@ for seeds in ((0, 0), (0, 1)):
 # In your project
 # ---------------
 #
-# Draw the training set only: the test set keeps the world's mixture. The alternative is
-# the loss: ``nn.CrossEntropyLoss(weight=...)`` weighs classes, and sees each sample
-# once in an epoch. Many data sets of torchvision have their labels as ``targets``.
-# For a ``Subset``, take the labels at its ``indices``.
+# Use the sampler for the training set only: the test set keeps the world's mixture. The
+# alternative is the loss: ``nn.CrossEntropyLoss(weight=...)`` weighs classes, and sees
+# each sample once in an epoch. With both, the rarity counts twice. Many data sets of
+# torchvision have their labels as ``targets``. For a ``Subset``, take the labels at its
+# ``indices``.
 
-gpu = torch.accelerator.is_available()
-device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
-# train_targets = torch.tensor(dataset.targets)
+pin = torch.cuda.is_available()
+device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
+# train_targets = torch.as_tensor(dataset.targets)
 weights = 1 / train_targets.bincount()[train_targets]  # new: one for each sample
 sampler = WeightedRandomSampler(weights, num_samples=len(weights))  # new
-loader = DataLoader(data, batch_size=100, sampler=sampler, pin_memory=gpu)  # no shuffle
+loader = DataLoader(data, batch_size=100, sampler=sampler, pin_memory=pin)  # no shuffle
 model, loss_fn = nn.Linear(2, 2).to(device), nn.CrossEntropyLoss()
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
 for inputs, targets in loader:
@@ -189,6 +196,18 @@ for inputs, targets in loader:
     optimizer.zero_grad()
     loss.backward()
     optimizer.step()
+
+# %%
+# Check
+# -----
+#
+# Half of the samples of an epoch are rare, so each rare sample comes about five times.
+# Random augmentation makes these repeats differ.
+
+classes = torch.cat([targets for _, targets in loader])
+share, times = classes.float().mean().item(), classes.sum().item() / 600
+print(f"share of the rare class {share:.1f}, a rare sample comes {times:.0f} times")
+assert abs(share - 0.5) < 0.05 and len(classes) == len(data)
 
 # %%
 # Learn more

@@ -71,7 +71,9 @@ def evaluate(model):
     outputs = model(inputs[50:].to(device))
     return loss_fn(outputs, targets[50:].to(device)).item()
 
+
 # %%
+
 
 def train(snapshot, steps=60):
     model, curve = make_model(), []
@@ -87,6 +89,7 @@ def train(snapshot, steps=60):
     fresh = make_model()
     fresh.load_state_dict(kept)
     return fresh, curve, optimizer
+
 
 # %%
 # See the problem: the snapshot moves
@@ -106,8 +109,12 @@ assert evaluate(naive) > 1.1 * min(curve)
 # The idea: copy the tensors too
 # ------------------------------
 #
-# The one change is ``copy.deepcopy``. The check is a third run that stops at the best
-# step: its nine tensors, never trained further, must equal the reloaded ones.
+# The one change is ``copy.deepcopy``. A shallow copy such as ``dict(state)`` is not
+# enough: it shares the tensors. A file is a copy, too: ``torch.save`` at the best step
+# works as well.
+#
+# The check is a third run that stops at the best step: its nine tensors, never trained
+# further, must equal the reloaded ones.
 
 best = curve.index(min(curve))
 copied, _, _ = train(lambda model: copy.deepcopy(model.state_dict()))
@@ -133,9 +140,9 @@ plt.show()
 # When it is not so: names decide what loads
 # ------------------------------------------
 #
-# A copy fits only a model with the same names. ``torch.compile(model)`` wraps the model
-# and prefixes every name. :meth:`torch.nn.Module.compile` keeps the names. (The
-# ``"eager"`` backend compiles nothing: only the names are looked at here.)
+# A copy fits only a model with the same names and shapes. ``torch.compile(model)``
+# wraps the model and prefixes every name. :meth:`torch.nn.Module.compile` keeps the
+# names. (The ``"eager"`` backend compiles nothing: only the names are looked at here.)
 
 wrapped = torch.compile(model, backend="eager").state_dict()
 print("wrapped: ", *list(wrapped)[:2], len(wrapped.keys() & truth.keys()), "in common")
@@ -145,10 +152,15 @@ assert not wrapped.keys() & truth.keys() and model.state_dict().keys() == truth.
 
 # %%
 # An optimizer's ``state_dict`` is loaded by position, so build the parameters in the
-# same order. ``state`` holds its running averages, ``param_groups`` its settings.
+# same order. With Adam, ``state`` holds running averages of the gradients and their
+# squares, and ``param_groups`` holds the settings. This dictionary shares its tensors,
+# too. And an optimizer writes on into the tensors that it has loaded: give
+# ``load_state_dict`` a deep copy if you need the snapshot again.
 
 saved = optimizer.state_dict()
 print("state:", list(saved["state"]), "each with", *saved["state"][0])
+first = optimizer.param_groups[0]["params"][0]
+assert saved["state"][0]["exp_avg"] is optimizer.state[first]["exp_avg"]  # no copy
 group = saved["param_groups"][0]
 print("param_groups: lr", group["lr"], "betas", group["betas"], "for", group["params"])
 
@@ -156,20 +168,33 @@ print("param_groups: lr", group["lr"], "betas", group["betas"], "for", group["pa
 # In your project
 # ---------------
 #
-# A copy on the CPU costs no memory of the GPU. ``deepcopy`` would keep it there.
+# A copy on the CPU costs no memory of the GPU: ``deepcopy`` would leave the copy on the
+# GPU. ``update`` keeps the layers' versions, ``_metadata``, which a new dictionary
+# loses. The last line changes the model only. To train on from the best step, copy and
+# load the states of the optimizer and the scheduler as well.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model, best = make_model().to(device), float("inf")
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
-for x, y in zip(inputs[:50].split(10), targets[:50].split(10), strict=True):
+for x, y in zip(inputs[:50].split(10) * 20, targets[:50].split(10) * 20, strict=True):
     model.train()
     loss_fn(model(x.to(device)), y.to(device)).backward()
     optimizer.step()
     optimizer.zero_grad()
     if (loss := evaluate(model)) < best:
-        best, state = loss, model.state_dict()
-        kept = {name: tensor.to("cpu", copy=True) for name, tensor in state.items()}
+        best, kept = loss, model.state_dict()
+        kept.update({name: t.to("cpu", copy=True) for name, t in kept.items()})  # new
 result = model.load_state_dict(kept)  # the best, not the last
+
+# %%
+# Check
+# -----
+#
+# The model has the loss of the best step again.
+
+again = evaluate(model)
+print(f"held-out loss: {best:.2f} best, {loss:.2f} last, {again:.2f} reloaded")
+assert abs(again - best) < 1e-5 < loss - best and kept._metadata
 
 # %%
 # Learn more

@@ -52,8 +52,7 @@ and nothing but you resets it. This page measures what follows.
 # Steps
 # -----
 #
-# Steps 1 to 4 set the scene. If you have a model and data, go to step 5, which is
-# the point.
+# If you have a model and data, go to step 5, which is the point.
 #
 # 1. Import necessary libraries for loading our data
 # 2. Load and normalize the dataset
@@ -164,15 +163,15 @@ assert weight.grad is None
 
 # %%
 # The same batch, the same weights, and yet the second call doubled ``.grad`` and the
-# third tripled it. In a training loop the batches differ: each step follows the sum of
+# third tripled it. In training the batches differ: each step follows the sum of
 # all gradients since the start.
 #
 # Training with and without
 # ^^^^^^^^^^^^^^^^^^^^^^^^^
 #
-# Here is a loop with the line that this page is about behind a switch. It also measures
-# the angle between ``.grad`` and the gradient of the batch at hand. A cosine of 1 means
-# that the step follows this batch, and 0 that it has nothing to do with it.
+# In this loop, a switch turns the line in question on or off. The loop also compares
+# ``.grad`` with the gradient of the current batch alone. A cosine of 1 means the same
+# direction; near 0, ``.grad`` says nothing about this batch.
 
 
 def flat_grad(model):
@@ -199,8 +198,9 @@ def train(make_optimizer, zero, epochs=6):
 
 
 # %%
-# Six runs, same weights, same batches. Loss, in quarters, and cosine are
-# means over the last epoch. ``active`` is the share of features that are not 0.
+# Six runs, same first weights, same batches. The loss, rounded to quarters, and the
+# cosine are means over the last epoch. ``active`` is the share of features that are
+# not 0.
 
 last, curves = {}, {}
 for name, make_optimizer in optimizers.items():
@@ -222,7 +222,8 @@ assert last[adamw, True] < last[adamw, False] < guessing
 assert last[slow, False] < last[slow, True]
 
 # %%
-# Without zeroing, no run follows its batches. The optimizer decides what comes of it:
+# Without zeroing, no run follows its batches. The optimizer and its rate decide what
+# comes of it:
 #
 # - SGD at a rate that suits the model **blows up**. Nearly all features end at 0. Such
 #   a network gives every image the same answer.
@@ -297,7 +298,7 @@ assert left_over == {"optimizer": 4, "model": 0}
 #
 # ``zero_grad()`` sets ``.grad`` to ``None``; ``zero_grad(set_to_none=False)`` fills it
 # with zeros. An optimizer skips ``None``. Zeros are a gradient like any other: momentum
-# goes on moving a layer that no longer takes part in the loss.
+# and weight decay go on moving a layer that no longer takes part in the loss.
 
 drift = {}
 for set_to_none in (True, False):
@@ -343,8 +344,9 @@ torch.testing.assert_close(undivided, 4 * whole)
 # In your project
 # ^^^^^^^^^^^^^^^
 #
-# Clear right before ``backward()``, or right after ``step()``, which frees memory
-# earlier. In between, the line would erase what the step needs.
+# Clear right before ``backward()``. Clearing right after ``step()`` frees memory
+# earlier, but a ``continue`` before ``step()`` skips both lines. Clearing between
+# ``backward()`` and ``step()`` erases what the step needs.
 
 model = make_model()
 optimizer = optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
