@@ -26,7 +26,7 @@ without it.
 # Setting
 # -------
 #
-# Captum is a package beside PyTorch.
+# Captum is a package beside PyTorch: ``pip install captum``.
 
 import warnings
 
@@ -97,8 +97,8 @@ stamped, squares = inputs[targets == 1], inputs[targets == 0]
 #
 # Integrated gradients follow the score on a straight path from a *baseline*, here a
 # black picture, to your picture. A pixel's attribution is its change times the average
-# gradient on the path. They must add up to the difference of the two scores, an axiom
-# called *completeness*, which the assertion checks.
+# gradient on the path. The attributions of all pixels must add up to the difference of
+# the two scores. This axiom is called *completeness*, and the assertion checks it.
 
 
 def attribute(score, images, baseline=0.0):
@@ -116,11 +116,11 @@ def attribute(score, images, baseline=0.0):
 maps = attribute(score, stamped)
 
 # %%
-# It is the stamp that counts. The proof is independent of gradients: erase it, and no
-# disc is recognized. A model trained on pictures without a stamp has to use the shape:
-# the erased stamp costs it no disc. The stamp still moves its score, although this
-# model never saw one. An attribution tells what moves the score, not what the model
-# was trained on.
+# It is the stamp that counts. The proof is independent of gradients: erase the stamp,
+# and no disc is recognized. A model trained on pictures without a stamp has to use the
+# shape: this model recognizes all discs. Yet a stamp moves the score a little, although
+# this model never saw a stamp. An attribution tells what moves the score, not what the
+# model was trained on.
 
 better = score_of(train(stamp=False))
 better_maps = attribute(better, stamped)
@@ -151,21 +151,25 @@ plt.show()
 # ---------------------
 #
 # A pixel equal to the baseline changes by 0 and gets exactly 0. Against black, the
-# empty corner of a square seems to play no part. Against white it does: the missing
-# stamp is the reason for "square", and even the sign of the rest changes. So name the
-# baseline with every attribution.
+# empty corner of a square seems to play no part. Against white, the dark corner speaks
+# for "square", and here even the sign of the rest changes. So name the baseline with
+# every attribution.
 
 for baseline in (0.0, 1.0):
     print(f"baseline {baseline}:", end=" ")
     maps = attribute(score, squares, baseline)
+corner = maps[..., :5, :5].sum()
+assert corner < 0 < maps.sum() - corner
 
 # %%
 # In your project
 # ---------------
 #
 # A classifier returns a score for each class. ``target`` says which of them to explain,
-# here the class that the model chose. ``internal_batch_size`` bounds the memory. Where
-# ``Normalize`` prepares the pictures, a black pixel is ``(0 - mean) / std``, not 0.
+# here the class that the model chose. ``internal_batch_size`` bounds the memory, but a
+# step takes all pictures of the batch at once. Where ``Normalize`` prepares the
+# pictures, a black pixel is ``(0 - mean) / std``, not 0. If training goes on
+# afterwards, call ``model.train()`` first.
 
 from captum.attr import visualization
 
@@ -174,7 +178,7 @@ device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
 model, batch = model.to(device).eval(), inputs[:8].to(device)
 chosen = model(batch).argmax(dim=1)
 explainer, black = IntegratedGradients(model), torch.zeros_like(batch)
-maps, delta = explainer.attribute(  # new; delta near 0: enough steps
+maps, delta = explainer.attribute(  # new; delta far below the scores: enough steps
     batch, black, target=chosen, n_steps=100,
     internal_batch_size=64, return_convergence_delta=True,
 )
@@ -187,8 +191,9 @@ drawing, _ = visualization.visualize_image_attr(array, sign="all", use_pyplot=Fa
 #
 # For each picture, the attributions add up to the change of the chosen score. ``delta``
 # is what is missing, and both must agree that it is small. ``drawing`` is a figure,
-# with positive pixels in green and negative ones in red. For large colour pictures,
-# ``captum.attr.Occlusion`` needs no gradients: it covers patches.
+# with positive pixels in green and negative ones in red. In large photographs, single
+# pixels are hard to read: ``captum.attr.Occlusion`` covers one patch after another, and
+# needs no gradients.
 
 change = (model(batch) - model(black)).gather(1, chosen[:, None])[:, 0]
 largest = change.abs().max()

@@ -17,8 +17,8 @@ Automatic Mixed Precision
 Run the expensive layers in 16 bits without losing small updates and small gradients.
 
 Why it matters: numbers of 16 bits take half the memory of float32, and many processors
-multiply them faster. But convert everything, and small updates and small gradients
-round to zero without an error. Mixed precision chooses a type per operation.
+multiply them faster. But with everything in 16 bits, small updates are lost without an
+error, in float16 small gradients too. Mixed precision chooses a type per operation.
 """
 
 # %%
@@ -50,9 +50,9 @@ assert moved[torch.bfloat16] == 0 and abs(moved[torch.float32] - 0.1) < 1e-4
 # Mixed precision
 # ---------------
 #
-# The model stays in float32. Within :class:`torch.autocast`, each operation casts its
-# inputs to the type that suits it: matrix products to bfloat16, losses to float32. The
-# backward pass goes outside. Weights, their gradients and so the updates are float32.
+# The model stays in float32. Within :class:`torch.autocast`, matrix products cast their
+# inputs to bfloat16, and losses cast them to float32. ReLU keeps the type. The backward
+# pass goes outside. Weights, their gradients and so the updates are float32.
 
 torch.manual_seed(0)
 model = nn.Sequential(nn.Linear(16, 256), nn.ReLU(), nn.Linear(256, 256))
@@ -72,8 +72,9 @@ print(f"loss: {loss.dtype}, weight and gradient: {model[0].weight.grad.dtype}")
 # -------------
 #
 # :class:`torch.autograd.graph.saved_tensors_hooks` shows ``note`` every tensor that is
-# kept for the backward pass. These tensors are half as large in 16 bits, plus a copy of
-# the last layer's weight in 16 bits. The weights themselves are not counted. On a GPU,
+# kept for the backward pass. Here these tensors are half as large in 16 bits, plus a
+# copy of the last layer's weight in 16 bits. The weights themselves are not counted.
+# On a GPU, layer norm and softmax stay in float32 and save nothing, and
 # ``torch.cuda.max_memory_allocated()`` tells you the peak of everything.
 
 
@@ -100,12 +101,11 @@ assert kept[torch.bfloat16] == kept[torch.float32] / 2 + model[2].weight.nbytes 
 #
 # bfloat16 has the range of float32, with fewer digits. float16 has more digits than
 # bfloat16, but its numbers go from about 6e-8 to 65504 only. A larger activation
-# becomes ``inf`` and the loss ``nan``: no scaler helps there, bfloat16 does. The
-# gradient of each output is 2 * error / number of outputs. Here the errors are at most
-# 0.006, and there are a million outputs: at most 1.1e-8. In
-# float16 it becomes zero, and so do the gradients of the last layer's 256 biases. With
-# errors of 1 nothing would be lost: float16 fails late in training, when errors are
-# small.
+# becomes ``inf``, and soon the loss is ``nan``: no scaler helps there, bfloat16 does.
+# The gradient of each output is 2 * error / number of outputs. Here the errors are at
+# most 0.006, and there are a million outputs: at most 1.1e-8. In float16 it becomes
+# zero, and so do the gradients of the last layer's 256 biases. With errors near 1,
+# hardly any would: float16 can fail late in training, when errors are small.
 #
 # ``torch.amp.GradScaler`` multiplies the loss by a large factor before the backward
 # pass. ``unscale_`` divides the gradients by it, in float32. Compare with float64:
@@ -127,15 +127,15 @@ for dtype, scale in [(torch.bfloat16, 1), (torch.float16, 1), (torch.float16, 2*
     print(f"error {errors[dtype, scale]:.0%}")
 
 # %%
-# With the scaler, float16 is the more exact of the two. bfloat16 needs no scaler, which
-# is why it is the usual choice where the hardware has it.
+# With the scaler, float16 is more exact than bfloat16 here. But bfloat16 needs no
+# scaler, so it is the usual choice where the hardware has it.
 
 scaled = errors[torch.float16, 2**16]
 assert scaled < 0.05 < errors[torch.bfloat16, 1] < 0.2 < errors[torch.float16, 1]
 
 # %%
-# The gradients of the outputs, and the smallest number above zero in float16. Less
-# than half of that rounds to zero.
+# The figure shows the outputs' gradients. In float16, what is below half of the
+# smallest number rounds to zero.
 
 outputs = model(inputs).detach().requires_grad_()
 loss_fn(outputs, targets).backward()
@@ -157,7 +157,7 @@ plt.show()
 #
 # The default scale, 65536, is often too large at first. ``step`` then finds inf, skips
 # the optimizer, and ``update`` halves the scale. A scaler that is made anew in each
-# step forgets this, and skips every step.
+# step forgets this. If 65536 is too large for the model, it skips every step.
 
 
 def steps_taken(once):
@@ -221,8 +221,10 @@ assert abs(norms["after"] - exact_norm) < 0.05 * exact_norm
 # the A100, such as T4 and V100, only emulate bfloat16: it runs slowly, and no error
 # says so. There, ``torch.cuda.is_bf16_supported(including_emulation=False)`` is
 # ``False``. Then write ``torch.float16`` and ``enabled=True``, and keep
-# ``scaler.state_dict()`` in the checkpoint. For evaluation, use ``autocast`` too,
-# without a scaler.
+# ``scaler.state_dict()`` in the checkpoint. Never train ``model.half()``: the scaler
+# refuses float16 weights. Call ``scheduler.step()`` only if ``scaler.get_scale()`` did
+# not fall in ``update``: else the optimizer was skipped. For evaluation, use
+# ``autocast`` too, and ``outputs.float()`` before NumPy.
 
 device = str(torch.accelerator.current_accelerator(check_available=True) or "cpu")
 optimizer = torch.optim.AdamW(model.to(device).parameters(), lr=1e-4)
@@ -250,8 +252,7 @@ moments = {state["exp_avg"].dtype for state in optimizer.state.values()}
 print("weights:", model[0].weight.dtype, "moments:", *moments)
 assert {p.dtype for p in model.parameters()} == moments == {torch.float32}
 assert bool(checkpoint["scaler"]) == scaler.is_enabled()
-for name, value in model.state_dict().items():
-    assert value.isfinite().all(), name
+assert all(value.isfinite().all() for value in model.state_dict().values())
 
 # %%
 # Learn more

@@ -111,8 +111,10 @@ for dim in (0, 1, 2):
 #
 # - ``squeeze(1)`` on a size other than 1 changes nothing and raises nothing.
 # - ``cat`` wants the same number of dimensions, and equal sizes in all but the joined
-#   one. To append a row of shape ``(3,)``, first write ``row.unsqueeze(0)``.
+#   dimension. To append a row of shape ``(3,)``, first write ``row.unsqueeze(0)``.
+# - There is one exception: ``cat`` skips an empty tensor of shape ``(0,)``.
 # - ``stack`` wants equal sizes in all dimensions.
+# - Neither of them wants equal dtypes: int64 and float32 give float32, silently.
 
 print("squeeze(1):", tuple(a.squeeze(1).shape))
 print("cat:", tuple(torch.cat([a, b[:1]]).shape))
@@ -122,12 +124,17 @@ except RuntimeError as error:
     print(error)
     message = str(error)
 assert a.squeeze(1).shape == (2, 3) and "equal size" in message
+assert torch.equal(torch.cat([torch.empty(0, dtype=a.dtype), a]), a)
+assert torch.stack([a, b.float()]).dtype == torch.float32
 
 # %%
 # In your project
 # ---------------
 #
-# Keep the outputs of the batches in a list, and join them once after the loop.
+# Keep the outputs of the batches in a list, and join them once after the loop: a
+# ``cat`` in the loop copies all earlier outputs again. The loader must not shuffle: the
+# outputs come in the order of the loader. In a loop that trains, append
+# ``output.detach().cpu()``, or the list keeps the graph of each batch.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1)).to(device).eval()

@@ -31,8 +31,8 @@ whole program, and libraries that do not expect it, such as ``DataLoader``, chan
 # -------
 #
 # The target is the accelerator, if there is one. Otherwise the ``meta`` device takes
-# its place. Its tensors have a shape and no values, and an operation that mixes them
-# with tensors of the CPU raises an error, as with a GPU.
+# its place. Its tensors have a shape and no values. ``meta + cpu`` and ``meta * cpu``
+# raise an error, as on a GPU. ``meta @ cpu`` raises none: only a GPU tests everything.
 
 import matplotlib.pyplot as plt
 import torch
@@ -75,8 +75,9 @@ assert not works(Careless().to(target))
 # %%
 # If this error of your own program names ``meta``, call ``model.to_empty(device=...)``
 # and load all weights. Then compute the buffers made with ``persistent=False`` again:
-# no file has them. (``next(model.parameters()).device`` is a model's device.) With a
-# GPU the words are others. ``FakeTensorMode`` raises them without a GPU:
+# no file has them. (If a model is on one device, ``next(model.parameters()).device``
+# names it.) With a GPU the words are others. ``FakeTensorMode`` raises them without a
+# GPU:
 
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -91,9 +92,10 @@ except RuntimeError as error:
 # A global default reaches too far
 # --------------------------------
 #
-# :func:`torch.set_default_device` redirects the calls that make tensors, until you pass
-# ``None`` to undo it. The careless model works now. But the default also reaches code
-# that is not yours. Here, a ``DataLoader`` that shuffles no longer works:
+# :func:`torch.set_default_device` redirects the calls that make tensors, in this
+# thread only, until you pass ``None`` to undo it. The careless model works now. But the
+# default also reaches code that is not yours. Here, a ``DataLoader`` that shuffles no
+# longer works:
 
 
 def shuffled():
@@ -125,7 +127,8 @@ assert loader_broken and sorted(shuffled()) == [0, 1, 2, 3]
 #
 # :class:`torch.device` is also a context manager. The default ends with the ``with``
 # block, even when an exception ends the block. Use it where tensors are *made*: a large
-# model is built on the device at once, without a copy in the memory of the CPU.
+# model is built on the device at once, without a copy in the memory of the CPU. A GPU
+# draws other weights from the same seed than the CPU does.
 
 try:
     with target:
@@ -149,8 +152,9 @@ assert model.scale.device.type == target.type and not works(model)
 # ---------------------------------
 #
 # Two lines change. :meth:`~torch.nn.Module.register_buffer` makes ``scale`` a tensor
-# that ``to`` moves and ``state_dict`` saves. And a tensor that ``forward`` makes takes
-# its device from the inputs.
+# that ``to`` moves and ``state_dict`` saves. (Your older checkpoints have no ``scale``:
+# with ``persistent=False``, ``state_dict`` leaves it out.) And a tensor that
+# ``forward`` makes takes its device from the inputs.
 
 
 class Careful(nn.Module):
@@ -207,9 +211,10 @@ plt.show()
 # In your project
 # ---------------
 #
-# Name the device once. Build the model inside a block, and move each batch. Nothing
-# else mentions a device. Of several GPUs, choose the second by
+# Name the device once. Build the model inside a block, and move each batch: no other
+# line needs a device. Of several GPUs, choose the second by
 # ``torch.accelerator.set_device_index(1)`` or ``device = torch.device("cuda:1")``.
+# Under ``torchrun``, the index is ``int(os.environ["LOCAL_RANK"])``.
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")

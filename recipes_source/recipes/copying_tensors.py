@@ -69,15 +69,15 @@ print(f"{'0.1 * gradient':24}          {expected.norm():.3f}")
 assert expected.norm() > 0.01
 
 # %%
-# Only the last one is a copy. ``detach()`` cuts the result from the graph, but the
-# result shares its memory with the weight.
+# Only ``weight.detach().clone()`` is a copy. ``detach()`` cuts the result from the
+# graph, but the result shares its memory with the weight.
 #
 # The idea: two questions
 # -----------------------
 #
-# *Does the result share memory?* Then a write to one changes both. *Does a gradient
-# flow back through it?* Then the result holds on to the graph that made it. These
-# are the usual ways, for a leaf that requires a gradient:
+# *Does the result share memory?* Then a write to either tensor changes both. *Does a
+# gradient flow back through the result?* Then the result holds on to the graph that
+# made it. These are the usual ways, for a leaf that requires a gradient:
 
 ways = {
     "x": lambda x: x,
@@ -129,13 +129,13 @@ assert table["x.clone()"] == table["torch.zeros(3).copy_(x)"][:3] + (True,)
 # So ``x.detach().clone()`` is the copy to keep, and ``x.clone()`` is the copy to
 # compute with. ``torch.tensor(x)`` gives what ``x.detach().clone()`` gives, with a
 # warning. ``copy_`` writes into memory that exists, and converts to its dtype.
-# ``deepcopy`` makes a new leaf: it trains, and sends nothing back to ``x``.
+# ``deepcopy`` makes a new leaf. The new leaf trains, and sends nothing back to ``x``.
 #
 # Proof: what a clone sends back, and what it holds
 # -------------------------------------------------
 #
-# A loop adds up a loss over 50 steps. With ``clone()`` the sum drags a graph along, one
-# addition longer at every step. The gradient at the end is right, if you want it:
+# A loop adds up a loss over 50 steps. Without ``detach()`` the sum drags a graph along,
+# one addition longer at every step. The gradient at the end is right, if you want it:
 # the loss ``x ** 2`` at 3 has slope 6, 50 times over.
 
 
@@ -166,15 +166,18 @@ assert graph_length(totals["clone()"]) >= 50 > graph_length(totals["detach().clo
 # -------------------------------------------------------------------
 #
 # ``to``, ``float`` and ``contiguous`` return the tensor itself if nothing must change;
-# ``to(..., copy=True)`` copies in any case. ``deepcopy`` takes leaves only. A result in
-# an attribute of a module makes ``copy.deepcopy(model)`` fail, so store
-# ``result.detach()``.
+# ``to(..., copy=True)`` copies in any case. So ``weight.cpu()`` is a copy if the weight
+# is on a GPU, and shares its memory if it is on the CPU.
+#
+# ``deepcopy`` takes leaves only. A result in an attribute of a module makes
+# ``copy.deepcopy(model)`` fail, so store ``result.detach()``.
 
 x = torch.ones(3, requires_grad=True)
 same = {"to": x.to("cpu"), "float": x.float(), "contiguous": x.contiguous()}
 print({name: y is x for name, y in same.items()})
 print("copy=True:", x.to("cpu", copy=True) is x)
-assert all(y is x for y in same.values()) and x.to("cpu", copy=True) is not x
+assert all(y is x for y in [x.cpu(), *same.values()])
+assert x.to("cpu", copy=True) is not x
 model.last_output = model(torch.ones(1, 3))
 try:
     copy.deepcopy(model)
@@ -189,11 +192,17 @@ assert torch.equal(copy.deepcopy(model).weight, model.weight)
 # ---------------
 #
 # ``model.state_dict()`` shares its tensors with the model. Keep clones, train on, and
-# go back. The optimizer does not go back with it: to continue from there, also keep
-# ``copy.deepcopy(optimizer.state_dict())`` and load it. For a second model, use
-# ``copy.deepcopy(model)``, and make a new optimizer: the old one holds the parameters
-# of the first model. If the second model exists,
-# ``second.load_state_dict(model.state_dict())`` copies the numbers and shares nothing.
+# go back with ``model.load_state_dict(kept)``. The clones of a model on a GPU take
+# memory of the GPU: with ``t.to("cpu", copy=True)`` they do not.
+#
+# The optimizer does not go back with the model. To continue from there, also keep
+# ``saved = copy.deepcopy(optimizer.state_dict())``, and the same for a scheduler and a
+# ``GradScaler``.
+#
+# For a second model, use ``copy.deepcopy(model)``, and make a new optimizer: the old
+# optimizer holds the parameters of the first model. If the second model exists,
+# ``second.load_state_dict(model.state_dict())`` copies the numbers and shares nothing,
+# unless you pass ``assign=True``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Linear(3, 1).to(device)
@@ -223,6 +232,23 @@ print(second.load_state_dict(model.state_dict()))
 with torch.no_grad():
     model.weight += 1
 assert torch.equal(second.weight, kept["weight"])
+
+# %%
+# An optimizer uses the tensors that it loads, without a copy: its next step writes into
+# ``saved``. To go back more than once, load ``copy.deepcopy(saved)`` each time:
+
+adam = torch.optim.Adam(second.parameters())
+second(torch.ones(1, 3, device=device)).sum().backward()
+adam.step()
+unchanged = {}
+for name, give in {"saved": lambda state: state, "a copy": copy.deepcopy}.items():
+    saved = copy.deepcopy(adam.state_dict())
+    before = saved["state"][0]["exp_avg"].clone()
+    adam.load_state_dict(give(saved))
+    adam.step()
+    unchanged[name] = torch.equal(before, saved["state"][0]["exp_avg"])
+print("loaded, and saved is unchanged:", unchanged)
+assert unchanged == {"saved": False, "a copy": True}
 
 # %%
 # Learn more

@@ -23,8 +23,8 @@ Write sums of products with einsum
 Write batched, outer and attention products and a trace by letters, and prove each one.
 
 Why it matters: with ``@``, ``transpose`` and ``unsqueeze`` you must keep in mind which
-dimension stands where. :func:`torch.einsum` names each one by a letter. But a wrong
-letter can leave the shape right and sum over too much, without an error.
+dimension stands where. :func:`torch.einsum` names each dimension by a letter. But a
+wrong letter can leave the shape right and sum over too much, without an error.
 """
 
 # %%
@@ -104,7 +104,8 @@ for equation, (name, named, *tensors) in rows.items():
 #
 # Three slips. With ``e`` for ``d``, queries and keys are summed apart, then multiplied.
 # With ``c`` for ``b``, each query meets the keys of all sentences. Without an arrow,
-# letters that occur twice are summed over, and ``b`` is one. The rest go by alphabet.
+# letters that occur more than once are summed over. Here ``b`` is summed over, too. The
+# other letters go by alphabet.
 
 
 def alone(equation):
@@ -123,14 +124,16 @@ assert torch.equal(torch.einsum("bqd,ckd->bqk", a[:1], keys[:1]), right[:1])
 
 # %%
 # Always write the arrow, and look for a letter that stands alone: once on the left and
-# never on the right. Exchanged letters leave none alone, and a batch of one hides
-# ``c``. So test with another size for each letter, and none of them 1.
+# never on the right. Such a letter is right only if you want to sum over it in one
+# factor, as in ``ij->i``. Exchanged letters leave no letter alone, and a batch of one
+# hides ``c``. So test with another size for each letter, and no size of 1.
 #
 # Read the messages
 # -----------------
 #
 # *Operands* are tensors, counted from 0. *Subscripts* are the letters; an *ellipsis*
-# (``...``) stands for the rest. Below: letters exchanged, too few, no tensor, unknown.
+# (``...``) stands for the rest. Below: exchanged letters, too few letters, a missing
+# tensor, an unknown letter.
 
 for equation in ("bij,bkj->bik", "ij,bjk->bik", "bij,bjk,k->bi", "bij,bjk->bil"):
     try:
@@ -154,7 +157,14 @@ assert torch.equal(result, column.expand(2, 3, 4) @ b)
 # In your project
 # ---------------
 #
-# Attention with heads, no mask, no transpose: each token sees all tokens of its text.
+# Attention with heads, without a transpose. By default each token sees all tokens of
+# its text, padding and later tokens included. ``bias`` hides tokens: it is 0 for a pair
+# that may meet, and ``-inf`` for a pair that may not.
+#
+# The scores take memory for each pair of tokens. For long texts, use
+# ``scaled_dot_product_attention``. With three tensors or more, ``einsum`` multiplies
+# from left to right, unless the package ``opt_einsum`` is installed. A bad order can
+# take much memory.
 
 
 class SelfAttention(nn.Module):
@@ -163,24 +173,31 @@ class SelfAttention(nn.Module):
         self.heads, self.out = heads, nn.Linear(width, width)
         self.project = nn.Linear(width, 3 * width)
 
-    def forward(self, x):  # (batch, tokens, features)
+    def forward(self, x, bias=0.0):  # (batch, tokens, features)
         q, k, v = self.project(x).unflatten(-1, (3, self.heads, -1)).unbind(-3)
         scores = torch.einsum("bqhd,bkhd->bhqk", q, k) / q.shape[-1] ** 0.5  # new
-        weights = scores.softmax(dim=-1)
+        weights = (scores + bias).softmax(dim=-1)
         return self.out(torch.einsum("bhqk,bkhd->bqhd", weights, v).flatten(-2))  # new
 
 
 # %%
 # Check against PyTorch's own function
 # ------------------------------------
+#
+# The last text has one token, and the rest is padding. Without and with a mask, both
+# ways must agree.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 layer, x = SelfAttention(12, heads=2).to(device), torch.randn(3, 5, 12, device=device)
 q, k, v = layer.project(x).unflatten(-1, (3, 2, -1)).permute(2, 0, 3, 1, 4)
-y = nn.functional.scaled_dot_product_attention(q, k, v)  # heads before tokens
-expected = layer.out(y.transpose(1, 2).flatten(-2))
-print(f"{tuple(layer(x).shape)}, differs by {(layer(x) - expected).abs().max():.3f}")
-torch.testing.assert_close(layer(x), expected, atol=1e-4, rtol=1e-4)
+bias = torch.zeros(len(x), 1, 1, x.shape[1], device=device)  # text, head, query, key
+bias[-1, ..., 1:] = -torch.inf
+for mask in (None, bias):
+    y = nn.functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+    expected = layer.out(y.transpose(1, 2).flatten(-2))  # heads were before tokens
+    found = layer(x) if mask is None else layer(x, mask)
+    print(f"{tuple(found.shape)}, differs by {(found - expected).abs().max():.3f}")
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
 
 # %%
 # Learn more

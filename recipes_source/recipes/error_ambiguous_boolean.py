@@ -58,8 +58,11 @@ assert "more than one value" in ambiguous
 # Lines without an ``if``
 # -----------------------
 #
-# Each of these lines asks for one answer, too, and raises the same error. A loss class,
-# such as ``nn.CrossEntropyLoss``, takes settings when it is made. So
+# Each of these lines asks for one answer, too, and raises the same error. ``in``,
+# ``==`` on lists, ``list.index`` and ``list.remove`` compare tensors one by one. They
+# raise only if they meet another tensor before the same object.
+#
+# A loss class, such as ``nn.CrossEntropyLoss``, takes settings when it is made. So
 # ``nn.MSELoss(scores, other)`` reads both tensors as settings. Write
 # ``nn.MSELoss()(scores, other)``.
 
@@ -76,16 +79,18 @@ lines = {
 for line, call in lines.items():
     print(f"{line:30}", end="")
     assert message(call) == ambiguous
+assert scores in [scores, other]  # the same object comes first
 
 # %%
 # Say what you mean
 # -----------------
 #
 # For one answer, end with :meth:`~torch.Tensor.all`, :meth:`~torch.Tensor.any` or
-# :func:`torch.equal` (:func:`torch.allclose` for rounded numbers). For an answer per
-# entry, write ``&``, ``|`` and ``~`` with brackets around each comparison. On integers
-# these work bit by bit: there, use :func:`torch.logical_and` and ``logical_not``. Plain
-# Python on lists must agree.
+# :func:`torch.equal`. For rounded numbers, :func:`torch.allclose` replaces ``equal``;
+# it wants equal dtypes. For an answer per entry, write ``&``, ``|`` and ``~`` with
+# brackets around each comparison. On integers, these signs work bit by bit: for
+# integers, use :func:`torch.logical_and` and ``logical_not``. The results below must
+# agree with plain Python on lists.
 
 inside = (scores > 0) & (scores < 1)
 a, b = scores.tolist(), other.tolist()
@@ -108,8 +113,9 @@ assert abs(nn.MSELoss()(scores, other).item() - squares / 3) < 1e-6
 # ----------------------------------------------
 #
 # A tensor of one entry has an answer: false for zero, true for any other number, even
-# for ``nan``. An empty tensor has none. There, ``all()`` is true and ``any()`` false.
-# If an empty batch is possible, ask for ``numel()`` as well.
+# for ``nan``. An empty tensor has no answer, and its message is different. On an empty
+# tensor, ``all()`` is true and ``any()`` is false. If an empty batch is possible, ask
+# for ``numel()`` as well.
 
 one, empty = scores[:1], scores[:0]
 print("0 < one < 1:", bool(0 < one < 1), " nan:", bool(torch.tensor(torch.nan)))
@@ -139,7 +145,12 @@ assert abs(total - sum(a)) < 1e-6 and stacked.tolist() == [a, b]
 # ---------------
 #
 # An optional argument is compared with ``None``: ``if mask`` would ask for the values
-# of the mask. A check of a whole batch ends with ``all()``.
+# of the mask. In this mask, true means "keep". Convert a mask of 0 and ``-inf``
+# with ``mask == 0``, not with ``bool()``: ``-inf`` would be true.
+#
+# A check of a whole batch ends with ``all()``. On a GPU, each ``if`` on a tensor waits
+# until the GPU has computed the tensor. So check every batch while you look for a
+# mistake, and less often in a long training.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 

@@ -78,10 +78,10 @@ signals, labels = torch.randn(5, 7, 4), torch.randn(5, 2).softmax(dim=1)
 # Ask the operation for its arguments
 # -----------------------------------
 #
-# A :class:`!TorchFunctionMode` sees each call of PyTorch. This one adds to the message
-# the arguments of the call that failed, also those in lists and keywords. The shape
-# tells which tensor it is. Copy the class, and put ``with ShowDevices():`` around your
-# step.
+# A :class:`!TorchFunctionMode` sees each call of PyTorch from Python. This one adds to
+# the message the arguments of the call that failed, also in lists and keywords. The
+# shape tells which tensor it is. Copy the class, and put ``with ShowDevices():`` around
+# your step.
 
 
 class ShowDevices(TorchFunctionMode):
@@ -97,8 +97,8 @@ class ShowDevices(TorchFunctionMode):
 
 
 # %%
-# The GPU of this page is pretended: :class:`!FakeTensorMode` computes shapes and
-# devices only, and refuses what a GPU refuses.
+# This page pretends to have a GPU: :class:`!FakeTensorMode` computes shapes and
+# devices only, and refuses nearly all that a GPU refuses.
 
 
 def on_a_gpu(model, x_on="cuda", y_on="cuda", loss_on="cuda"):
@@ -122,7 +122,7 @@ def on_a_gpu(model, x_on="cuda", y_on="cuda", loss_on="cuda"):
 # 1. *The data.* The model moved, the batch did not. ``batch.to("cuda")`` returns a
 #    copy: a line without ``batch =`` changes nothing.
 # 2. *A plain tensor* in the model. ``model.to`` moves parameters and buffers only.
-# 3. *A tensor made in* ``forward``: it is on the CPU unless you say where.
+# 3. *A tensor made in* ``forward``: on the CPU, unless you say where.
 # 4. *The targets*, in the loss.
 # 5. *The weights of the loss*: write ``loss_fn.to("cuda")``.
 
@@ -131,7 +131,7 @@ culprits = [on_a_gpu(Pooling(), x_on="cpu"), on_a_gpu(Pooling())]
 # %%
 # The first call to fail was ``linear``, whose input of shape ``(5, 4)`` came from a
 # batch on the CPU. The second was ``sub``, the minus, at a tensor of shape ``(4,)``.
-# That is ``offset``. The ramp would be the next. The mended model has two new lines.
+# That is ``offset``. The ramp would be next.
 #
 # A real GPU often names an argument: ``got mat1 is on cpu, different from other tensors
 # on cuda:0 (when checking argument in method wrapper_CUDA_addmm)``. In a linear layer,
@@ -150,7 +150,7 @@ class Mended(nn.Module):
 
 
 # %%
-# With the model mended, the loss is next. Compare its three tensors.
+# Next, the loss: compare its three tensors.
 
 culprits += [on_a_gpu(Mended(), y_on="cpu"), on_a_gpu(Mended(), loss_on="cpu")]
 names = [culprit.split(":")[0] for culprit in culprits]
@@ -166,7 +166,7 @@ with FakeTensorMode(), warnings.catch_warnings():
     try:
         with ShowDevices():
             torch.cat(parts)
-        found = ""
+            raise AssertionError("nothing was raised")
     except RuntimeError as error:
         found = error.__notes__[0]
 print(found)
@@ -177,8 +177,9 @@ assert found == "cat: (2, 3) on cuda:0, (4, 3) on cpu"
 # --------------------------------------------
 #
 # With all five mended, the step runs, and the answers stay the same. The ``meta``
-# device finds the same mistakes: a line for your tests. Give it a copy, because the
-# move to ``meta`` throws the weights away. It cannot run ``.item()``.
+# device finds such mistakes in a test, but not all: an embedding or a convolution can
+# accept inputs from the CPU. Move a copy of the model, because ``meta`` throws the
+# weights away. It cannot run ``.item()``.
 
 mended, naive = Mended(), Pooling()
 mended.head = naive.head
@@ -197,8 +198,8 @@ assert passed == [Mended]
 # List what a model holds, and where
 # ----------------------------------
 #
-# When the message comes from a large model, list its tensors that are not on the
-# device. ``vars`` finds the plain ones, but not those in a list or a dict.
+# List the tensors that are not on the device. ``vars`` finds plain tensors, but none in
+# a list or a dict.
 
 
 def left_behind(model, device):
@@ -228,8 +229,8 @@ assert found == ["offset"] and not list(left_behind(Mended().to("meta"), "meta")
 # - ``indices should be either on cpu or on the same device as the indexed tensor
 #   (cpu)``, from ``labels[mask]`` with a mask on the GPU.
 #
-# A tensor without dimensions may stay on the CPU: it counts as a number. The reverse
-# does not hold.
+# In sums, products and comparisons, a tensor without dimensions may stay on the CPU: it
+# counts as a number. The reverse does not hold.
 
 x = torch.randn(7, 5, 4, device="meta")
 try:
@@ -267,10 +268,12 @@ for batch in torch.utils.data.DataLoader(pairs, batch_size=2, pin_memory=pin):
 assert not list(left_behind(model, device))
 
 # %%
-# ``cuda:0 and cuda:1``? If one GPU is enough, choose it before the program starts:
-# ``CUDA_VISIBLE_DEVICES=1 python train.py`` calls the second GPU ``cuda:0``. A model
-# with ``device_map="auto"`` is on several GPUs: send inputs to ``model.device``. In
-# your ``forward``, write ``y.to(x.device)`` where parts meet.
+# ``cuda:0 and cuda:1``? If one GPU is enough, start with
+# ``CUDA_VISIBLE_DEVICES=1 python train.py``: the second GPU is now ``cuda:0``. Under
+# ``torchrun``, all processes use ``cuda:0`` until each calls
+# ``torch.accelerator.set_device_index(int(os.environ["LOCAL_RANK"]))``. A model with
+# ``device_map="auto"`` is on several GPUs: send inputs to ``model.device``. In your
+# ``forward``, write ``y.to(x.device)`` where parts meet.
 #
 # Learn more
 # ----------

@@ -14,6 +14,7 @@
 #   "mat1 and mat2 must have the same dtype, but got Double and Float",
 #   "mat1 and mat2 must have the same dtype, but got Float and BFloat16",
 #   "mat1 and mat2 must have the same dtype, but got Float and Half",
+#   "mat1 and mat2 must have the same dtype, but got BFloat16 and Float",
 #   "expected scalar type Double but found Float",
 #   "expected m1 and m2 to have the same dtype",
 #   "Input type (double) and bias type (float) should be the same",
@@ -88,7 +89,8 @@ assert all(refused(name, call, x) for name, call in calls.items())
 #
 # Double, Float and Long are older names of dtypes. Their order does not tell which of
 # the two is yours, and "mixed dtype (CPU)" names none. So print both, of the data and
-# of the model. An older wording is "expected scalar type Float but found Double".
+# of the model. An older wording is "expected scalar type Float but found Double". A
+# convolution without a bias, and some layers on a GPU, say this too.
 
 model = calls["Linear"]
 print("data", x.dtype, "model", next(model.parameters()).dtype)
@@ -102,7 +104,7 @@ for dtype in (*floats, torch.int64, torch.uint8):
 # -----------------------------
 #
 # The source decides. A tensor from NumPy keeps the array's dtype. Python's own floats
-# become float32, Python's ints become int64. One NumPy number in a list is enough for
+# become float32, Python's ints become int64. One ``np.float64`` in a list is enough for
 # float64. And a ``DataLoader`` makes float64 of Python's floats: if a data set returns
 # ``image, 0.5``, the targets are Double.
 
@@ -124,8 +126,7 @@ assert [t.dtype for t in sources.values()].count(torch.float64) == 4
 # --------------------------------------------------
 #
 # Write ``dtype=torch.float32`` where the array becomes a tensor. Then all six calls
-# work.
-# ``model.double()`` would silence the message, too, and double the memory of the
+# work. ``model.double()`` would silence the message, too, and double the memory of the
 # weights. It is the reference here: how much do the results differ?
 
 x = torch.tensor(table, dtype=torch.float32)
@@ -143,7 +144,10 @@ assert model.weight.nbytes == 2 * size
 # ---------------------------------------------
 #
 # A model that was loaded in bfloat16 or float16 (Half) refuses float32. Convert the
-# inputs to the dtype of the model. Or make the model float32: ``model.float()``.
+# inputs to the dtype of the model, but leave token ids int64. Or make the model
+# float32: ``model.float()``. The reverse, "BFloat16 and Float", often means: the output
+# of a ``torch.autocast`` block goes to a layer outside. Call ``.float()`` on this
+# output.
 
 for half in (torch.bfloat16, torch.float16):
     small, inputs = nn.Linear(3, 2).to(half), torch.randn(8, 3)
@@ -151,6 +155,9 @@ for half in (torch.bfloat16, torch.float16):
     outputs = small(inputs.to(next(small.parameters()).dtype))  # new
     exact = small.float()(inputs)
     torch.testing.assert_close(outputs.float(), exact, rtol=0.02, atol=0.05)
+with torch.autocast("cpu", dtype=torch.bfloat16):
+    outputs = small(inputs)
+assert refused("after autocast", nn.Linear(2, 2), outputs)
 
 # %%
 # Integers: result type Float can't be cast to Long
@@ -158,9 +165,13 @@ for half in (torch.bfloat16, torch.float16):
 #
 # An in-place change such as ``counts += 0.5`` keeps the tensor's dtype. But int64 has
 # no place for a fraction. Write ``counts = counts / 2``, which makes a new tensor, or
-# convert first. The mean of integers is refused for the same reason. An index is the
-# reverse: it must be an integer, so convert with ``.long()``. Integer labels in
-# ``BCEWithLogitsLoss`` give the first message, too: use ``labels.float()``, see
+# convert first. ``counts[0] = 2.7`` raises nothing, and writes 2. The mean of integers
+# is refused, because it would have the dtype of ``counts``.
+#
+# An index is the reverse: it must be an integer, so convert with ``.long()``. A mask of
+# 0.0 and 1.0 needs ``.bool()``: with ``.long()``, it picks rows 0 and 1, without a
+# message. Integer labels in ``BCEWithLogitsLoss`` give the first message, too: use
+# ``labels.float()``, see
 # :ref:`sphx_glr_recipes_recipes_binary_and_multi_label_loss.py`.
 
 counts = torch.tensor([3, 1, 4])
@@ -170,20 +181,26 @@ assert refused("counts.add_(0.5)", counts.add_, 0.5)
 assert refused("counts.mean()", counts.mean)
 assert refused("counts[ids]", counts.__getitem__, ids)
 assert refused("embedding(ids)", embedding, ids)
-mean = counts.float().mean().item()
-print(counts / 2, f"mean {mean:.2f}", counts[ids.long()])
+print(counts / 2, f"mean {counts.float().mean():.2f}", counts[ids.long()])
 assert torch.equal(counts / 2, torch.tensor([1.5, 0.5, 2.0]))
 assert torch.equal(embedding(ids.long()), embedding.weight[[2, 0]])
+mask = torch.tensor([0.0, 1.0, 1.0])
+print("mask:", counts[mask.bool()], "as an index:", counts[mask.long()])
+assert counts[mask.long()].tolist() == [3, 1, 1]
+counts[0] = 2.7
+assert counts[0] == 2
 
 # %%
 # When nothing is raised: promotion
 # ---------------------------------
 #
 # In sums and products, floats win over integers, and float64 over float32. A plain
-# number, or a tensor without dimensions, does not raise float32 to float64. A loss such
-# as ``mse_loss`` with float64 targets becomes float64, without a message: convert the
-# targets, too. ``BCELoss`` refuses them: "Found dtype Double but expected Float". In
-# older versions, ``backward()`` of other losses did.
+# number does not raise float32 to float64. Nor does a tensor without dimensions, unless
+# the float32 tensor has none either: two losses, for example.
+#
+# A loss such as ``mse_loss`` with float64 targets becomes float64, without a message:
+# convert the targets, too. ``BCELoss``, and ``HuberLoss`` in ``backward()``, refuse
+# them: "Found dtype Double but expected Float". In older versions, more losses did.
 
 single, double = torch.ones(2), torch.ones(2, dtype=torch.float64)
 pairs = {
@@ -191,21 +208,24 @@ pairs = {
     "int64 and 0.5": (counts, 0.5),
     "float32 and float64": (single, double),
     "float32 and one float64": (single, double[0]),
+    "one float32, one float64": (single[0], double[0]),
 }
 for pair, (a, b) in pairs.items():
-    print(f"{pair:23} -> {torch.result_type(a, b)}")
+    print(f"{pair:24} -> {torch.result_type(a, b)}")
 loss = nn.functional.mse_loss(single.requires_grad_(), double)
 loss.backward()
 print("loss:", loss.dtype, "gradient:", single.grad.dtype)
-assert loss.dtype == torch.float64
 assert torch.result_type(single, double[0]) == torch.float32
+assert torch.result_type(single[0], double[0]) == loss.dtype == torch.float64
 
 # %%
 # In your project
 # ---------------
 #
-# Convert where the data set is made. Class numbers are int64, all else is float32. To
-# train in half precision, keep float32 and use ``torch.autocast``.
+# Convert where the data set is made. Class numbers and token ids are int64, all else is
+# float32. A table of pandas first becomes an array: ``df.to_numpy(dtype="float32")``.
+# Convert before the move: Apple's GPU (``mps``) refuses float64. To train in half
+# precision, keep float32 and use ``torch.autocast``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 features = torch.tensor(table, dtype=torch.float32)  # new: from float64, once

@@ -30,8 +30,9 @@ Optimizer got an empty parameter list: find the hidden layers
 Find what hides the layers of a model from PyTorch, by one line, and register them.
 
 A model knows only the layers that were assigned to one of its attributes. A list, a
-comma or a product is enough to hide a layer. The model still computes, and the
-optimizer complains. If another layer is registered, nobody notices.
+comma or a product is enough to hide a layer or a weight. The model often still
+computes, and the optimizer complains. If another layer is registered, the optimizer
+notices nothing. And a hidden layer stays on the CPU when the model moves to a GPU.
 """
 
 # %%
@@ -70,6 +71,9 @@ class Product(nn.Module):
 # module does. A registered layer does *not* stand there: PyTorch keeps it elsewhere. So
 # a layer or a weight that ``vars`` shows is hidden. Plain settings, such as a width,
 # may stand there. Names with an underscore are left out: PyTorch has some of these.
+#
+# Two false alarms: a constant tensor, which should be a buffer, and the ``weight`` of
+# ``prune`` or the older ``weight_norm``, which is computed from parameters.
 
 
 def holds(value):
@@ -98,17 +102,20 @@ for model in (InList(), InTuple(), Product()):
         messages.append(error)
         print(f"{type(model).__name__}: {error}\n    hidden: {hidden(model)}")
 assert len(messages) == 3
+torch.optim.AdamW([{"params": InList().parameters()}])  # a group: no message
 
 # %%
 # The mend
 # --------
 #
+# An empty list in a *parameter group*, the last line above, raises nothing.
+#
 # :class:`torch.nn.ModuleList` registers its layers, and for a dict there is
-# :class:`torch.nn.ModuleDict`. Without the comma at the end of the
-# line, the tuple is a layer. A product of a parameter is a plain tensor, and so is
-# ``nn.Parameter(x).to("cuda")``, but not ``.to("cpu")``. Multiply or move first, and
-# make the result a :class:`torch.nn.Parameter`. The counts are those that the shapes
-# give.
+# :class:`torch.nn.ModuleDict`. Remove the comma at the end of the line, and ``score``
+# is a layer. A product of a parameter is a plain tensor, and so is
+# ``nn.Parameter(x).to("cuda")``. On the CPU, ``.to("cpu")`` returns the parameter
+# itself, so only the GPU shows this mistake. Multiply or move first, and make the
+# result a :class:`torch.nn.Parameter`. The shapes below give the count.
 
 
 class Mended(nn.Module):
@@ -172,9 +179,10 @@ assert torch.equal(nn.Sequential(*mended.steps)(inputs), x)
 # Cannot assign a tensor as parameter
 # -----------------------------------
 #
-# A name that belongs to a parameter accepts a parameter only. To set a weight by hand,
-# copy the numbers into it. A new ``nn.Parameter`` is accepted, too. But an optimizer
-# that was made before goes on with the old parameter, and the new one is not trained.
+# A name that belongs to a parameter accepts only a parameter or None. To set a weight
+# by hand, copy the numbers into it. A new ``nn.Parameter`` is accepted, too. But an
+# optimizer that was made before goes on with the old parameter, and the new one is not
+# trained.
 
 weight = torch.eye(2, 5)
 try:
@@ -227,9 +235,9 @@ assert len(messages) == 9 and not hidden(Misspelt()) and not hidden(frozen)
 # In your project
 # ---------------
 #
-# Call ``hidden`` after the model is built. It searches each submodule, and an optimizer
-# notices nothing where other layers are registered. It does not see attributes that
-# begin with ``_``, nor layers in an object whose class is no :class:`torch.nn.Module`.
+# Copy ``holds`` and ``hidden``, and call ``hidden`` after the model is built. It looks
+# into each submodule. It does not see attributes that begin with ``_``, nor layers in
+# an object whose class is no :class:`torch.nn.Module`.
 
 
 class Tower(nn.Module):
@@ -254,7 +262,6 @@ print("hidden:", hidden(model))  # new
 assert sum(tensor.numel() for tensor in model.parameters()) == 3 * (8 * 8 + 8)
 model(torch.randn(2, 8)).sum().backward()
 assert all(tensor.grad is not None for tensor in model.parameters())
-assert not hidden(model)
 whole = nn.Sequential(nn.Linear(8, 8), Tower(width=8, depth=3))
 whole[1].extra = {"score": nn.Linear(8, 1)}
 print("hidden in a submodule:", hidden(whole))

@@ -35,9 +35,9 @@ Expected 3 channels but got 1: feed one picture to a network
 
 Give a network one picture: channels first, three of them, in a batch of one.
 
-Why it matters: a picture from a file has its channels last, or one, or four. It has no
-batch. The network was trained on batches of another layout. The message names sizes,
-and its advice is hidden in their order.
+Why it matters: a picture from a file has one channel, three or four, often as the last
+dimension. It has no batch. The network was trained on batches with three channels
+first. The message names sizes, and its advice is hidden in their order.
 """
 
 # %%
@@ -92,14 +92,28 @@ for name, x in wrong.items():
 # Read the message
 # ----------------
 #
-# - ``weight of size [8, 3, 5, 5]`` is the layer: it gives 8 channels, takes 3, and its
-#   window has 5 by 5 pixels. If this is a layer inside the network, the layer before it
-#   gives another number of channels: change ``in_channels`` to that number.
+# - ``weight of size [8, 3, 5, 5]`` is the layer: it gives 8 channels, takes 3 (6, with
+#   ``groups=2``), and its window has 5 by 5 pixels. If this is a layer inside the
+#   network, the layer before it gives another number of channels: change
+#   ``in_channels`` to that number.
 # - ``expected input[1, 32, 48, 3]`` is your picture: batch, channels, height, width.
 #   The second number must be 3. Here the 3 stands last, so the channels are last.
+#   (``memory_format=torch.channels_last`` does not change the shape.)
 # - ``expected 4D input (got 3D input)`` comes from batch normalization. The convolution
-#   before it accepts a picture without a batch.
-#
+#   before it accepts a picture without a batch. A network without batch normalization
+#   often fails only at its linear layer, as below.
+# - ``Input type`` and ``bias type``: the dtype is wrong. A convolution without a bias
+#   says ``expected scalar type Byte but found Float``. On a GPU, it names a
+#   ``weight type``.
+
+plain = nn.Sequential(model[0], *model[2:])  # no batch normalization
+try:
+    plain(chw)
+    raise AssertionError("no batch")
+except RuntimeError as error:
+    print(error)
+
+# %%
 # The mend: one step for each cause
 # ---------------------------------
 #
@@ -148,8 +162,8 @@ for name in ("grey, one channel", "no channels, no batch"):
 
 # %%
 # The reverse message, "to have 1 channels, but got 3", is a network for grey pictures.
-# Convert the picture with :class:`torchvision.transforms.v2.Grayscale`, or give the
-# network such a first layer.
+# Convert the picture with :class:`torchvision.transforms.v2.Grayscale`. Or give the
+# network a first layer for three channels, and train it.
 #
 # When it is not so: reshape silences the message
 # -----------------------------------------------
@@ -171,8 +185,10 @@ assert off > 0.01 and scrambled[2].mean() > 5 * chw[2].mean()
 # In your project
 # ---------------
 #
-# ``convert("RGB")`` gives three channels, whatever the file has. ``prepare`` must have
-# the steps of the training, ``v2.Normalize`` too, or the answers are worse, without an
+# ``convert("RGB")`` gives three channels. Two kinds of file it spoils without an error:
+# with 16 bits (mode ``I;16``), each value above 255 becomes white, so divide by 257
+# first. Transparent pixels show a colour that was hidden. ``prepare`` must have the
+# steps of the training, ``v2.Normalize`` too, or the answers are worse, without an
 # error. With weights of torchvision, write ``prepare = weights.transforms()``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
@@ -192,7 +208,8 @@ def predict(path):
 # Check these lines
 # -----------------
 #
-# A grey file and a colour file of the same grey must get the same answer:
+# A grey file and a colour file of the same grey must get the same answer. With 16 bits
+# for each pixel, most of a ramp from black to white is lost:
 
 with tempfile.TemporaryDirectory() as folder:
     files = {"grey": Image.fromarray(photo).convert("L")}
@@ -203,6 +220,10 @@ with tempfile.TemporaryDirectory() as folder:
     answers = [predict(Path(folder, f"{name}.png")) for name in files]
 print("probabilities add up to", round(answers[0].sum().item(), 4))
 torch.testing.assert_close(*answers)
+ramp = np.linspace(0, 65535, 1536).astype(np.uint16).reshape(32, 48)
+white = (np.asarray(Image.fromarray(ramp).convert("RGB")) == 255).mean()
+print(f"16 bits: {white:.1%} of the picture is white")
+assert white > 0.9
 
 # %%
 # Learn more

@@ -39,9 +39,9 @@ Mend "index out of range" and "device-side assert triggered"
 
 Turn the message into the one id or label that is too large, and map it into range.
 
-Why it matters: on a GPU, a label that does not exist stops the program at a line that
-has nothing to do with it. Nothing works afterwards, until Python starts again. On the
-CPU, the same mistake names its line.
+Why it matters: on an NVIDIA GPU, a label that does not exist often stops the program at
+a line that has nothing to do with it. The GPU refuses all work until Python starts
+again. On the CPU, the same mistake names its line.
 """
 
 # %%
@@ -65,10 +65,11 @@ logits = torch.randn(6, 3)
 # What a CPU says, and what a GPU says
 # ------------------------------------
 #
-# A GPU works through a queue, and Python is lines ahead when it finds the mistake. It
-# says ``CUDA error: device-side assert triggered`` at a later line. This page has no
-# GPU to show it. With ``CUDA_LAUNCH_BLOCKING=1 python train.py`` it stops at the true
-# line. Or run the batch on the CPU:
+# A GPU works through a queue, and Python is lines ahead when the GPU finds the mistake.
+# So ``CUDA error: device-side assert triggered`` comes at a later line. This page has
+# no GPU to show it. ``CUDA_LAUNCH_BLOCKING=1 python train.py`` stops at the true line
+# (on Windows, set the variable first). An Apple GPU can return zeros without a message.
+# Or run the batch on the CPU:
 
 calls = {
     "embedding": lambda: embed(tokens),
@@ -91,27 +92,30 @@ assert failed == list(calls)
 # --------------
 #
 # ``Target 3`` is the label, and ``size 3`` the number of rows or classes: with size 3,
-# the largest index is 2. ``in self`` means the table of an embedding; the message keeps
-# the id to itself. A GPU prints lines with ``Assertion`` above its message. There,
-# ``t < n_classes`` speaks of a label in the loss. ``index out of bounds`` speaks of an
-# id in an embedding, of indexing, or of ``gather``. For 16 ids or fewer, and in older
-# versions, an embedding says ``srcIndex < srcSelectDimSize``.
-# ``input_val >= zero && input_val <= one`` is no index: ``BCELoss`` got scores or nan.
-# Nor is ``probability tensor contains either``: ``multinomial`` got nan, inf or < 0.
+# the largest index is 2. ``in self`` means the table of an embedding, or the tensor of
+# ``index_select``. This message does not tell the id.
+#
+# A GPU prints lines with ``Assertion`` above its message. ``t < n_classes`` speaks of a
+# label in the loss. ``index out of bounds`` speaks of an id in an embedding, of
+# indexing, or of ``gather``. For 16 ids or fewer, and in older versions, an embedding
+# says ``srcIndex < srcSelectDimSize``. Two lines are about values, not about an index.
+# ``input_val >= zero && input_val <= one``: ``BCELoss`` got scores or nan.
+# ``probability tensor contains either``: ``multinomial`` got nan, inf or < 0.
 #
 # One line finds the culprit
 # --------------------------
 #
-# Ask each tensor of indices for what is outside, and where.
+# Ask each tensor of indices which values are outside, and where.
 
 
-def outside(indices, size, ignore=-100):
+def outside(indices, size, ignore=0):  # 0 is in range: by default, ignore nothing
+    indices = indices.long()
     wrong = ((indices < 0) | (indices >= size)) & (indices != ignore)
     return wrong.nonzero().tolist(), indices[wrong].unique().tolist()
 
 
 print("tokens: at {}, values {}".format(*outside(tokens, embed.num_embeddings)))
-print("labels: at {}, values {}".format(*outside(labels, head.out_features)))
+print("labels: at {}, values {}".format(*outside(labels, head.out_features, -100)))
 assert outside(tokens, 50) == ([[3, 5]], [50])
 assert outside(labels, 3) == ([[2], [3]], [3])
 
@@ -119,19 +123,23 @@ assert outside(labels, 3) == ([[2], [3]], [3])
 # The mends
 # ---------
 #
-# 1. *Labels that begin at 1 or have gaps*: map them. Keep the list of values, to map
-#    the other sets with it, too: a set that lacks a class would get other numbers.
-#    *More classes than outputs*: the last layer needs ``len(values)`` outputs. If it
+# 1. *Labels that begin at 1 or have gaps*: map them. Take a label for "ignore" out
+#    first: it would become a class. Keep ``values`` in the checkpoint, and map other
+#    sets by :func:`torch.searchsorted`: a second ``unique`` could give other numbers.
+#    Check ``torch.isin(labels, values).all()`` before: a new label would get a wrong
+#    class.
+# 2. *More classes than outputs*: the last layer needs ``len(values)`` outputs. If it
 #    has one output and labels are 0 and 1, use ``BCEWithLogitsLoss``.
-# 2. *A label for "ignore"*, 255 in masks or -1: name it as ``ignore_index``.
-# 3. *Ids beyond the table*: the table needs as many rows as the vocabulary has entries,
+# 3. *A label for "ignore"*, 255 in masks or -1: name it as ``ignore_index``.
+# 4. *Ids beyond the table*: the table needs one row for each id from 0 to the largest,
 #    padding and added tokens included. In the library transformers, call
 #    ``model.resize_token_embeddings(len(tokenizer))``.
-# 4. *Sentences longer than the table of positions*: cut them.
+# 5. *Sentences longer than the table of positions*: cut them.
 
-values, classes = labels.unique(return_inverse=True)  # of the training set; keep both
+values, classes = labels.unique(return_inverse=True)  # of all training labels
 print("classes:", classes.tolist(), "- values:", values.tolist())
 assert torch.equal(values[classes], labels) and outside(classes, 3) == ([], [])
+assert torch.equal(torch.searchsorted(values, labels), classes)
 loss = nn.functional.cross_entropy(logits, classes)
 torch.testing.assert_close(loss, -logits.log_softmax(1)[range(6), labels - 1].mean())
 
@@ -143,8 +151,8 @@ kept = [0, 1, 2, 3, 5]
 torch.testing.assert_close(loss, nn.functional.cross_entropy(logits[kept], mask[kept]))
 
 # %%
-# A larger table keeps the rows that were trained. Four positions for eight tokens fail
-# with the words that you know, and succeed when cut.
+# Copy the trained rows into the larger table, and make the optimizer after that. Below,
+# a table of four positions refuses eight tokens. Four tokens fit.
 
 larger = nn.Embedding(int(tokens.max()) + 1, 16)
 with torch.no_grad():
@@ -165,8 +173,8 @@ print("cut to:", tuple(positions(torch.arange(short.shape[1])).shape))
 # ----------------------------------------
 #
 # Indexing counts -1 from the end, so a -1 that means "none" picks the last row. A label
-# of -100 is left out by the loss. And with four outputs, labels from 1 to 3 fit: output
-# 0 is never right. ``bincount`` shows it.
+# of -100 is left out by the loss. And with four outputs, labels from 1 to 3 fit: no
+# label asks for output 0. ``bincount`` shows the gap.
 
 assert torch.equal(logits[torch.tensor([-1])], logits[5:])
 count = torch.bincount(labels, minlength=4).tolist()
@@ -177,8 +185,8 @@ assert count[0] == 0 and outside(labels, 4) == ([], [])
 # In your project
 # ---------------
 #
-# Check once, over all batches, on the CPU, before training. It costs one pass over the
-# data, and the message has the value.
+# Check once, over all batches, on the CPU, before training. The check costs one pass
+# over the data, and its message has the value.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 pairs = torch.utils.data.TensorDataset(tokens, classes)
@@ -187,7 +195,7 @@ for x, y in loader:
     checks = (x, larger.num_embeddings, 0), (y, head.out_features, -100)
     for indices, size, ignore in checks:  # -100: your ignore_index; 0 is a valid id
         where, wrong = outside(indices, size, ignore)  # new
-        assert not wrong, f"{wrong} at {where}: indices go from 0 to {size - 1}"
+        assert not wrong, f"{wrong} at {where[:3]}: indices go from 0 to {size - 1}"
 table, head = larger.to(device), head.to(device)
 for x, y in loader:
     outputs = head(table(x.to(device)).mean(dim=1))

@@ -41,8 +41,8 @@ until the message disappears, and the network may mix up its samples without an 
 # mat1 and mat2 shapes cannot be multiplied
 # -----------------------------------------
 #
-# Four pictures of 16 by 16 pixels go to a layer that takes 256 features. One thing is
-# forgotten: the pixels of a picture must become one row.
+# Four pictures of 16 by 16 pixels go to a layer that takes 256 features. Forgotten: the
+# pixels of a picture must become one row.
 
 import torch
 from torch import nn
@@ -71,7 +71,8 @@ assert "(64x16 and 256x10)" in message(lambda: layer(images))
 # ``in_features`` is 256, ``out_features`` is 10. The middle numbers must be equal.
 #
 # There should be 4 rows, one for each sample. There are 64, because each of the 16
-# lines of a picture became a row. Two other mistakes give other numbers:
+# lines of a picture became a row. (For sequences, batch times time rows are right.)
+# Two other mistakes give other numbers:
 
 causes = {
     "flattened with the batch": images.flatten(),
@@ -82,8 +83,8 @@ for cause, x in causes.items():
     assert "(4x" not in message(lambda x=x: layer(x))
 
 # %%
-# All three mistakes have one mend: :func:`torch.flatten` from dimension 1 on, which
-# leaves the batch alone. Each picture by itself must give the same row.
+# All three mistakes have one mend: :func:`torch.flatten` from dimension 1 on. Each
+# picture by itself must give the same row.
 
 logits = layer(images.flatten(1))
 alone = torch.stack([layer.weight @ image.flatten() + layer.bias for image in images])
@@ -91,17 +92,16 @@ print(tuple(logits.shape), f"differ by {(logits - alone).abs().max():.4f}")
 torch.testing.assert_close(logits, alone)
 
 # %%
-# If the rows are right and the columns are not, the layer was made for other data: see
-# the end of this page.
+# Are the rows right, and the columns not? See the end of this page.
 #
 # The size of tensor a must match the size of tensor b
 # ----------------------------------------------------
 #
 # Sums and products of entries align shapes from the right. Each pair of sizes must be
-# equal, unless one of them is 1. Here the mean of each picture, shape ``(4,)``, is
-# taken from pictures of shape ``(4, 16, 16)``. So 4 meets 16. ``keepdim=True`` leaves
-# the sizes of 1 in place: ``(4, 1, 1)``. Is one of the sizes your batch size? Then
-# look at the last batch, which is smaller.
+# equal, unless one of them is 1. Here the pictures, shape ``(4, 16, 16)``, meet
+# their means, shape ``(4,)``: 16 meets 4. Tensor ``a`` is the left operand.
+# ``keepdim=True`` leaves the sizes of 1 in place: ``(4, 1, 1)``. Does only the last
+# batch fail? It is smaller: write ``x.shape[0]``, not a number.
 
 mean = images.mean(dim=(1, 2))
 assert "tensor a (16)" in message(lambda: images - mean)
@@ -110,8 +110,8 @@ print(f"largest mean of a picture: {centred.mean(dim=(1, 2)).abs().max():.4f}")
 assert centred.mean(dim=(1, 2)).abs().max() < 1e-6
 
 # %%
-# Without a message, the shapes can still be wrong. Sixteen such pictures raise nothing,
-# because 16 meets 16, and the wrong means are taken:
+# Sixteen such pictures raise nothing, because 16 meets 16. The wrong means are
+# subtracted:
 
 sixteen = torch.randn(16, 16, 16)
 wrong = sixteen - sixteen.mean(dim=(1, 2))
@@ -125,7 +125,7 @@ assert largest > 0.01
 #
 # :func:`torch.cat` joins along ``dim``, 0 if you give none. All other sizes must be
 # equal. "Tensor number 1" is the second one. First, a forgotten ``dim=1``. Then two
-# feature maps as in a U-Net, whose sides differ by one pixel: one of them is resized.
+# feature maps of a U-Net differ by one pixel: ``up`` is resized.
 
 extra = torch.randn(4, 3)
 assert "tensor number 1" in message(lambda: torch.cat([logits, extra]))
@@ -140,10 +140,10 @@ print("mended:", tuple(torch.cat([skip, up], dim=1).shape))
 # -------------------------------------------------------
 #
 # - ``view`` and ``reshape`` keep the number of entries: here 4 * 16 * 16 = 1024.
-# - ``-1`` stands for the size that fits. In the first dimension it makes up samples:
-#   four pictures become two rows, and only the loss complains. Write ``flatten(1)``.
-# - A range of ``[-1, 0]`` means: the tensor has one dimension, you asked for a second.
-#   Here, these are the logits of a single sample. ``dim=-1`` works for both.
+# - ``-1`` stands for the size that fits. As the first size, it makes up samples: four
+#   pictures become two rows, and only the loss complains. Write ``flatten(1)``.
+# - A range of ``[-1, 0]`` means: the tensor has one dimension, or none. You asked for a
+#   second. Here: the logits of a single sample. ``dim=-1`` fits both shapes.
 
 assert "size 1024" in message(lambda: images.view(4, 100))
 targets = torch.tensor([1, 0, 3, 2])
@@ -157,7 +157,7 @@ assert torch.equal(logits[0].softmax(dim=-1), logits.softmax(dim=-1)[0])
 # ---------------
 #
 # - ``batch2`` is the second factor of a product of batches, as in attention. Here its
-#   transpose is forgotten.
+#   transpose is forgotten. With heads, the first number is batch times heads.
 # - ``cat`` wants the same number of dimensions: ``unsqueeze`` adds one.
 # - The "existing size" is your tensor's, the "expanded size" is what you ask for.
 
@@ -172,16 +172,17 @@ assert "size (10)" in message(lambda: logits[0].expand(4, 7))
 # In your project
 # ---------------
 #
-# Find the layer in any model, without a change in its code. These hooks print what
-# enters each module, and when the module is done.
+# Find the layer in any model, before ``torch.compile``. These hooks print the shapes
+# that enter each module, but not arguments passed by name.
 
 
-def show(module, args, *result):
+def show(layer, args, *out):
     sizes = [tuple(x.shape) if torch.is_tensor(x) else type(x).__name__ for x in args]
-    print("done:" if result else "enters", type(module).__name__, *sizes)
+    print("done:" if out else "enters", type(layer).__name__, names.get(layer), *sizes)
 
 
 model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.Flatten(), nn.Linear(2048, 10))
+names = {module: name or "model" for name, module in model.named_modules()}
 hooks = nn.modules.module
 with hooks.register_module_forward_pre_hook(show):  # new
     with hooks.register_module_forward_hook(show):  # new
@@ -198,8 +199,9 @@ with hooks.register_module_forward_pre_hook(show):  # new
 # all layers inside a module are done, the error is in its own ``forward``: a sum or
 # ``cat``.
 #
-# ``Linear`` gets 4 rows of 1568 columns. The rows are right, so ``in_features`` is the
-# mistake. Write the columns there:
+# ``Linear`` gets 4 rows of 1568 columns. The rows are right, so ``in_features`` or the
+# pictures' size is wrong. Is the layer trained? Resize the pictures. If not, write the
+# columns there, before you make the optimizer:
 
 model[2] = nn.Linear(1568, 10)
 print(tuple(model(images.unsqueeze(1)).shape))

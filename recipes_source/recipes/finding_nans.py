@@ -80,7 +80,7 @@ assert math.isfinite(naive[0]) and math.isnan(naive[1]) and math.isnan(naive[-1]
 # ------------
 #
 # Under :class:`torch.autograd.set_detect_anomaly` the result of every backward function
-# is checked for NaN (not for infinity), and the first one raises an error with the
+# is checked for NaN (not for infinity). The first NaN raises an error with the
 # function's name. A warning shows the stack of the forward call that belongs to this
 # function, with file and line. ``blame`` prints the first line of the warning and the
 # innermost function of the stack: paths and lines differ from machine to machine.
@@ -109,9 +109,11 @@ assert blame(compress, torch.tensor([-2.0, 3.0])) == "compress"
 # --------------
 #
 # ``torch.where`` computes both branches, and sends a gradient back through both: 0 to
-# the one not chosen. The chain rule multiplies this 0 by the slope of the root, NaN
+# the branch not chosen. The chain rule multiplies this 0 by the slope of the root, NaN
 # below -1/2, and 0 times NaN is NaN. The cure is a second ``where``, *before* the root,
 # which computes the branch not chosen at a harmless point. Now 0 times its slope is 0.
+# (At a root of 0, 0 times infinity is NaN, too: where ``x`` is 0, ``x.norm()`` has a
+# gradient, and ``x.square().sum().sqrt()`` has NaN.)
 
 
 def safe_compress(scores):
@@ -156,7 +158,8 @@ plt.show()
 # -----------------------------------------------
 #
 # Anomaly mode checks the backward pass alone. If the data or a layer made the NaN, it
-# blames the first function of the backward pass, here the loss. Test the batch first.
+# blames an early function of the backward pass, here the loss, or none. Test the batch
+# and the weights first. If a weight is NaN already, load the last good checkpoint.
 
 batch = torch.tensor([float("nan"), 3.0])
 assert blame(safe_compress, batch) == "mse_loss"
@@ -165,8 +168,9 @@ assert not batch.isfinite().all()
 
 # %%
 # Then test the output of each layer with a forward hook. This batch is finite, and the
-# second layer takes the logarithm of negative scores. The first name is the origin. A
-# layer such as an LSTM returns a tuple. Remove the hooks: on a GPU, each test waits.
+# second layer takes the logarithm of negative scores. The first name is the origin, or
+# a function called just before this layer: functions have no hook. ``note`` looks into
+# tuples, as of an LSTM, not into dicts. Remove the hooks: on a GPU, each test waits.
 
 
 class Apply(nn.Module):
@@ -204,11 +208,12 @@ assert bad == ["1", "2"] and not any(m._forward_hooks for m in model.modules())
 # In your project
 # ---------------
 #
-# ``error_if_nonfinite`` stops before the step, while the weights are still good. Then
-# the batch runs again in anomaly mode, which is too slow for every batch: it records a
-# stack for each operation. The 1 also clips every longer gradient: write ``math.inf``
-# if the call is only to test. Do not use this with a ``GradScaler``, which skips a step
-# with infinite gradients itself.
+# ``error_if_nonfinite`` stops before the step, while the weights are still good. Only
+# the running statistics of batch normalization may hold NaN already. Then the batch
+# runs again in anomaly mode, which is too slow for every batch: it records a stack for
+# each operation. With dropout, the second run can differ from the first. The 1 also
+# clips every longer gradient: write ``math.inf`` if you only test. Do not use this with
+# a ``GradScaler``, which skips a step with infinite gradients itself.
 
 
 def train_step(model, optimizer, x, y, device):

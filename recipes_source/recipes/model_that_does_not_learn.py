@@ -20,9 +20,9 @@ Find out why a model does not learn
 
 Let it learn one batch by heart, look at one step, and read the cause from a table.
 
-Why it matters: a broken training raises no error. It prints a loss for each epoch, and
-from outside a forgotten line looks like a hard problem. More epochs cost hours and tell
-nothing. One batch and a few lines tell the causes apart in seconds.
+Why it matters: a broken training often raises no error. It prints a loss for each
+epoch, and from outside a forgotten line looks like a hard problem. One batch and a few
+lines tell the causes apart in seconds.
 """
 
 # %%
@@ -111,7 +111,7 @@ assert all(not epoch[fault] < 1.5 * epoch["(sound)"] for fault in faults[1:])
 # ---------------------------------
 #
 # Give the training the same 16 samples 200 times. This network can learn any 16 samples
-# by heart. A loss that stays up has its cause in the code or in the learning rate.
+# by heart. If yours can, a loss that stays up comes from the code or the rate.
 
 one_batch = {}
 for fault in faults:
@@ -184,9 +184,10 @@ for fault in faults:
 # - A gradient, but no move: the optimizer does not have the parameter, as with *another
 #   model*. Or its rate is 0, as in the first step of a warm-up. Or every ReLU is
 #   off, or bfloat16 rounds the move away.
-# - It moves, and the second gradient is twice the first: *no zero_grad*.
-# - A move above 1: *rate too high*. Below 1e-5: *rate too low*. Between 1e-4 and 3e-1
-#   is usual. (A parameter that starts at 0 moves by ``inf``, and is sound.)
+# - A move, and the second gradient is twice the first: *no zero_grad*. Gradient
+#   clipping hides this.
+# - A largest move above 1: *rate too high*. Below 1e-5: *rate too low*, or a warm-up.
+#   These limits are rough. (A parameter that starts at 0 moves by ``inf``: no mistake.)
 
 sound = (False, 0, 0, "", 1)
 assert table["(sound)"] == table["labels mixed"] == sound
@@ -216,8 +217,8 @@ assert accuracy["(sound)"] > 0.9 and accuracy["labels mixed"] < 0.5
 # In your project
 # ---------------
 #
-# Copy ``probe``, and put your own step into ``step``. Set dropout to 0 for the batch
-# that is learned by heart: with dropout, its loss stays above 0.
+# Copy ``probe``, and put your own step into ``step``, without clipping. Set dropout and
+# label smoothing to 0 for the batch that is learned by heart: else its loss stays up.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Net(fault=None).to(device)  # yours

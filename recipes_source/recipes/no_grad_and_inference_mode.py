@@ -18,9 +18,9 @@ Evaluate with no_grad and inference_mode
 
 Evaluate without the memory that gradients need, and pick the mode your tensors allow.
 
-Why it matters: every forward pass prepares for a backward pass by keeping the layers'
-inputs. An evaluation never goes back, so that memory is wasted. It grows with every
-batch as long as something, a sum of losses for instance, refers to it.
+Why it matters: every forward pass prepares for a backward pass: it keeps the tensors
+that the gradients need. An evaluation has no backward pass, so this memory is wasted.
+It grows with every batch as long as something, such as a sum of losses, refers to it.
 """
 
 # %%
@@ -113,9 +113,10 @@ plt.show()
 # When it is not so: an inference tensor cannot come back
 # -------------------------------------------------------
 #
-# ``inference_mode`` drops more bookkeeping than ``no_grad`` does, and what it makes can
-# no longer take part in training. Try it on features computed once by the first layers,
-# from which the last layer is to learn.
+# ``inference_mode`` drops more bookkeeping than ``no_grad`` does. Autograd cannot keep
+# its results for a later backward pass, and outside nothing may change them in place.
+# Try it on features computed once by the first layers, from which the last layer is to
+# learn.
 
 inputs, targets = batches[0]
 head = model[-1]
@@ -134,8 +135,12 @@ assert allowed is torch.no_grad
 # So take ``inference_mode`` where results are final, and ``no_grad`` where they return
 # to training. They can also return unseen: if a layer keeps a tensor from an
 # evaluation, as a cache of masks or positions, training stops with the same message.
-# A clone made outside the mode is an ordinary tensor again. The gradient
-# that the last layer gets from it must match the formula for the mean squared error.
+# A model built inside the mode cannot be trained: ``optimizer.step()`` changes its
+# parameters in place, which raises ``Inplace update to inference tensor outside
+# InferenceMode is not allowed``.
+#
+# A clone made outside the mode is an ordinary tensor again. The gradient that the last
+# layer gets from the clone must match the formula for the mean squared error.
 
 head.zero_grad()
 features = features.clone()
@@ -178,8 +183,11 @@ for mode in (torch.no_grad, torch.inference_mode):
 # ---------------
 #
 # ``loss.item()`` is a number, so it holds on to nothing, even if the mode is forgotten.
-# On a GPU, ``item()`` waits for the result: add up tensors, and call it once. Weigh
-# each mean by its number of samples, as the last batch is often smaller.
+# On a GPU, ``item()`` waits for the result: add up tensors, and call ``item()`` once.
+# Multiply each mean by its number of samples, as the last batch is often smaller. With
+# ``ignore_index`` the loss is a mean over the other targets: count these instead. With
+# class weights, add up their weights. If you catch errors of this function, put the
+# last ``for`` into a ``finally``.
 
 
 @torch.inference_mode()  # new; no_grad() if a layer keeps tensors

@@ -32,7 +32,8 @@ width can change from batch to batch, and a shuffled training stops at a random 
 # See the problem
 # ---------------
 #
-# Eight labels of three classes, in batches of three. Class 2 is missing in the last.
+# Eight labels of three classes, in batches of three. Class 2 is missing in the last
+# batch.
 
 import torch
 from torch import nn
@@ -79,24 +80,31 @@ assert torch.equal(rows, (labels[:, None] == torch.arange(3)).float())
 # -----------------
 #
 # 1. Labels must be int64: call ``long()``. They come as floats from a table, and as
-#    int32 or bytes from other tools and pictures.
+#    int32 or bytes from other tools and pictures. ``long()`` cuts 1.9 to 1.
 # 2. A label is too large: labels 1 to 3 must become 0 to 2. In a mask, 255 often means
-#    "no class": with three classes, use ``one_hot(mask.clamp(max=3), 4)[..., :3]``.
-# 3. A label is negative: -1 or -100 often marks a missing one. Take these rows out.
-#    On a GPU, 2 and 3 end in ``device-side assert triggered``: try it on the CPU.
+#    "no class". With three classes, make 255 a fourth class, and drop its column:
+#    ``one_hot(mask.masked_fill(mask == 255, 3), 4)[..., :3]``.
+# 3. A label is negative: -1 or -100 often marks a missing label. Take these rows out.
 # 4. The columns are still int64: ``float()`` is missing.
+#
+# Checks 2 and 3 are made on the CPU only. On an NVIDIA GPU, such labels end in
+# ``device-side assert triggered``. An Apple GPU may say nothing at all.
 
 assert "LongTensor" in message(lambda: one_hot(labels.float(), 3))
 assert "smaller" in message(lambda: one_hot(labels + 1, 3))
 assert "negative" in message(lambda: one_hot(labels - 1, 3))
 assert "dtype" in message(lambda: layer(one_hot(labels, 3)))
 assert layer(one_hot(labels.int().long(), 3).float()).shape == (8, 4)
+mask = torch.tensor([0, 255])
+kept = one_hot(mask.masked_fill(mask == 255, 3), 4)[..., :3]
+assert kept.tolist() == [[1, 0, 0], [0, 0, 0]]
 
 # %%
 # Masks: the classes come last
 # ----------------------------
 #
-# The new dimension is the last one. Layers for pictures want it second: ``permute``.
+# The new dimension is the last one. Layers for pictures want the classes second: use
+# ``permute``.
 # ``reshape`` gives the same shape with wrong pixels, without a message. And a column of
 # labels, ``(8, 1)``, gets a dimension too many: use ``squeeze(1)`` first.
 
@@ -114,8 +122,9 @@ print("from a column:", tuple(one_hot(labels[:, None], 3).shape))
 # Several labels for one sample
 # -----------------------------
 #
-# The largest value over a sample's labels is 1 where any of them is. A sum would count
-# a repeated label twice. This is the target of ``BCEWithLogitsLoss``.
+# One-hot rows of a sample's labels become one row by their maximum, ``amax``. A sum
+# would count a repeated label twice. With ``amax`` you can repeat a label to fill a
+# shorter list. Such rows are the targets of ``BCEWithLogitsLoss``.
 
 tags = torch.tensor([[0, 2], [3, 3]])  # two tags for each of two samples
 many = one_hot(tags, 4).amax(dim=1).float()
@@ -126,9 +135,13 @@ assert torch.equal(many, torch.zeros(2, 4).scatter(1, tags, 1.0))
 # When it is not so: no one-hot rows needed
 # -----------------------------------------
 #
-# ``cross_entropy`` takes the labels themselves. A linear layer uses one-hot rows to
-# pick columns of its weight. An embedding picks them by the label. With many classes
-# this saves memory: 8 bytes for each class of each sample.
+# ``cross_entropy`` takes the labels themselves. With class weights, only labels give
+# the weighted mean: with rows, the sum is divided by the number of samples. And
+# ``ignore_index`` works with labels only.
+#
+# A linear layer uses one-hot rows to pick columns of its weight. An embedding picks
+# these vectors by the label, without the rows. With many classes this saves memory:
+# ``one_hot`` takes 8 bytes for each class of each sample.
 
 logits = torch.randn(8, 3)
 torch.testing.assert_close(cross_entropy(logits, labels), cross_entropy(logits, rows))
@@ -143,8 +156,11 @@ assert kilobytes[1] == 5000 * kilobytes[0]
 # In your project
 # ---------------
 #
-# Fix the list of classes once, by the training data, and keep it with the model. A word
-# that is not in the list raises ``KeyError``.
+# Fix the list of classes once, by the training data. For words, ``sorted(set(colors))``
+# does it. Do not leave out ``sorted``: the order of a set of words changes from run to
+# run. Keep the list in the checkpoint, beside ``model.state_dict()``: with another
+# order, the model loads without a message and reads wrong columns. A word that is not
+# in the list raises ``KeyError``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 colors, sizes = ["red", "green", "red", "blue"], torch.tensor([1.0, 2.0, 0.5, 1.5])
@@ -163,6 +179,7 @@ print(tuple(features.shape), "gives", tuple(model(features).shape))
 back = [classes[number] for number in features[:, 1:].argmax(dim=1).tolist()]
 print(back)
 assert back == colors and torch.equal(features[:, 0].cpu(), sizes)
+assert classes == sorted(set(colors))
 
 # %%
 # Learn more

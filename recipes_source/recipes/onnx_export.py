@@ -20,8 +20,8 @@ Export a model to ONNX and check it with ONNX Runtime
 Write a model to a file that runs without PyTorch, for any batch size, and check it.
 
 Why it matters: an ONNX file runs where PyTorch is not installed, such as in a browser
-or on a phone. It is fixed to the batch size of your example unless you say otherwise,
-and it is read by other code than PyTorch's, so check what comes out.
+or on a phone. The file is fixed to the batch size of your example unless you say
+otherwise. Other code than PyTorch's runs the file, so check what comes out.
 
 Install with ``pip install torch onnx onnxscript onnxruntime``. The export needs
 ``onnxscript``.
@@ -95,9 +95,9 @@ assert list(fixed_logits) == [2]
 # ------------------------------
 #
 # ``dynamic_shapes`` gives, for each input, its dynamic dimensions and a name for each.
-# The file keeps the name. It has no operator for the batch normalization: that went
-# into the weights of the convolution. So the file does not repeat the model step by
-# step, and its outputs need a check.
+# The file keeps the name. The file has no operator for the batch normalization: the
+# export put this step into the weights of the convolution. So the file does not repeat
+# the model step by step, and its outputs need a check.
 
 dynamic = Path(folder.name) / "dynamic.onnx"
 options["dynamic_shapes"] = ({0: "batch"},)
@@ -143,10 +143,15 @@ plt.show()
 # When it is not so: training mode, and a second file
 # ---------------------------------------------------
 #
-# The check above is true for a model in evaluation mode. Beside ``dynamic.onnx`` lies
-# ``dynamic.onnx.data`` with the weights. Copy ``dynamic.onnx`` alone, and it does not
-# load. Take both, or write one file with ``external_data=False``.
+# Call ``eval()`` before you export, and before you compare. In training mode, dropout
+# is random and the batch normalization uses the statistics of each batch, so PyTorch's
+# outputs differ from the file's.
+#
+# Beside ``dynamic.onnx`` lies ``dynamic.onnx.data`` with the weights. Copy
+# ``dynamic.onnx`` alone, and it does not load. Take both, or write one file with
+# ``external_data=False``.
 
+assert (copy.deepcopy(model).train()(images) - exact).abs().max() > 0.1
 single = Path(folder.name) / "single.onnx"
 program.save(single, external_data=False)
 for file in (dynamic, single):
@@ -159,22 +164,26 @@ for file in (dynamic, single):
 # In your project
 # ---------------
 #
-# Export on the CPU. ``dynamic_shapes`` has one entry for each input. ``opset_version``
-# fixes the version of ONNX's operators: take what the runtime on your target knows. The
-# default rises with PyTorch's own version. On a GPU, where float32 products may have
-# fewer digits, compare with a tolerance.
+# Export a copy on the CPU: ``cpu()`` and ``eval()`` change a model in place, which
+# would disturb a training that goes on. ``dynamic_shapes`` has one entry for each
+# input. ``opset_version`` fixes the version of ONNX's operators: take what the runtime
+# on your target knows. The default rises with PyTorch's own version.
+#
+# On a GPU, where float32 products may have fewer digits, compare with a tolerance. If
+# CUDA does not load, ONNX Runtime can go on with the CPU and only log this:
+# ``session.get_providers()`` lists what is in use.
 
 path = Path(folder.name) / "model.onnx"
-model = model.cpu().eval()
+exported = copy.deepcopy(model).cpu().eval()
 options = {"dynamic_shapes": ({0: "batch"},), "opset_version": 20, "verbose": False}
-program = torch.onnx.export(model, (images[:2],), dynamo=True, **options)
+program = torch.onnx.export(exported, (images[:2],), dynamo=True, **options)
 program.save(path, external_data=False)  # one file, up to 2 GB
 wanted = ["CUDAExecutionProvider", "CPUExecutionProvider"]  # in this order
 available = [p for p in wanted if p in onnxruntime.get_available_providers()]
 session = onnxruntime.InferenceSession(path, providers=available)
 (logits,) = session.run(None, {session.get_inputs()[0].name: images[:5].numpy()})
 with torch.inference_mode():
-    expected = model(images[:5])
+    expected = exported(images[:5])
 torch.testing.assert_close(torch.from_numpy(logits), expected, atol=1e-3, rtol=1e-3)
 
 # %%

@@ -36,9 +36,9 @@ them.
 # A step that does not fit
 # ------------------------
 #
-# A child process may take 48 MiB more than it holds at that moment. Linux enforces this
-# limit; on macOS and Windows the cell prints nothing. A wide layer and a batch of 4,096
-# ask for more. Sixteen pieces of the same batch do not.
+# A child process may take 48 MiB more than it holds. Only Linux enforces this limit:
+# elsewhere the cell prints nothing. A wide layer and a batch of 4,096 ask for more.
+# Sixteen pieces of the same batch do not.
 
 import subprocess
 import sys
@@ -91,33 +91,32 @@ if sys.platform == "linux":
 # How to read it
 # --------------
 #
-# The number is what was asked for last: 33,554,432 bytes are one result of the wide
-# layer, 4,096 times 2,048 times 4 bytes. On Windows it says ``not enough memory``, and
-# Linux may end the process with the word ``Killed``. A GPU, which this page does not
-# have, gives a message of this form:
+# The number is what was asked for last: one result of the wide layer, 4,096 times 2,048
+# times 4 bytes. Windows says ``not enough memory``, and Linux may end the process with
+# the word ``Killed``. A GPU's message, not raised here, has this form:
 #
 # .. code-block:: text
 #
 #     CUDA out of memory. Tried to allocate A. GPU 0 has a total capacity of B of which
 #     C is free. Including non-PyTorch memory, this process has D memory in use. Of the
 #     allocated memory E is allocated by PyTorch, and F is reserved by PyTorch but
-#     unallocated.
+#     unallocated. If reserved but unallocated memory is large try setting
+#     PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True to avoid fragmentation.
 #
-# E is your tensors: the next sections are about them. If B is far above C and D
-# together, another process holds the rest, and ``nvidia-smi`` shows it. If F is large,
-# the free memory is in pieces: start with
-# ``PYTORCH_CUDA_ALLOC_CONF=expandable_segments:True``.
+# E is your tensors: read on. If B is far above C and D together, another process holds
+# the rest, and ``nvidia-smi`` shows it. If F is large, the free memory is in pieces: on
+# Linux, set the variable before the program starts.
 #
 # What fills it: four kinds
 # -------------------------
 #
 # Weights, gradients and the optimizer's state have a fixed size. What the forward pass
-# keeps grows with the batch. ``saved_tensors_hooks`` counts it, here for 512 rows and
-# for 32. On a GPU, ``torch.cuda.memory_allocated()`` before a step is what stays, and
+# keeps grows with the batch, and ``saved_tensors_hooks`` counts it. On a GPU,
+# ``torch.cuda.memory_allocated()`` before a step is what stays, and
 # ``torch.cuda.max_memory_allocated()`` after it is the peak. To see which line made
-# each block, call ``torch.cuda.memory._record_memory_history()`` at the start. When it
-# fails, call ``torch.cuda.memory._dump_snapshot("memory.pickle")``, and open the file
-# at https://pytorch.org/memory_viz.
+# each block, call ``torch.cuda.memory._record_memory_history()`` at the start. After
+# the failure, call ``torch.cuda.memory._dump_snapshot("memory.pickle")``, and open the
+# file at https://pytorch.org/memory_viz.
 
 
 def kept(run):
@@ -156,16 +155,17 @@ assert sizes["kept, batch 512"] == 16 * sizes["kept, batch 32"]
 # The remedies
 # ------------
 #
-# If it is what the forward pass keeps, in this order:
+# For what the forward pass keeps, in this order:
 #
-# 1. *Smaller pieces* of the batch, with the same gradient.
+# 1. *Smaller pieces* of the batch: the same gradient, without batch normalization.
 # 2. *bfloat16*: up to half of what is kept. The weights stay float32, and autocast
-#    keeps copies of them. With few rows, it keeps more in all than float32 does.
-# 3. *Checkpoints*: keep a block's input, compute the rest again.
+#    keeps copies of them. With few rows, the copies take more than is saved.
+# 3. *Checkpoints*: keep a block's input, compute the rest again. Use many blocks: one
+#    around the whole model, as in this small example, leaves the peak as high.
 #
-# Evaluation needs no graph at all: use ``inference_mode``. If weights, gradients and
+# Evaluation needs no graph: use ``inference_mode``. If weights, gradients and
 # optimizer fill the memory, these do not help. Train fewer parameters, take an
-# optimizer with less state (SGD), or share the state among GPUs.
+# optimizer with less state (plain SGD), or share the state among GPUs.
 
 
 def loss_of(forward, x=data):
@@ -223,12 +223,12 @@ expected = gradient(lambda: loss_of(model, data[:256]))  # for the last check
 # When it is not so: ``del`` and ``empty_cache``
 # ----------------------------------------------
 #
-# ``del x`` removes a name only. The memory is free when nothing refers to it, and a
-# loss refers to all that its graph keeps. So memory grows from step to step if you
-# collect losses: write ``loss.item()``. ``torch.cuda.empty_cache()`` gives back what
-# PyTorch holds unused. It is for *other* programs: it frees no tensor of yours. An
-# error that you caught holds the tensors of the failed step: try again after the
-# ``except`` block, not inside. In a notebook, restart the kernel.
+# ``del x`` removes a name only. The memory is free when nothing refers to it. A loss
+# refers to all that its graph keeps, until ``backward()`` frees it. So memory grows if
+# you collect losses in an evaluation: write ``loss.item()``.
+# ``torch.cuda.empty_cache()`` gives unused memory to *other* programs: it frees no
+# tensor of yours. An error that you caught holds the tensors of the failed step: try
+# again after the ``except`` block. In a notebook, restart the kernel.
 
 array = np.ones((512, 256), dtype=np.float32)  # its memory is the tensor's
 alive, x = weakref.ref(array), torch.from_numpy(array)
@@ -243,7 +243,7 @@ assert held and alive() is None
 # In your project
 # ---------------
 #
-# Two remedies, and a loop that gives its memory back.
+# Two remedies. If fewer than ``pieces`` batches are left at the end, they make no step.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model, total, pieces = model.to(device), 0.0, 4
@@ -262,8 +262,7 @@ for i, x in enumerate(loader, 1):
 # Check
 # -----
 #
-# One step was made. AdamW kept a tenth of its gradient, and this is the gradient of all
-# 256 rows.
+# After one step, AdamW's ``exp_avg`` is a tenth of the gradient of all 256 rows.
 
 kept_part = [optimizer.state[p]["exp_avg"].flatten() for p in model.parameters()]
 gap = (10 * torch.cat(kept_part).cpu() - expected).norm() / expected.norm()

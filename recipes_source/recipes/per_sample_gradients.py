@@ -21,9 +21,9 @@ Compute per-sample gradients
 
 Get the gradient of every example in a batch at once, and see which ones pull hardest.
 
-Why it matters: ``backward()`` leaves one gradient, the mean over the batch. Clipping
-each example's gradient for privacy, measuring gradient noise or finding wrong labels
-needs them one by one, and a loop over single examples is slow.
+Why it matters: ``backward()`` of a mean loss leaves one gradient, the mean over the
+batch. Clipping each example's gradient for privacy, measuring gradient noise or finding
+wrong labels needs the gradients one by one. A loop over single examples is slow.
 """
 
 # %%
@@ -133,6 +133,7 @@ for name, found, wanted in [("loop", at_once, loop), ("batch", at_once.mean(0), 
 
 # %%
 # Their norms show what the mean hides: the examples that the model does not agree with.
+# Look early: a model that has learned wrong labels by heart gives them small gradients.
 
 norms = at_once.norm(dim=1)
 largest = norms.topk(3).indices.sort().values.tolist()
@@ -155,8 +156,9 @@ plt.show()
 # With class weights or ``ignore_index``, the loss divides by the sum of the weights, or
 # by the number of targets that count. Then the mean over examples is another gradient.
 # Here one class is ignored, and the mean is too small. Use ``reduction="sum"`` in
-# ``loss_of_one``, and divide by that count yourself. By default, the loss of an example
-# is divided by its own weight: class weights have no effect, and no error says so.
+# ``loss_of_one``, and divide by this sum or number yourself. By default, the loss of an
+# example is divided by its own weight: class weights have no effect, and no error says
+# so.
 
 loss_fn = nn.CrossEntropyLoss(ignore_index=3)
 ignored = targets == loss_fn.ignore_index
@@ -175,9 +177,10 @@ loss_fn = nn.CrossEntropyLoss()
 # --------------------------------------------------
 #
 # With statistics of the batch, an output depends on all examples, and "the gradient of
-# one example" has no meaning. ``vmap`` refuses the layer, because it writes its running
-# statistics. Use :class:`torch.nn.GroupNorm`, which stays within an example, or call
-# ``model.eval()`` if the statistics are to stay as they are.
+# one example" has no meaning. ``vmap`` refuses a layer that writes running statistics.
+# With ``track_running_stats=False`` there is no error: feature maps are normalized for
+# each example alone. Use :class:`torch.nn.GroupNorm`, which stays within an example, or
+# call ``model.eval()`` if the statistics are to stay as they are.
 
 fitted, refused = model, []
 norms = nn.BatchNorm1d(32), nn.GroupNorm(4, 32), nn.BatchNorm1d(32).eval()
@@ -193,7 +196,7 @@ for layer in (*norms, nn.Dropout(0.1)):
 assert refused == ["BatchNorm1d, train", "Dropout, train"]
 
 # %%
-# With ``randomness="different"``, every example gets a dropout mask:
+# With ``randomness="different"``, every example gets another dropout mask:
 
 print("Dropout:", tuple(by_vmap(randomness="different").shape))
 model = fitted
@@ -206,19 +209,20 @@ model = fitted
 # parameters in float32 and a batch of 64, 512 MB. ``chunk_size`` bounds the memory of
 # the computation, not of the result. Here the gradient of each example is clipped
 # before the mean is taken. ``loss_of_one`` is the function above. Clipping alone gives
-# no privacy: that also needs noise, added to the mean. A frozen parameter would learn,
-# too: leave it out of ``params`` and of the last loop. DDP averages in ``backward()``
-# only. With several processes, average each ``p.grad`` yourself.
+# no privacy: privacy also needs noise, added to the mean. DDP averages in
+# ``backward()`` only. With several processes, average each ``p.grad`` yourself. For
+# mixed precision, take bfloat16: a ``GradScaler`` works with ``backward()`` only.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-params = {name: p.detach() for name, p in model.to(device).named_parameters()}
+live = {name: p for name, p in model.to(device).named_parameters() if p.requires_grad}
+params = {name: p.detach() for name, p in live.items()}
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 of_each = vmap(grad(loss_of_one), (None, 0, 0), chunk_size=16, randomness="different")
 for x, y in DataLoader(TensorDataset(inputs, targets), batch_size=64, shuffle=True):
     grads = of_each(params, x.to(device), y.to(device))  # new: instead of backward()
     norms = torch.stack([g.flatten(1).norm(dim=1) for g in grads.values()]).norm(dim=0)
     scale = (1.0 / norms).clamp(max=1.0)  # no example pulls harder than 1
-    for name, p in model.named_parameters():
+    for name, p in live.items():
         p.grad = torch.einsum("n,n...->...", scale, grads[name]) / len(scale)
     optimizer.step()  # also changes params, which share the memory
 

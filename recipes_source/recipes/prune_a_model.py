@@ -89,8 +89,9 @@ assert cut[0] > 0.79 and cut[1] < dense[1] - 0.1 and filled[0] < 0.6
 # :func:`~torch.nn.utils.prune.l1_unstructured` renames the parameter to
 # ``weight_orig`` and adds a buffer ``weight_mask``. Before each ``forward``, a hook
 # sets ``weight`` to their product. Where the mask is 0, so is ``weight``, whatever the
-# optimizer does. ``weight`` is now a result of autograd: ``deepcopy`` refuses it, but
-# not after a ``forward`` in ``no_grad``. Copy the state dict, or call ``remove`` first.
+# optimizer does. ``weight`` is now a result of autograd. So ``deepcopy`` refuses the
+# model, unless its last ``forward`` ran in ``no_grad``. Copy the state dict, or call
+# ``remove`` first.
 
 pruned = copy.deepcopy(trained)
 prune.l1_unstructured(pruned[2], "weight", amount=0.8)  # new
@@ -124,8 +125,10 @@ assert few[1] < kept[1] - 0.05
 # ------------------------------------------
 #
 # A zero is stored and multiplied like any other number. To store less, take whole units
-# out of the layer: rows of its weight and bias, and columns of the next weight. The
-# result equals the trained model with zeros in these columns.
+# out of the layer: rows of its weight and bias, and columns of the next weight. A
+# normalization between the two layers loses the same units. The result equals the
+# trained model with zeros in the columns that were taken out. Its parameters are new
+# objects: make the optimizer afterwards, as ``fit`` does.
 
 with torch.no_grad():
     importance = trained[2].weight.norm(dim=1) * trained[4].weight.norm(dim=0)
@@ -152,17 +155,21 @@ assert stored < 2400 and halved[1] > dense[1] - 0.05
 # ---------------
 #
 # :func:`~torch.nn.utils.prune.global_unstructured` compares all weights of a list, here
-# of ``nn.Linear`` only. For a CNN, add ``nn.Conv2d``. Leave out a layer that shares its
-# weight: :func:`~torch.nn.utils.prune.remove` writes zeros into both. ``remove`` takes
-# away the mask, not the zeros: the state dict has its old names, and the model can be
-# copied again. Call it when all training is done.
+# of ``nn.Linear`` only. For a CNN, add ``nn.Conv2d``. A layer of small weights can lose
+# nearly all of them: then prune each layer by itself. Leave out a layer that shares its
+# weight: :func:`~torch.nn.utils.prune.remove` writes zeros into both.
+#
+# ``remove`` takes away the mask, not the zeros: the state dict has its old names, and
+# the model can be copied again. Call ``remove`` when all training is done, as later
+# steps would fill the zeros. To load a file saved before ``remove``, first call
+# ``prune.identity(layer, "weight")`` for these layers of the new model.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = copy.deepcopy(trained).float().to(device)
 inputs, labels = inputs.float().to(device), labels.to(device)
 layers = [(m, "weight") for m in model.modules() if type(m) is nn.Linear]
 prune.global_unstructured(layers, prune.L1Unstructured, amount=0.8)  # new
-fit(model, steps=100)
+fit(model, steps=100)  # your training; an optimizer made before goes on, too
 for layer, name in layers:
     prune.remove(layer, name)  # new: the zeros stay
 torch.save(model.state_dict(), "pruned.pt")

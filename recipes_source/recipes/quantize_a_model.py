@@ -27,7 +27,7 @@ need a scale. If a whole matrix has one scale, its small rows can be rounded to 
 #
 # The model predicts two numbers in different units: a price of about 1000, and a rate
 # of about 0.1. It learns them standardized. Afterwards, the units are multiplied into
-# the last layer, so the layer's two rows differ in size by 10,000.
+# the last layer, so one of the layer's two rows is about 10,000 times larger.
 
 import copy
 from pathlib import Path
@@ -63,16 +63,17 @@ with torch.no_grad():
 # See the problem: one scale for all
 # ----------------------------------
 #
-# Divide the weights by a scale that maps the largest one to 127, and round. To use a
-# weight, multiply by the scale again. The table has the error on new data, in percent
-# of each target's spread.
+# Divide the weights by a scale that maps the largest absolute value to 127, and round.
+# To use a weight, multiply by the scale again. Without ``clamp``, the largest weight of
+# a bfloat16 row can become 128, which int8 stores as -128. The table has the error on
+# new data, in percent of each target's spread.
 
 
 def quantize(weight, per_row=True, bits=8):
     top = 2 ** (bits - 1) - 1  # 127 for 8 bits
     largest = weight.abs().amax(dim=1 if per_row else (0, 1), keepdim=True)
     scale = largest.clamp(min=1e-5) / top  # never 0
-    return (weight / scale).round().to(torch.int8), scale
+    return (weight / scale).round().clamp(-top, top).to(torch.int8), scale
 
 
 @torch.no_grad()
@@ -99,8 +100,8 @@ assert naive[1] > 90 and max(mended) < max(before) + 2
 # ---------------
 #
 # The rate is back. An output number depends on one row of its layer's weight, so rows
-# are a good unit. Rounding moves a weight by half a scale at most. PyTorch's function
-# for training with rounded weights must find the same values.
+# are a good unit. Rounding moves a float32 weight by half a scale at most. PyTorch's
+# function for training with rounded weights must find the same values.
 
 weight = model[2].weight.detach()
 values, scale = quantize(weight)
@@ -109,13 +110,15 @@ print(f"largest change: {moved:.1f} scales")
 fake, zero = torch.fake_quantize_per_channel_affine, torch.zeros(256).int()
 oracle = fake(weight, scale[:, 0], zero, axis=0, quant_min=-127, quant_max=127)
 assert moved < 0.501 and ((values * scale - oracle).abs() / scale).mean() < 1e-3
+assert quantize(weight.bfloat16())[0].min() >= -127  # no weight changed its sign
 
 # %%
 # When it is not so: fewer bits, or one huge weight
 # -------------------------------------------------
 #
-# Each bit less at least doubles the scale. One huge weight makes the scale of its whole
-# row large. A scale for each 16 neighbours limits the damage to one group of the row.
+# Each bit that you save at least doubles the scale. One huge weight makes the scale of
+# its whole row large. A scale for each group of 16 weights limits the damage to this
+# group.
 
 errors("4 bits", bits=4)
 assert max(errors("2 bits", bits=2)) > 2 * max(before)
@@ -130,8 +133,10 @@ for name, rows in (("row", huge), ("16 weights", huge.view(-1, 16))):
 # A layer that stores integers
 # ----------------------------
 #
-# Only the layer at work has its weight in float32. This saves memory, but no time. For
-# faster integer arithmetic, and for 4 bits, there is the package ``torchao``. Its
+# While predicting, only the layer at work has its weight in float32. This saves memory,
+# but no time. With gradients on, autograd would keep these float32 weights for a
+# ``backward()``, so ``to_int8`` below turns gradients off. For faster integer
+# arithmetic, and for 4 bits, there is the package ``torchao``. Its
 # ``quantize_(model, Int8DynamicActivationInt8WeightConfig())`` replaces
 # ``quantize_dynamic`` of ``torch.ao.quantization``, which is deprecated.
 
@@ -152,11 +157,11 @@ class Int8Linear(nn.Module):
 # In your project
 # ---------------
 #
-# Quantize a trained model, for predicting. To load the file, put the same layers into a
-# new model first. Only ``nn.Linear`` shrinks: a model of convolutions or embeddings
-# stays almost as large. A bfloat16 model shrinks to a half. Leave out a layer whose
-# ``weight`` other modules read: tied layers, and those inside
-# ``TransformerEncoderLayer``.
+# Quantize a trained model, for predicting. Copy ``quantize`` and ``Int8Linear`` from
+# above, too. To load the file, put the same layers into a new model of the same dtype
+# first. Only ``nn.Linear`` shrinks: a model of convolutions or embeddings stays almost
+# as large. A bfloat16 model shrinks to a half. Leave out a layer whose ``weight`` other
+# modules read: tied layers, and those inside ``TransformerEncoderLayer``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 
@@ -165,12 +170,13 @@ def to_int8(model):
     for name, layer in list(model.named_modules()):
         if type(layer) is nn.Linear:
             model.set_submodule(name, Int8Linear(layer))  # new
-    return model.eval()
+    return model.eval().requires_grad_(False)  # else autograd keeps float32 weights
 
 
 torch.save(to_int8(copy.deepcopy(model)).state_dict(), "model_int8.pt")
 loaded = to_int8(make())
-loaded.load_state_dict(torch.load("model_int8.pt", weights_only=True))
+state = torch.load("model_int8.pt", map_location="cpu", weights_only=True)
+loaded.load_state_dict(state)
 loaded = loaded.to(device)
 
 # %%
@@ -181,10 +187,12 @@ torch.save(model.state_dict(), "model_float32.pt")
 files = Path("model_float32.pt"), Path("model_int8.pt")
 sizes = [file.stat().st_size / 1024 for file in files]
 print(f"file: {sizes[0]:.0f} KB, in 8 bits {sizes[1]:.0f} KB")
+spread = units * standard.std(dim=0)
 with torch.no_grad():
-    change = (loaded(inputs.to(device)).cpu() - model(inputs)).abs() / units
+    change = (loaded(inputs.to(device)).cpu() - model(inputs)).abs() / spread
 print(f"outputs moved by {change.mean().item():.3f} of their spread")
 assert sizes[1] < 0.3 * sizes[0] and change.mean() < 0.02
+assert not loaded(inputs[:1].to(device)).requires_grad  # no graph keeps the weights
 for file in files:
     file.unlink()
 

@@ -12,6 +12,7 @@
 # ]
 # errors = [
 #   "Couldn't swap Linear.weight",
+#   "Trying to execute AccumulateGrad node that was poisoned by swap_tensors",
 # ]
 # ///
 """
@@ -22,7 +23,8 @@ Convert or load a model, and have the optimizer still hold the parameters it tra
 
 Why it matters: an optimizer holds the parameter objects it was given. Some conversions
 of a model, and ``load_state_dict(assign=True)``, put new objects into the model. The
-optimizer then updates the old objects: no error, no warning, and nothing is learned.
+optimizer then keeps to the old objects, and nothing is learned. There is no warning,
+and no error unless you use a ``GradScaler``.
 """
 
 # %%
@@ -63,7 +65,8 @@ def train(model, optimizer):
 
 
 # %%
-# The optimizer holds the old weight: the loss does not move.
+# The optimizer holds the old weight: the loss does not move. A ``GradScaler`` would
+# stop here with ``No inf checks were recorded for this optimizer.``
 
 
 def load_then_train():
@@ -82,10 +85,10 @@ stuck = load_then_train()
 # The plain remedy: make the optimizer later
 # ------------------------------------------
 #
-# If the order is yours, that is all: load, then make the optimizer. Read on if it is
-# not, because a framework or a library makes the optimizer before your code loads. For
-# a layer that you replace, as in ``model.head = nn.Linear(8, 5)``, nothing below helps:
-# give its parameters to :meth:`~torch.optim.Optimizer.add_param_group`.
+# If the order is yours, load first, then make the optimizer, and you are done. Read on
+# if a framework or a library makes the optimizer before your code loads. For a layer
+# that you replace, as in ``model.head = nn.Linear(8, 5)``, nothing below helps: give
+# the layer's parameters to :meth:`~torch.optim.Optimizer.add_param_group`.
 
 model = nn.Linear(8, 1)
 model.load_state_dict(checkpoint(), assign=True)
@@ -162,7 +165,8 @@ assert all(switched for _, switched in kept.values())
 # ----------------------------------
 #
 # The switch is still on. A view of a weight would go on showing the old content, so the
-# swap is refused. The layers before are converted by then: the model is half float64.
+# swap is refused. A weak reference to a weight is refused, too. The layers before are
+# converted by then: the model is half float64.
 
 model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 1))
 row = model[1].weight[0]
@@ -176,16 +180,24 @@ del row  # without the view, it works
 model = model.double()
 
 # %%
-# Between the forward and the backward pass, the graph uses the weights, and the swap is
-# refused as well. Convert before or after the two.
+# Between the forward and the backward pass, the graph may hold a weight: then the swap
+# is refused as well. If the graph does not hold the weight, ``backward()`` fails
+# instead. Convert before the forward or after the backward pass.
 
-loss, refused = model(inputs).sum(), False
+loss = model(inputs).sum()
 try:
     model.float()
+    raise AssertionError("the weight was swapped")
 except RuntimeError as error:
-    refused = True
     print(f"{error}, because: {error.__cause__}")
-assert refused
+alone = nn.Linear(8, 1).double()
+loss = alone(inputs).sum()  # backward() does not need this weight
+alone.float()
+try:
+    loss.backward()
+    raise AssertionError("the backward pass ran")
+except RuntimeError as error:
+    print(error)
 torch.__future__.set_swap_module_params_on_conversion(False)
 
 # %%
@@ -194,7 +206,8 @@ torch.__future__.set_swap_module_params_on_conversion(False)
 #
 # After the first step, AdamW has averages of the type that the weights had. They are
 # not converted, and the next step fails. :meth:`torch.optim.Optimizer.load_state_dict`
-# converts what it loads, so let the optimizer load the state that it has.
+# converts what it loads, so let the optimizer load the state that it has. SGD with
+# momentum needs this step as well: it goes on in the old type, without an error.
 
 model, held = model.float(), inputs
 optimizer, inputs = torch.optim.AdamW(model.parameters()), inputs.float()
@@ -217,7 +230,8 @@ assert failed and losses[-1] < losses[0]
 # ---------------
 #
 # Turn the switch on around the conversion only, and check the optimizer afterwards. If
-# it has made steps, convert its state, too. Before the first step that does no harm.
+# the optimizer has made steps, convert its state, too. Before the first step, this line
+# does no harm.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Linear(8, 1, device=device)
@@ -225,13 +239,13 @@ optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)  # made early, not by
 
 torch.__future__.set_swap_module_params_on_conversion(True)  # the new line
 try:
-    model.load_state_dict(checkpoint(), assign=True)
+    model.load_state_dict(checkpoint(), assign=True)  # or torch.load(...)
     model.to(device, torch.float32)
 finally:
     torch.__future__.set_swap_module_params_on_conversion(False)
 optimizer.load_state_dict(optimizer.state_dict())  # its state follows the parameters
 held = {id(p) for group in optimizer.param_groups for p in group["params"]}
-assert held == {id(p) for p in model.parameters()}  # worth a line in any project
+assert {id(p) for p in model.parameters() if p.requires_grad} <= held  # keep this
 
 # %%
 # Learn more

@@ -125,9 +125,12 @@ for name, tensor in refused.items():
 
 # %%
 # The first line below has the mends, from left to right: leave the graph, come to the
-# CPU, take a dtype that NumPy has. ``numpy(force=True)`` does the first two and
-# resolves conjugates, but does not change bfloat16. On the CPU, a detached weight still
-# shares: a write to the array changes the model. ``copy()`` ends that.
+# CPU, take a dtype that NumPy has. Leave out ``float()`` for whole numbers, float64 and
+# complex numbers: it would change them, too. ``numpy(force=True)`` leaves the graph,
+# comes to the CPU and resolves conjugates, but does not change bfloat16.
+#
+# On the CPU, a detached weight still shares: a write to the array changes the model.
+# Add ``copy()`` to get memory apart from the model.
 
 array = weight.detach().cpu().float().numpy()
 safe = weight.numpy(force=True).copy()
@@ -143,8 +146,9 @@ assert half.tolist() == refused["conjugated"].numpy(force=True).real.tolist() ==
 #
 # A flipped array has a negative stride. An array of objects holds texts, ``None`` or
 # rows of unequal length. Data from files can have another byte order. A list is no
-# array. Where the entries are numbers, one call mends each. A DataFrame of numbers is
-# no array either: ``frame.to_numpy(dtype=np.float32)`` makes one.
+# array. Where the entries are numbers, one call mends each case. In an array of
+# objects, ``astype`` turns ``None`` into nan, without a message. A DataFrame of numbers
+# is no array either: ``frame.to_numpy(dtype=np.float32)`` makes an array.
 
 numbers = np.arange(3.0)
 refused = {
@@ -160,13 +164,15 @@ for name, (wrong, mend) in refused.items():
     except (TypeError, ValueError) as error:
         print(f"{name}: {error}")
     assert torch.from_numpy(mend(wrong)).tolist() == list(wrong)
+assert np.isnan(np.array([1.0, None], dtype=object).astype(np.float64)[1])
 
 # %%
 # Two warnings
 # ------------
 #
 # An image of PIL or a file opened by ``np.memmap`` can be read-only, and a tensor that
-# shares it must not be written to. Copy it. A list of arrays becomes one array first.
+# shares its memory must not be written to. Copy the array. Of a list of arrays, make
+# one array first.
 
 frozen, rows = np.arange(3.0), [np.zeros(2), np.ones(2)]
 frozen.flags.writeable = False
@@ -184,15 +190,20 @@ assert stacked.tolist() == [[0, 0], [1, 1]]
 
 # %%
 # ``Numpy is not available`` comes from PyTorch itself: NumPy is not installed, or this
-# PyTorch was built for another major version of NumPy. Install one that fits.
+# PyTorch was built for another major version of NumPy. Install a NumPy that fits.
 #
 # What a conversion keeps, and what it loses
 # ------------------------------------------
 #
 # The dtype stays: NumPy's usual float64 becomes a float64 tensor, and layers with
-# float32 weights refuse it. The gradient is lost: what NumPy computes is no part of the
-# graph. ``torch.Tensor``, with a capital T, is not ``torch.tensor``: it makes float32
-# even of ints. A single int gives a tensor of that length, with arbitrary values.
+# float32 weights refuse it. A NumPy number, such as ``array.mean()``, can do the same.
+# The order of dimensions stays, too: an image of shape (height, width, channels) still
+# needs ``permute(2, 0, 1)``. The gradient is lost: what NumPy computes is no part of
+# the graph.
+#
+# ``torch.Tensor``, with a capital T, is not ``torch.tensor``. ``torch.Tensor`` makes
+# float32 even of ints. With a single int, it gives a tensor of that length, with
+# arbitrary values.
 
 print(torch.from_numpy(numbers).dtype, torch.tensor([1.0, 2.0]).dtype)
 print(torch.tensor([1, 2]).dtype, torch.Tensor([1, 2]).dtype)
@@ -200,15 +211,17 @@ print("shapes", tuple(torch.tensor(3).shape), tuple(torch.Tensor(3).shape))
 root = torch.from_numpy(np.sqrt(weight.detach().numpy()))
 print("requires grad:", weight.sqrt().requires_grad, "after NumPy:", root.requires_grad)
 assert torch.Tensor(3).shape == (3,) and not root.requires_grad
+assert torch.tensor(numbers.mean()).dtype == torch.float64
 torch.testing.assert_close(root, weight.sqrt().detach())
 
 # %%
 # In your project
 # ---------------
 #
-# Copy the array once, into the dtype of the weights. Copy the outputs back once for
-# each batch. ``float()`` costs nothing if they are float32, and ``autocast`` makes
-# bfloat16. One number is ``.item()``, a list ``.tolist()``.
+# Copy the array once, into the dtype of the weights. Class numbers for a loss become
+# ``torch.int64``. Copy the outputs back once for each batch. ``float()`` costs nothing
+# if the outputs are float32. You need it under ``autocast``, which can make bfloat16.
+# For one number write ``.item()``, for a list ``.tolist()``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 table = np.linspace(0, 1, 24).reshape(8, 3)  # float64

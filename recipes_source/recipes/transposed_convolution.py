@@ -51,9 +51,10 @@ except RuntimeError as error:
 # The size
 # --------
 #
-# The convolution makes 8 pixels of 15, and also of 16. The transposed one cannot know
-# which, and makes the smaller. ``output_padding`` adds pixels at the bottom and on the
-# right. With ``dilation=1``, a side of ``n`` becomes
+# The convolution makes 8 pixels out of 15, and also 8 out of 16. The transposed
+# convolution cannot know whether there were 15 or 16, and makes 15. ``output_padding``
+# adds pixels at the bottom and on the right. With ``dilation=1``, a side of ``n``
+# becomes
 # ``(n - 1) * stride - 2 * padding + kernel_size + output_padding``. With stride 2, this
 # is ``2 * n`` if ``kernel_size + output_padding`` is ``2 * padding + 2``. Or name the
 # size at each call: then the layer works out ``output_padding``. Not every size is
@@ -80,7 +81,8 @@ for call in (lambda: up(small, output_size=(17, 17)), lambda: wrong(small)):
 #
 # Without its bias, a convolution is a product with a matrix. Here, 80 numbers come from
 # 192. The transposed convolution with the same weight is the product with the
-# transposed matrix, as in the gradient of the convolution. It is no way back to ``x``.
+# transposed matrix, as in the gradient of the convolution. This product does not lead
+# back to ``x``.
 
 down = nn.Conv2d(3, 5, 3, stride=2, padding=1, bias=False).double()
 up = nn.ConvTranspose2d(5, 3, 3, 2, 1, output_padding=1, bias=False).double()
@@ -127,8 +129,8 @@ for stride in (1, 2, 3, 4):
 # Equal counts are not enough. Neighbours are made with different weights, so a new
 # layer with kernel 4 draws a grid on a flat map, too. There is another way:
 # :class:`~torch.nn.Upsample` repeats each pixel, then a convolution makes all pixels
-# with the same weights. A flat map stays flat, but for the edges. This costs more, as
-# the convolution works on the large map.
+# with the same weights. A flat map stays flat, but for the edges. ``Upsample`` and
+# ``Conv2d`` cost more here, as the convolution works on the large map.
 
 flat = torch.ones(1, 8, 16, 16)
 conv = nn.Conv2d(8, 8, kernel_size=3, padding=1)
@@ -149,8 +151,12 @@ for name, layer in ways.items():
 # ---------------
 #
 # A block of a decoder. ``MaxPool2d(2)`` rounds down: 33 pixels become 16. Kernel 4 with
-# padding 1 leads from 16 to 32 or 33. If a ``Conv2d`` did the halving, give its kernel
-# size, stride and padding to ``self.up``. But kernel 3 brings the grid back. Then
+# padding 1 leads from 16 to 32 or 33. ``output_size`` goes to the layer itself:
+# ``nn.Sequential`` does not pass it on.
+#
+# If a ``Conv2d`` did the halving, give its kernel size, stride and padding to
+# ``self.up``. With kernel 3 and padding 1, 33 pixels become 17, which kernel 4 cannot
+# turn into 33. But kernel 3 brings the grid back. Then
 # ``nn.functional.interpolate(x, size=skip.shape[-2:])`` and a ``Conv2d`` are better.
 
 
