@@ -18,9 +18,9 @@ Confusion matrix: accuracy, precision, recall and F1
 
 Count once over an epoch, and read accuracy, precision, recall and F1 from one table.
 
-An average over batches is not the score of the data. And a high accuracy can hide a
-class that is never found. Both follow from one habit: you turn counts into a ratio
-too early.
+An average over batches of unequal size is not the accuracy of the data. For precision,
+recall and F1, not even batches of equal size help. And a high accuracy can hide a rare
+class that is hardly found. So count first, and divide at the end, class by class.
 """
 
 # %%
@@ -47,7 +47,8 @@ logits = nn.functional.one_hot(answers, 3) + torch.rand(len(cells), 3) / 2
 # See the problem: the mean of the batches
 # ----------------------------------------
 #
-# In batches of 100, the last batch has 3 samples. It counts as much as 100 others.
+# In batches of 100, the last batch has 3 samples. In the mean, these 3 samples count as
+# much as 100 others.
 
 batches = list(zip(logits.split(100), targets.split(100), strict=True))
 parts = [(x.argmax(dim=1) == y).float().mean() for x, y in batches]
@@ -62,7 +63,9 @@ assert abs(mean - accuracy) > 0.005
 #
 # Give each pair of true class and answer a number, ``true * classes + answer``, and
 # count the numbers with :func:`torch.bincount`. Tables of batches add up. Without
-# ``minlength``, a batch without foxes has a shorter count, and ``view`` fails.
+# ``minlength``, a batch in which no fox is found has a shorter count, and ``view``
+# fails. ``classes`` is the number of outputs of the model: too small a number can put
+# answers into wrong cells.
 
 
 def confusion(predicted, targets, classes):
@@ -115,28 +118,34 @@ assert accuracy > 0.85 and recall[2] < 0.2 and recall.mean() < 0.7
 # When it is not so: one output
 # -----------------------------
 #
-# A network with one logit per sample says yes where the logit is above 0. ``argmax``
-# over one column always gives 0. And a column compared with a row of targets is a
-# table of all pairs, so the accuracy can exceed 100%. In a table of two, the recall of
-# yes is also called sensitivity, and the recall of no is called specificity.
+# A network with one logit per sample says yes where the logit is above 0. If the
+# network ends in a sigmoid, compare with 0.5, because all its answers are above 0.
+# ``argmax`` over one column always gives 0.
+#
+# And a column compared with a row of targets is a table of all pairs. Its sum gives an
+# accuracy that can exceed 100%. Its mean is wrong, and looks right. In a table of two
+# classes, the recall of yes is also called sensitivity. The recall of no is called
+# specificity.
 
 column, fox = logits[:, 2:] - 0.75, targets == 2  # shapes (803, 1), (803,)
+all_pairs = (column > 0) == fox  # shape (803, 803)
 wrong = {
     "argmax": (column.argmax(dim=1) == fox).float().mean(),
-    "shape (803, 1)": ((column > 0) == fox).sum() / len(fox),
+    "shape (803, 1), sum": all_pairs.sum() / len(fox),
+    "shape (803, 1), mean": all_pairs.float().mean(),
 }
 right = ((column[:, 0] > 0) == fox).float().mean()
 for name, value in wrong.items():
     print(f"{name}: accuracy {value:.1%}, right {right:.1%}")
 two = confusion(column[:, 0] > 0, fox, 2)
 print(f"foxes found {scores(two)[0][1]:.3f}, as above {recall[2]:.3f}")
-assert scores(two)[0][1] == recall[2] and wrong["shape (803, 1)"] > 1
+assert scores(two)[0][1] == recall[2] and wrong["shape (803, 1), sum"] > 1
 assert wrong["argmax"] == 1 - fox.float().mean()
 
 # %%
 # ``clamp`` gives 0 to a class that was never named, where 0 / 0 would be ``nan``. A
-# class without samples gets 0, too: leave it out of the mean. If labels mark padding,
-# for instance with -100, select the real ones before you count.
+# class without samples gets 0, too: leave it out of the mean. If a label such as -100
+# marks padding, remove these labels, and the answers to them, before you count.
 #
 # In your project
 # ---------------
@@ -145,6 +154,7 @@ assert wrong["argmax"] == 1 - fox.float().mean()
 # ``bincount`` waits in each batch, because it looks for the largest number. With
 # several processes, call ``torch.distributed.all_reduce(table)`` before you divide. A
 # ``DistributedSampler`` repeats samples to make the shares equal: these count twice.
+# Before the next epoch of training, call ``model.train()``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 loader = DataLoader(TensorDataset(logits, targets), batch_size=64)

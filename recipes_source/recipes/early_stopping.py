@@ -18,9 +18,9 @@ Stop early and keep the best weights
 
 Stop when the validation loss no longer improves, and leave with the best weights.
 
-After some epochs, a model with many weights begins to learn the noise of the training
-data. Its training loss goes on falling and its validation loss rises. If you train for
-a fixed number of epochs, you keep weights from the end, where this loss is high again.
+After some epochs, a model with many weights and little data often learns the noise in
+the data. Then its training loss goes on falling and its validation loss rises. If you
+train for a fixed number of epochs, you keep the last weights, where this loss is high.
 """
 
 # %%
@@ -52,8 +52,8 @@ def loss_on(part, model):
 
 
 # %%
-# ``train`` stops at the latest after ``epochs``, or when ``stop`` says so. The batches
-# come in the same order in every run.
+# ``train`` ends after ``epochs``, or when ``stop`` says so. All runs have the same
+# batches.
 
 
 def build():
@@ -99,10 +99,9 @@ print(f"test {loss_on('test', full):.2f}")
 # Remember the lowest validation loss and a *copy* of its weights. Stop after
 # ``patience`` epochs in a row without a lower loss. The copy lies in the memory of the
 # CPU, and in a file if you give a ``path``. For an accuracy, where higher is better,
-# pass ``-accuracy``.
-#
-# A loss that is ``nan`` is not lower than anything, so it counts as an epoch without
-# improvement. If all losses are ``nan``, ``weights`` stays ``None``.
+# pass ``-accuracy``. A loss that is lower by ``min_delta`` or less does not count, and
+# its weights are not kept. Nor does ``nan``, which is not lower than anything. If all
+# losses are ``nan``, ``weights`` stays ``None``.
 
 
 class EarlyStopping:
@@ -113,7 +112,7 @@ class EarlyStopping:
 
     def __call__(self, epoch, loss, model):
         if loss < self.best - self.min_delta:
-            self.best, self.epoch = loss, epoch
+            self.best, self.epoch = float(loss), epoch  # torch.load refuses np.float64
             state = model.state_dict().items()
             self.weights = {name: t.to("cpu", copy=True) for name, t in state}
             if self.path:  # for a run that dies, even while it writes
@@ -133,8 +132,7 @@ stopping = EarlyStopping(patience=15)
 model, short = train(80, stopping)
 model.load_state_dict(stopping.weights)  # back to the best
 truth, _ = train(stopping.epoch + 1)
-pairs = zip(model.parameters(), truth.parameters(), strict=True)
-assert all(torch.equal(ours, theirs) for ours, theirs in pairs)
+assert all(map(torch.equal, model.parameters(), truth.parameters()))
 best, last = loss_on("test", model), loss_on("test", full)
 print(f"best epoch {stopping.epoch}, stopped after {len(short)} of 80 epochs")
 print(f"test loss: best weights {best:.2f}, last epoch {last:.2f}")
@@ -157,12 +155,12 @@ plt.show()
 #
 # The validation loss is not smooth. With a patience of 1, its first rise ends the run.
 # On one curve, more patience never ends with a higher loss. The price is time. Where a
-# schedule lowers the learning rate late, the best epochs come last: do not stop such a
-# run. And report the test loss: the lowest of many validation losses is partly luck.
+# schedule lowers the learning rate late, the best epochs often come last: do not stop
+# such a run. Report the test loss: the lowest of many validation losses is partly luck.
 #
-# Several processes must stop in the same epoch, or the others wait for ever. Average
-# the validation loss over the processes first: then each of them decides the same.
-# Give ``path`` in one process only: several that write the same file can spoil it.
+# With several processes, all must stop in the same epoch, or some wait until a timeout
+# ends them. Average the validation loss over the processes first: then all decide the
+# same. Give ``path`` in one process only: several can spoil the file that they write.
 
 found = []
 for patience in (1, 5, 15):
@@ -197,8 +195,9 @@ def validate(model, loader):
 # ---------------
 #
 # To resume a run, put ``vars(stopping)`` into the checkpoint, and later call
-# ``vars(stopping).update(checkpoint["stopping"])``. Start the loop at the next epoch:
-# if ``epoch`` begins at 0 again, the patience is longer.
+# ``vars(stopping).update(checkpoint["stopping"])``. This restores ``path``, too: with
+# several processes, set ``stopping.path = None`` in all but one. Start the loop at the
+# next epoch: if ``epoch`` begins at 0 again, the patience is longer.
 
 model = build().to(device)
 optimizer = torch.optim.AdamW(model.parameters(), lr=0.01)
@@ -217,8 +216,7 @@ print(model.load_state_dict(stopping.weights))  # new: the best, not the last
 # Check
 # -----
 #
-# The model has the best loss again, and the file has its weights. A rule that goes on
-# from a saved state decides as this one.
+# Model and file have the best weights. A rule that goes on from a saved state agrees.
 
 print(f"stopped {epoch - stopping.epoch} epochs after the best")
 assert epoch - stopping.epoch == 15 and validate(model, valid_loader) == stopping.best
@@ -245,9 +243,9 @@ def killed(weights, path):
 
 
 with suppress(KeyboardInterrupt), mock.patch("torch.save", killed):
-    again(epoch + 1, 0.0, model)  # the best loss so far, so it writes
+    again(epoch + 1, torch.tensor(0.0), model)  # the best loss so far, so it writes
 kept = torch.load("best.pt", weights_only=True)
-assert all(torch.equal(kept[name], saved[name]) for name in saved)
+assert type(again.best) is float and all(torch.equal(kept[k], saved[k]) for k in saved)
 print("best.pt after half a file:", len(kept), "tensors, as before")
 for name in ("best.pt", "best.pt.new", "checkpoint.pt"):
     Path(name).unlink()
@@ -257,7 +255,6 @@ for name in ("best.pt", "best.pt.new", "checkpoint.pt"):
 # ----------
 #
 # - Why the copy matters: :ref:`sphx_glr_recipes_recipes_what_is_state_dict.py`
-# - Resume a run:
-#   :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
+# - Resume: :ref:`sphx_glr_recipes_recipes_saving_and_loading_a_general_checkpoint.py`
 # - Less noise in the curve: :ref:`sphx_glr_recipes_recipes_ema_weights.py`
 # - The loop around it: :ref:`sphx_glr_recipes_recipes_training_and_validation_loop.py`

@@ -75,9 +75,6 @@ average = get_ema_multi_avg_fn(0.99)
 ema = AveragedModel(model, multi_avg_fn=average, use_buffers=True)
 recent = AveragedModel(model, multi_avg_fn=average)
 losses, ema_losses, history = [], [], []
-
-# %%
-
 for step in range(1000):
     index = torch.randint(768, (16,))
     optimizer.zero_grad()
@@ -143,7 +140,7 @@ assert abs(found.item() - expected) < 1e-12 < abs(history[-1] - expected)
 
 
 def warm(averaged, current, n):  # two lists, of tensors of one dtype
-    decay = ((1 + n) / (10 + n)).clamp(max=0.999)  # a tensor: no wait for the GPU
+    decay = ((1 + n) / (10 + n)).clamp(max=0.999)  # a tensor, as n is
     for old, new in zip(averaged, current, strict=True):
         if old.is_floating_point():
             old.lerp_(new, (1 - decay).to(old.dtype))
@@ -181,9 +178,9 @@ assert lags["model"] < 0.95 * lags["fixed decay"] and share < 0.4
 #
 # The running variance of the batch normalization is a buffer. By default the average
 # takes over the buffers of the last step, which belong to other weights.
-# ``use_buffers=True`` averages the buffers as well.
-# :func:`torch.optim.swa_utils.update_bn` computes them from data for the averaged
-# weights. The measure is the variance of the first layer's outputs over all the data.
+# ``use_buffers=True`` averages the buffers. :func:`torch.optim.swa_utils.update_bn`
+# computes them anew, from data and the averaged weights. The measure is the variance of
+# the first layer's outputs over all the data.
 
 
 def error_of_variance(averaged):
@@ -214,10 +211,12 @@ assert refused
 # In your project
 # ---------------
 #
+# Validate with ``ema.module.eval()``, and train on with ``model``. Save the average and
+# load it again, or it starts anew after a restart. With DDP, average ``model.module``.
 # A decay of 0.999 averages about the last 1,000 steps; ``warm`` reaches it after 9,000.
-# For a run of 5,000 steps or fewer, a limit of 0.99 is enough. Save the average, or it
-# starts anew after a restart. With DDP, average ``model.module``. In bfloat16, rounding
-# swallows steps of one thousandth: keep the model's weights in float32.
+# For a run of 5,000 steps or fewer, a limit of 0.99 is enough. In bfloat16, rounding
+# swallows steps of one thousandth: keep the model's weights in float32. ``warm`` copies
+# integers: ``get_ema_multi_avg_fn`` can round a table of indices down.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = fresh()[0].float().to(device)

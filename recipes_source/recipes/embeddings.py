@@ -18,9 +18,9 @@ Turn ids into vectors with an embedding
 
 Look words up in a table, start from given vectors, and keep padding at zero.
 
-Why it matters: an embedding that starts from given vectors does not train unless you
-ask for it. And ``padding_idx`` does not make the vector of padding zero there. Neither
-raises an error.
+Why it matters: a table that ``from_pretrained`` makes of given vectors does not train
+unless you ask for it. And ``padding_idx`` does not make the vector of padding zero in
+this table. Neither raises an error.
 """
 
 # %%
@@ -95,7 +95,8 @@ assert not table.weight[0].any()
 #
 # A mean over the sentence still divides by the padded length: the first sentence has
 # three words and three zeros. :class:`torch.nn.EmbeddingBag` looks up and averages in
-# one go, and leaves ``padding_idx`` out of the count.
+# one go, and leaves ``padding_idx`` out of the count. Its ``from_pretrained`` freezes,
+# too, as here: pass ``freeze=False`` to train it.
 
 alone = table(rows[0]).mean(dim=0)
 padded = table(tokens).mean(dim=1)[0]
@@ -126,8 +127,9 @@ def second_step_moves(optimizer_class, **options):
 
 
 # %%
-# Momentum goes on moving a word that was seen. The weight decay of AdamW shrinks words
-# that are never read: give the table no decay. A row of zeros stays zero with all four.
+# Momentum, which Adam has, too, goes on moving a word that was seen. Weight decay,
+# which AdamW has by default, shrinks words that are never read: give the table no
+# decay. A row of zeros without a gradient stays zero with all four.
 
 print("moved by step 2: cat, <unk>, <pad>")
 for optimizer_class, options, expected in (
@@ -146,9 +148,16 @@ for optimizer_class, options, expected in (
 #
 # ``found`` is a dict from words to vectors. A line of a GloVe file is a word and, say,
 # 300 numbers: ``word, *numbers = line.rsplit(" ", 300)``, then ``float`` of each. Split
-# from the right, as some words contain spaces. Words that the file lacks start small
-# and random. The output layer of a language model can share the
-# table: that is one tensor, trained by both uses. Other layers may need decay: see
+# from the right, as some words contain spaces. Open the file with ``encoding="utf-8"``,
+# which is not the default on every system.
+#
+# Words that the file lacks start small and random. So count the words of ``ids`` that
+# the file has: if the file is in lower case, it lacks "The", and no message says so.
+# "<unk>" learns only if the training texts have unknown words: count rare words as
+# "<unk>". Save ``ids`` with the weights, because other texts give other numbers.
+#
+# The output layer of a language model can share the table. Then both uses train one
+# tensor. Other layers may need decay: see
 # :ref:`sphx_glr_recipes_recipes_parameter_groups.py`.
 
 found = {"cat": [0.1, 0.9, 0.0, 0.2], "mat": [0.7, 0.1, 0.3, 0.0], "tree": [0.5] * 4}
@@ -169,7 +178,7 @@ optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0)
 #
 # The model has one parameter, also after the move to ``device``. But with a shared
 # table, the output layer sends the padding row a gradient, which ``padding_idx`` does
-# not stop. So do not rely on zeros there: mask padding.
+# not stop. So the padding row does not stay zero: mask padding.
 
 logits = model(tokens[:, :-1].to(device))
 targets = tokens[:, 1:].to(device)  # each word is to predict the next one

@@ -21,9 +21,10 @@ Expected more than 1 value per channel: batches of one
 
 Keep a last batch of one sample from stopping a training.
 
-Batch normalization compares the samples of a batch, and one sample has nothing to be
-compared with. So the training stops in the last batch of its first epoch, if the number
-of samples leaves a remainder of 1.
+Batch normalization compares the values of a channel. After a linear layer, a batch of
+one sample has one value per channel, and nothing to compare it with. So the training
+stops in the last batch of its first epoch, if the number of samples divided by the
+batch size leaves a remainder of 1.
 """
 
 # %%
@@ -98,9 +99,9 @@ for values in ([[3.0], [5.0]], [[-70.0], [900.0]]):
 # Mend 1: drop the short batch
 # ----------------------------
 #
-# For a training loader, ``drop_last=True`` leaves out what does not fill a batch. With
-# ``shuffle=True``, each epoch leaves out others. The running statistics go a tenth of
-# the way from 0 and 1 to the mean and variance of the 32 samples.
+# For a training loader, ``drop_last=True`` leaves out samples that do not fill a batch.
+# With ``shuffle=True``, each epoch leaves out other samples. The running statistics go
+# a tenth of the way from 0 and 1 to the mean and variance of the 32 samples.
 
 model = build(nn.BatchNorm1d(16))
 epoch(model, DataLoader(dataset, batch_size=32, drop_last=True))
@@ -127,10 +128,9 @@ torch.testing.assert_close(alone, among)
 # Mend 3: a layer that takes each sample alone
 # --------------------------------------------
 #
-# If memory allows only one sample per batch, use :class:`torch.nn.GroupNorm`. It
-# normalizes groups of channels within a sample, in both modes. Here are 4 groups of 4
-# channels. A pretrained network, such as DeepLabV3, keeps its layers: call ``eval()``
-# on each ``BatchNorm`` after ``model.train()``.
+# If memory allows only one sample per batch, accumulated gradients do not help: the
+# layer still sees one sample. Use :class:`torch.nn.GroupNorm`. It normalizes groups of
+# channels within a sample, in both modes. Here are 4 groups of 4 channels.
 
 norm = nn.GroupNorm(4, 16)
 x = torch.randn(1, 16)
@@ -141,12 +141,34 @@ print(f"by hand: differs by {(norm(x) - by_hand).abs().max().item():.4f}")
 torch.testing.assert_close(norm(x), by_hand)
 
 # %%
+# A pretrained network, such as DeepLabV3, keeps its layers. Call ``eval()`` on each
+# batch normalization after each ``model.train()``, and name each kind that the network
+# has. Then the statistics stay as they
+# are, and the weights of the layer still train. (With several GPUs,
+# :class:`torch.nn.SyncBatchNorm` can take one sample on each: it compares the samples
+# of all processes.)
+
+
+def freeze_statistics(model):
+    for layer in model.modules():
+        if isinstance(layer, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            layer.eval()
+
+
+model.train()
+freeze_statistics(model)
+before = model[1].running_mean.clone()
+model(dataset.tensors[0][:1]).sum().backward()
+print("one sample trains:", model[1].weight.grad is not None)
+assert torch.equal(model[1].running_mean, before) and model[1].weight.grad.any()
+
+# %%
 # When it is not so
 # -----------------
 #
-# - With as many groups as channels, a group has one value here. ``eval()`` does not
-#   help, and a batch of two becomes zeros without a message.
-# - ``eval()`` does not help a layer without running statistics either.
+# - With as many groups as channels, a group of ``GroupNorm`` has one value here.
+#   ``eval()`` does not help, and a batch of two becomes zeros without a message.
+# - ``eval()`` does not help a batch normalization without running statistics either.
 # - ``drop_last`` with fewer samples than a batch leaves nothing, without a message.
 
 assert "[1, 16]" in message(lambda: nn.GroupNorm(16, 16).eval()(x))
@@ -162,6 +184,8 @@ assert len(nothing) == 0
 # ---------------
 #
 # Drop in training only: validation must see all samples, and runs in evaluation mode.
+# With several processes, ``size`` must not exceed the share of one process. With
+# an ``IterableDataset``, each worker drops the samples that do not fill its last batch.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 size = min(32, len(dataset))

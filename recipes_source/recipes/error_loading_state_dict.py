@@ -31,7 +31,7 @@ Error(s) in loading state_dict: read missing and unexpected keys
 Tell from the names in the message why weights do not load, and load all of them.
 
 The message can fill a screen with names, and ``strict=False`` makes it go away. But
-then the model may have loaded nothing at all. Most often every weight is in the file,
+then the model may have loaded nothing at all. Often every weight is in the file,
 under a name that is a few letters longer.
 """
 
@@ -100,7 +100,7 @@ assert messages.keys() == files.keys()
 #   as ``self.net`` puts ``net.`` there. A block that was compiled alone has
 #   ``_orig_mod.`` in the middle: ``layers.0._orig_mod.weight``.
 # - A value that is no tensor: the file is a checkpoint, and the weights are one entry.
-# - Equal names: the shapes differ, or some layers do. This is another architecture.
+# - Equal first names: later names or shapes differ. This is another architecture.
 # - ``got <class 'str'>``: you passed a path. Pass ``torch.load(path)``. Do not write
 #   ``model = model.load_state_dict(...)``: it returns ``_IncompatibleKeys``, no model.
 
@@ -132,6 +132,8 @@ assert len(skipped.missing_keys) == len(own) and torch.equal(naive(inputs), befo
 #
 # Cut the prefix at the start of each name only. ``replace("module.", "")`` cuts in the
 # middle of a name, too: here it spoils the name of the layer ``vision_module``.
+# In ``torch.nn.modules.utils``, ``consume_prefix_in_state_dict_if_present`` cuts a
+# prefix at the start as well, and changes the dictionary in place.
 
 wrapped = files["wrapped"]
 spoiled = [name.replace("module.", "") for name in wrapped]
@@ -142,7 +144,9 @@ assert set(spoiled) != set(own) and list(renamed) == list(own)
 
 # %%
 # The proof is the trained model: after a strict load, the answers are equal, bit for
-# bit. The object has a ``state_dict()`` to give.
+# bit. The object has a ``state_dict()`` to give. From a file, only
+# ``torch.load(path, weights_only=False)`` reads an object. It can run code that is in
+# the file: use it only if you trust the file.
 
 mended = {"wrapped": renamed, "checkpoint": files["checkpoint"]["model"]}
 mended["object"] = files["object"].state_dict()
@@ -171,12 +175,14 @@ assert torch.equal(same.head.weight, files["ten classes"]["head.weight"])
 #
 # The function takes any of these files. Its load is strict, so a difference that the
 # function does not know still raises an error. Add the prefix of your own class to the
-# pattern. It cuts ``module.`` at the start only, as a layer's own name can end so. If
-# your *model* is wrapped and the file is not, load into ``model.module``.
+# pattern. The pattern cuts ``module.`` at the start only, as a layer's own name can end
+# so. If your *model* is wrapped, pass what is inside: ``model.module``, or
+# ``model._orig_mod`` after :func:`torch.compile`. Without ``map_location="cpu"``, a
+# file that was saved on a GPU does not load on a machine without one.
 
 
-def load_weights(model, state):  # state: what torch.load(path) returned
-    for entry in ("model", "state_dict", "model_state_dict"):  # a checkpoint: weights
+def load_weights(model, state):  # state: torch.load(path, map_location="cpu")
+    for entry in ("model_state_dict", "state_dict", "model"):  # a checkpoint: weights
         state = state.get(entry, state) if isinstance(state, dict) else state
     if isinstance(state, nn.Module):  # the file, or its entry, is a whole model
         state = state.state_dict()

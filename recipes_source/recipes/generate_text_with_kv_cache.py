@@ -38,7 +38,9 @@ def places_and_mask(start, n):
 
 
 # %%
-# Each layer puts the keys and values of the new tokens behind the earlier ones.
+# Each layer puts the keys and values of the new tokens after the earlier keys and
+# values. ``cat`` copies the cache for each token: for long texts, or with
+# ``torch.compile``, fill a tensor of full length instead.
 
 
 class Block(nn.Module):
@@ -101,8 +103,10 @@ def generate(model, text, count, cached):
 # Proof: same logits, same tokens, less work
 # ------------------------------------------
 #
-# The weights are random: the counts depend on lengths alone. Logits differ by rounding,
-# which in bfloat16 may change a token. The price is memory: all keys and values stay.
+# The weights are random: the counts depend on lengths alone. Logits differ by rounding.
+# Where two tokens are nearly as probable, this may change the choice, in bfloat16 more
+# often.
+# The price is memory: all keys and values stay.
 
 torch.manual_seed(3)
 model, prompt = Model().eval(), torch.randint(50, (1, 5))
@@ -142,14 +146,19 @@ places_and_mask = right
 
 # %%
 # These are the first two new tokens. At the first, no cache is in use, so "place 0" and
-# "top left" are right. "No mask" changes no token, by luck: so compare logits, of both.
+# "top left" are right. "No mask" changes no token, by luck. So compare logits, at the
+# first new token and at the second.
 #
 # In your project
 # ---------------
 #
-# All prompts of a batch must have the same length, as no mask hides padding. All texts
-# grow until each has an ``end``: cut off what follows the first one. A temperature of 0
-# divides by zero: for the most probable token, use ``argmax``, as above.
+# Call ``model.eval()`` first, as above: dropout would change the logits. The prompt and
+# ``count`` together must not exceed the model's ``limit``. All prompts of a batch must
+# have the same length, as no mask hides padding.
+#
+# All texts grow until each has an ``end``: in each, cut off what follows its first
+# ``end`` after the prompt. A temperature of 0 divides by zero: for the most probable
+# token, use ``argmax``, as above.
 
 
 @torch.no_grad()
@@ -157,7 +166,7 @@ def write(model, text, count, temperature=0.8, end=0):
     caches, new, prompt_length = None, text, text.shape[1]
     for _ in range(count):
         logits, caches = model(new, caches)  # new: only what the cache lacks
-        chances = (logits[:, -1] / temperature).softmax(dim=-1)
+        chances = (logits[:, -1].float() / temperature).softmax(dim=-1)
         new = torch.multinomial(chances, 1)
         text = torch.cat([text, new], dim=1)
         if (text[:, prompt_length:] == end).any(dim=1).all():
@@ -169,8 +178,10 @@ def write(model, text, count, temperature=0.8, end=0):
 # Check
 # -----
 #
-# At a very low temperature, ``write`` draws the best token. Then feed its text in
-# pieces of several tokens, as when a user asks again. No logit may change.
+# At a very low temperature, ``write`` draws the most probable token. Then feed the text
+# in pieces of several tokens, as when a user asks again. No logit may change. To go on
+# in this way, let ``write`` return ``caches``, too. They lack the last drawn token:
+# feed it before the new ones.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 drawn = write(model.to(device), prompt.to(device), 20, temperature=1e-4, end=-1)

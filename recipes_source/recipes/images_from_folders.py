@@ -19,8 +19,8 @@ Read images from class folders or a CSV table
 Load pictures by folder or by table, with the same class numbers in training and test.
 
 Why it matters: folder names become numbers by their alphabetical order. If the
-validation folder lacks one class, the numbers of others shift, and no error is raised.
-One damaged file does raise an error, in the middle of an epoch.
+validation folder lacks one class, the numbers of all later classes shift, and no error
+is raised. One file that was cut off does raise an error, in the middle of an epoch.
 """
 
 # %%
@@ -81,10 +81,11 @@ assert accuracy(train) == 1 and accuracy(valid) == 0
 # The idea: say which classes there are
 # -------------------------------------
 #
-# ``find_classes`` makes the numbers. Override it, and give each part the same list in
-# the same order: a number is a place in it. The first order is yours to choose. A
-# folder that is not in the list raises an error. ``allow_empty=True`` lets a listed
-# class have no pictures (since torchvision 0.18).
+# ``find_classes`` makes the numbers. Override it, and give training, validation and
+# test the same list. The number of a class is its place in this list: choose any order,
+# and keep it. A folder that is not in the list raises an error. ``allow_empty=True``
+# lets a listed class have no pictures (since torchvision 0.18). In training this
+# is a mistake, and no error is raised: count ``train_set.targets``.
 
 
 class Folders(ImageFolder):
@@ -124,7 +125,14 @@ except OSError as error:
 # %%
 # ``is_valid_file`` is asked for each file when the data set is made. The function below
 # decodes each picture, so each start of the program reads all data. With many files,
-# run it once, mend or delete what is left out, and train without it.
+# run the function once, mend or delete what is left out, and train without
+# ``is_valid_file``. Damage in the middle of a JPEG file often raises nothing: the
+# picture is spoiled, and the function keeps it.
+#
+# Without ``is_valid_file``, only the endings ``.jpg``, ``.jpeg``, ``.png``, ``.ppm``,
+# ``.bmp``, ``.pgm``, ``.tif``, ``.tiff`` and ``.webp`` are read. Other files are left
+# out without a message. A PNG file with 16 bits in one channel becomes nearly white:
+# pass a ``loader`` that scales it.
 
 
 def is_whole(path):
@@ -144,12 +152,13 @@ path.unlink()  # or mend it
 # Names and labels in a table
 # ---------------------------
 #
-# A CSV file can hold the labels. It is text: look up the number in the same list. For a
-# ``DataLoader``, also apply the transform of the last cells to the picture. If the file
-# has a heading, start at ``rows[1:]``.
+# A CSV file can hold the labels. They are text: look up the number in the same list.
+# For a ``DataLoader``, also apply the transform of the last cells to the picture. If
+# the file has a heading, start at ``rows[1:]``. ``utf-8-sig`` also reads what Excel
+# saves as "CSV UTF-8".
 
 (root / "labels.csv").write_text("train/2/0.png,2\ntrain/10/1.png,10\n")
-rows = list(csv.reader((root / "labels.csv").read_text().splitlines()))
+rows = list(csv.reader((root / "labels.csv").read_text("utf-8-sig").splitlines()))
 
 
 class Table(Dataset):
@@ -168,8 +177,14 @@ assert accuracy(Table()) == 1
 # In your project
 # ---------------
 #
-# A batch needs pictures of one size. ``Resize(64)`` sets only one side: give both. The
-# damaged file is gone, so no start of the program needs to read all files.
+# A batch needs pictures of one size. ``Resize(64)`` sets only the shorter side. Give
+# both sides, which squeezes the picture, or put ``v2.CenterCrop(64)`` after
+# ``Resize(64)``. With pretrained weights of torchvision, take ``weights.transforms()``,
+# which also normalizes.
+#
+# For speed, give the loaders ``num_workers``. On Windows and macOS, the program then
+# needs ``if __name__ == "__main__":``. The damaged file is gone, so no start of the
+# program needs to read all files.
 
 classes = ["1", "2", "10"]  # new: save the list with the weights
 steps = [v2.Resize((64, 64)), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]
@@ -192,5 +207,6 @@ temporary.cleanup()
 # Learn more
 # ----------
 #
+# - Several workers: :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`
 # - Boxes: :ref:`sphx_glr_recipes_recipes_custom_dataset_transforms_loader.py`
 # - Parts: :ref:`sphx_glr_recipes_recipes_train_validation_test_split.py`

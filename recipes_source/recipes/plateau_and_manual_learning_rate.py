@@ -49,7 +49,8 @@ print("optimizer.lr = 0.01 moves by", naive := move())
 # %%
 # The rate stands in ``optimizer.param_groups``, once for each group. Read it and set it
 # there. Schedulers such as ``LambdaLR`` or ``OneCycleLR`` overwrite it in their next
-# step. A new optimizer would lose what the old one remembers, such as momentum.
+# step. A new optimizer would lose what the old one remembers, such as momentum. If the
+# rate is a tensor, as for a CUDA graph, fill the tensor: ``group["lr"].fill_(0.01)``.
 
 for group in optimizer.param_groups:
     group["lr"] = 0.01
@@ -62,7 +63,9 @@ assert naive == 0.1 and move() == 0.01
 #
 # :class:`~torch.optim.lr_scheduler.ReduceLROnPlateau` gets the validation loss once per
 # epoch. After more than ``patience`` epochs in a row without a new lowest loss, it
-# multiplies the rate by ``factor``, 0.1 by default.
+# multiplies the rate by ``factor``. The defaults are a patience of 10 and a factor of
+# 0.1. ``patience`` counts calls of ``step``: if you validate every fifth epoch, a
+# patience of 10 lasts 50 epochs.
 
 torch.manual_seed(0)
 x = torch.randn(1500, 20)
@@ -122,7 +125,8 @@ torch.testing.assert_close(rates, expected)
 # --------------------
 #
 # With a patience of 2, the rate falls with the third bad epoch in a row. By default, a
-# loss is good if it is lower by a ten-thousandth of the best one. ``nan`` is bad.
+# loss is good if it is lower than the best one by more than a ten-thousandth of it.
+# ``nan`` is bad.
 
 
 def rates_for(losses, **options):
@@ -144,7 +148,8 @@ assert rates_for([1 - 0.001 * i for i in range(7)]) == [1.0] * 7
 # When it is not so: negative losses, accuracies
 # ----------------------------------------------
 #
-# - Below 0, a level loss looks better each time. Pass ``threshold_mode="abs"``.
+# - Below 0, a level loss looks better each time, and the rate never falls. Pass
+#   ``threshold_mode="abs"``.
 # - For an accuracy, pass ``mode="max"``, or a rise lowers the rate.
 # - ``step()`` without a loss raises the error below: pass the validation loss.
 
@@ -164,7 +169,11 @@ except TypeError as error:
 # If you also stop early, give the stopping more patience than the scheduler. Choose
 # ``min_lr`` far below your first rate: here, a rate of 1e-5 or less is never lowered,
 # without a message. With several processes, average the loss over all of them first.
-# Otherwise their rates differ, and the copies of the model drift apart.
+# Otherwise their rates can differ, and then the copies of the model drift apart.
+#
+# A checkpoint needs two entries. ``scheduler.state_dict()`` has the best loss and the
+# number of bad epochs. ``optimizer.state_dict()`` has the rate: without it, a resumed
+# run starts at the first rate again.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = nn.Linear(20, 1).to(device)
@@ -183,10 +192,18 @@ for _epoch in range(30):
 # Check
 # -----
 #
-# The best loss is in ``scheduler.state_dict()``, which belongs into a checkpoint.
+# A run that resumes from both entries has the lowered rate. From the scheduler's entry
+# alone, the run has the first rate.
 
 print(f"best loss {scheduler.best:.1f}, rate {optimizer.param_groups[0]['lr']:.5f}")
 assert optimizer.param_groups[0]["lr"] < 0.03 and scheduler.state_dict()["best"] < 1.5
+resumed = type(optimizer)(model.parameters(), lr=0.03)
+ReduceLROnPlateau(resumed).load_state_dict(scheduler.state_dict())
+alone = resumed.param_groups[0]["lr"]
+resumed.load_state_dict(optimizer.state_dict())
+both = resumed.param_groups[0]["lr"]
+print(f"resumed from both entries {both:.5f}, from the scheduler's alone {alone:.5f}")
+assert both == optimizer.param_groups[0]["lr"] < alone == 0.03
 
 # %%
 # Learn more

@@ -20,8 +20,8 @@ Saving and loading a general checkpoint in PyTorch
 Stop a training run and resume it later so that not one digit of its loss changes.
 
 Why it matters: runs get interrupted. A run that resumes from the model's weights alone
-throws away the optimizer's memory, starts the learning rate schedule again and repeats
-the order of the data. No error tells you.
+throws away the optimizer's memory and starts the learning rate schedule again. With a
+fixed seed, it also repeats the order of the data. No error tells you.
 """
 
 # %%
@@ -146,12 +146,14 @@ for left_out in ("nothing", "model", "optimizer", "scheduler", "rng"):
 # When it is not so
 # -----------------
 #
-# Equal bits need the same machine, the same number of threads and, on a GPU,
-# :func:`torch.use_deterministic_algorithms`. Everything else that is random has a state
-# to save: the GPU (:func:`torch.cuda.get_rng_state_all`), ``random``, NumPy, and the
-# ``generator`` of a :class:`~torch.utils.data.DataLoader`. Save the array inside
-# ``np.random.get_state()`` as ``.tolist()``. ``weights_only=True`` refuses a file that
-# holds an array or a number of NumPy, for example a best loss from ``np.mean``.
+# Equal bits need the same machine, the same versions, the same number of threads and,
+# on a GPU, :func:`torch.use_deterministic_algorithms`. Other random numbers have a
+# state to save as well: the GPU (:func:`torch.cuda.get_rng_state_all`), ``random``,
+# NumPy, and the ``generator`` of a :class:`~torch.utils.data.DataLoader`. Save the
+# array inside ``np.random.get_state()`` as ``.tolist()``. ``weights_only=True`` refuses
+# a file that holds an array or a number of NumPy, for example a best loss from
+# ``np.mean``. You cannot save the random state of workers that
+# ``persistent_workers=True`` keeps: their augmentations differ after a resume.
 #
 # Save between epochs. In the middle of an epoch, the order that was drawn for it is
 # lost: a resumed run sees some samples twice.
@@ -172,18 +174,21 @@ assert refused
 # In your project
 # ---------------
 #
-# Call ``load`` once, before the loop, and ``save`` after every epoch. Move the model to
-# its device before that: the optimizer moves the state that it loads to the device of
-# its parameters. With dropout on a GPU, add ``torch.cuda.get_rng_state_all()``. With
-# float16, put the ``GradScaler`` into ``run``, too.
+# ``run`` is a dictionary, as ``build`` returns it. With float16, put the ``GradScaler``
+# into ``run``, too. Move the model to its device before you call ``load``: the
+# optimizer moves the state that it loads to the device of its parameters. After each
+# epoch, call ``save(path, run, epoch + 1)``. Without ``+ 1``, a resumed run trains one
+# epoch twice. With dropout on a GPU, save ``torch.cuda.get_rng_state_all()`` too, and
+# restore it with :func:`torch.cuda.set_rng_state_all`.
 #
-# With several processes, call ``save`` on rank 0 alone: all would write the same
-# ``.part`` file. After ``load``, all have the random state of rank 0, and would draw
-# the same dropout masks. So begin each epoch with
-# ``torch.manual_seed(1000 * epoch + rank)``.
+# With DDP, call ``save`` on rank 0 alone: all would write the same ``.part`` file.
+# After ``load``, all have the random state of rank 0, and would draw the same dropout
+# masks. So begin each epoch with ``torch.manual_seed(1000 * epoch + rank)``, and with
+# ``sampler.set_epoch(epoch)`` for the order of the data. With FSDP, each rank holds a
+# part of the weights: :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`.
 
 
-def save(path, run, epoch):
+def save(path, run, epoch):  # path: a Path; epoch: the next one to train
     states = {name: part.state_dict() for name, part in run.items()}
     states |= {"epoch": epoch, "rng": torch.get_rng_state()}
     torch.save(states, path.with_suffix(".part"))
@@ -202,8 +207,8 @@ def load(path, run):  # returns the first epoch to train
 # Check
 # -----
 #
-# The loop of a script, started three times: it stops after 5 epochs, after 9, and at
-# the end. Its parameters equal the parameters of the uninterrupted run.
+# The loop of a script, as yours would be, started three times: it stops after 5 epochs,
+# after 9, and at the end. Its parameters equal the parameters of the uninterrupted run.
 
 path.unlink()
 for stop in (5, 9, epochs):

@@ -45,7 +45,8 @@ print(f"object: {targets.float().mean():.1%} of the pixels")
 #
 # :func:`torch.nn.functional.cross_entropy` takes logits ``(batch, classes, height,
 # width)`` and class numbers ``(batch, height, width)``, int64. A mask file often has a
-# channel more. ``squeeze(1)`` takes it away.
+# channel more, and uint8. ``squeeze(1)`` takes the channel away, and ``long()`` makes
+# int64.
 
 logits, with_channel = torch.randn(16, 2, 32, 32), targets.unsqueeze(1)
 try:
@@ -62,7 +63,8 @@ torch.testing.assert_close(loss, by_hand)
 #
 # The model sees one pixel at a time, so it can only choose a border of brightness. The
 # Dice score is twice the common pixels, divided by the sum of both areas. It is 1 for a
-# perfect answer, and 0 if no pixel is common.
+# perfect answer, and 0 if no pixel is common. (It is the F1 score of the object's
+# class.)
 
 
 def dice(said):
@@ -101,8 +103,9 @@ plain = show("cross-entropy", fit(F.cross_entropy))
 #
 # Put probabilities where the score counts pixels, and it has a gradient. (``argmax``
 # has none.) Each class is divided by its area, so a small one counts as much as a large
-# one. Add cross-entropy, whose gradient helps where the classes hardly meet. Many mask
-# files mark pixels without a class by 255: these count in neither loss.
+# one. Add cross-entropy: where the network is sure and wrong, the gradient of the Dice
+# loss nearly vanishes, but the gradient of cross-entropy does not. Many mask files mark
+# pixels without a class by 255: these count in neither loss.
 
 
 def dice_loss(logits, targets, smooth=1.0, ignore=255):
@@ -127,11 +130,13 @@ mended = show("both losses", chance)
 # Proof: the best border
 # ----------------------
 #
-# No border of brightness has a better Dice score than the best one of these. And for
-# answers without doubt, the loss is one minus the mean score of the two classes.
+# Order the pixels by brightness. Between one object pixel and the next, there is only
+# background. So the best of all borders lies at the brightness of an object pixel, and
+# the cell tries each of them. And for answers without doubt, the Dice loss is one minus
+# the mean score of the two classes.
 
-borders = torch.linspace(0, 5, 501)
-best = max(dice(images[:, 0] > border) for border in borders)
+borders = images[:, 0][targets == 1]
+best = max(dice(images[:, 0] >= border) for border in borders)
 print(f"best border: Dice {best:.2f}")
 assert nothing == 0 and plain < 0.8 * best and mended > 0.9 * best
 
@@ -144,21 +149,24 @@ print(f"loss {loss:.2f}, counted {expected:.2f}")
 assert abs(loss - expected) < 1e-4
 
 # %%
-# With four rows of 255, the loss is as if these rows were cut off.
+# With four rows of 255, the loss is as if these rows were cut off. But if *each* pixel
+# of a batch is 255, cross-entropy is ``nan``: skip such a batch.
 
 masked = targets.index_fill(1, torch.arange(4), 255)
 loss, expected = combined(logits, masked), combined(logits[:, :, 4:], targets[:, 4:])
 print(f"four rows of 255: loss {loss:.2f}, cut off: loss {expected:.2f}")
 torch.testing.assert_close(loss, expected)
+assert combined(logits, torch.full_like(targets, 255)).isnan()
 
 # %%
 # When it is not so
 # -----------------
 #
-# The Dice loss makes chances too large: of the pixels called object, fewer are right
-# than the chances promise. And a class that is not in the batch has no score, but 0
-# divided by 0. ``smooth`` makes the score 1 only where the chances of this class, added
-# over all pixels, are far below 1. A small chance in each pixel gives a score near 0.
+# The Dice loss pushes chances towards 0 and 1. Here, fewer of the pixels called object
+# are right than their chances promise. And a class that is not in the batch has no
+# score, but 0 divided by 0. ``smooth`` makes the score 1 only where the chances of this
+# class, added over all pixels, are far below 1. A small chance in each pixel gives a
+# score near 0.
 
 said = chance > 0.5
 promised, kept = chance[said].mean().item(), (targets[said] == 1).float().mean().item()
@@ -173,8 +181,12 @@ assert raw.isnan() and smooth < 1e-6
 # In your project
 # ---------------
 #
-# A model with one output channel needs a second one, of zeros, before it:
-# ``torch.cat([torch.zeros_like(logits), logits], dim=1)``.
+# A model with one output channel needs a channel of zeros before it:
+# ``torch.cat([torch.zeros_like(logits), logits], dim=1)``. A segmentation model of
+# torchvision returns a dict: take ``model(x)["out"]``.
+#
+# The Dice loss adds over the batch before it divides. So accumulated gradients, or
+# several processes, do not give the loss of the large batch.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 layers = [nn.Conv2d(1, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 2, 5, padding=2)]
@@ -202,6 +214,7 @@ assert score > best
 # Learn more
 # ----------
 #
+# - Dice is F1: :ref:`sphx_glr_recipes_recipes_accuracy_and_confusion_matrix.py`
 # - Weights for rare classes: :ref:`sphx_glr_recipes_recipes_class_weights.py`
 # - Logits and targets: :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`
 # - Back to full size: :ref:`sphx_glr_recipes_recipes_transposed_convolution.py`

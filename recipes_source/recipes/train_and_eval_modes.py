@@ -19,7 +19,7 @@ Get one answer per input, by telling a model whether it is being trained or used
 
 Why it matters: in training mode, dropout zeroes values at random and batch
 normalization looks at the other samples of the batch. A model tested or deployed that
-way gives answers that change from call to call, and worse ones.
+way gives answers that change with the call and the batch, and mostly worse ones.
 """
 
 # %%
@@ -89,8 +89,9 @@ assert len(set(train_scores)) > 1 and not unchanged
 #
 # :meth:`torch.nn.Module.eval` sets ``training`` to ``False`` in the model and in all
 # modules within. Dropout then passes everything on and batch normalization uses its
-# running averages. The model is then a fixed formula, and the second half of the cell
-# computes it by hand. Go back with :meth:`torch.nn.Module.train` before you train on.
+# running averages. The model is then a fixed formula, up to rounding, and the second
+# half of the cell computes the formula by hand. Go back with
+# :meth:`torch.nn.Module.train` before you train on.
 
 model.eval()
 eval_scores, eval_accuracy = scores(model), accuracy(model, 4)
@@ -138,14 +139,30 @@ print(f"dropout(x, training=model.training): {(passed == 0).float().mean():.0%} 
 assert (dropped == 0).any() and not (passed == 0).any()
 
 # %%
+# Two more layers do not follow ``eval()``. A layer in a plain Python list keeps its
+# mode: use :class:`torch.nn.ModuleList`. Batch normalization that was built with
+# ``track_running_stats=False`` has no running averages, and looks at the batch in both
+# modes.
+
+holder = nn.Module()
+holder.layers = [nn.Dropout()]
+holder.eval()
+print("after eval(), dropout in a list is in training mode:", holder.layers[0].training)
+untracked = nn.BatchNorm1d(20, track_running_stats=False).eval()
+change = (untracked(test_inputs[:4])[0] - untracked(test_inputs)[0]).abs().max().item()
+print(f"track_running_stats=False: another batch changes a value by {change:.2f}")
+assert holder.layers[0].training and change > 0.1
+
+# %%
 # In your project
 # ---------------
 #
-# Each phase sets its own mode, so that their order does not matter. In training,
-# :class:`~torch.nn.BatchNorm1d` raises for a batch of one sample. If your last batch
-# can be so small, use ``drop_last=True`` in the ``DataLoader``. If a model is worse in
-# evaluation mode, its running averages may not fit the test data: too few steps, tiny
-# batches, or other scaling. After ``model.train()``, call ``eval()`` on frozen layers.
+# Each phase sets its own mode, so that the order of the phases does not matter. In
+# training, :class:`~torch.nn.BatchNorm1d` raises for a batch of a single vector. If
+# your last batch can be so small, use ``drop_last=True`` in the ``DataLoader`` for
+# training. If a model is worse in evaluation mode, its running averages may not fit the
+# test data: too few steps, tiny batches, or other scaling. ``model.train()`` switches
+# frozen layers, too. After it, call ``eval()`` on them, or their averages change.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model.to(device)
