@@ -154,18 +154,20 @@ def reseed(worker_id):
 #
 # Pass ``worker_init_fn`` only if the data set owns a generator. After ``random_split``,
 # ``reseed`` must set ``info.dataset.dataset.rng``. ``generator`` makes the run
-# repeatable, shuffling included, for the same ``num_workers``. With 0 workers, the data
-# set draws in your process: call ``torch.manual_seed`` too. With DDP, seed ``g`` with
-# the rank, or all ranks augment alike. How many workers? Time an epoch with 2, 4 and 8.
+# repeatable, shuffling included, for the same ``num_workers``. With 0 workers, nothing
+# calls ``reseed``, and ``Seeded`` draws in your process: call ``torch.manual_seed``
+# too. With DDP, seed ``g`` with the rank, or all ranks augment alike. A run that
+# resumes makes ``g`` anew and repeats the draws of the first epochs: keep
+# ``g.get_state()`` in each checkpoint, and pass it to ``g.set_state()``. How many
+# workers? Time an epoch with 2, 4 and 8.
 
 
 def main():
-    gpu = torch.accelerator.is_available()
-    device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")
-    torch.manual_seed(0)  # with 0 workers, the data set draws from this
+    device = torch.accelerator.current_accelerator(True) or torch.device("cpu")
+    torch.manual_seed(0)  # with 0 workers, Seeded() would draw from this
     data, options = Noise(), {"num_workers": 2, "worker_init_fn": reseed}  # new
     g = torch.Generator().manual_seed(0)  # new: shuffles, and seeds the workers
-    options |= {"generator": g, "pin_memory": gpu}
+    options |= {"generator": g, "pin_memory": device.type == "cuda"}
     batches = []
     for batch in DataLoader(data, batch_size=2, shuffle=True, **options):
         batches.append(batch.to(device, non_blocking=True))
@@ -206,7 +208,7 @@ assert once == again and len(set(once)) == 8
 #
 # In each epoch the loader draws a base seed from ``generator``. A worker's seed is the
 # base seed plus the worker's number. With ``persistent_workers=True``, workers are
-# seeded once, and go on in the second epoch.
+# seeded once, and go on drawing in the second epoch.
 
 
 def predict(seed, count):

@@ -102,8 +102,8 @@ def compare(found):
 
 
 # %%
-# With GPUs, each process takes the one whose number is its ``LOCAL_RANK``, which
-# ``torchrun`` sets. With too few GPUs, all processes take the CPU, and say so.
+# With GPUs, each process takes GPU number ``LOCAL_RANK``, which ``torchrun`` sets. With
+# too few GPUs, all processes take the CPU, and say so.
 
 
 def own_device():  # one GPU for each process of this machine, or the CPU for all
@@ -248,9 +248,9 @@ plt.show()
 # With ``ignore_index`` or class weights, each rank divides by its own number.
 # ``DistributedSampler`` makes the parts equal: if the number does not divide, it
 # repeats samples, without a message, and a metric counts these twice. Batch
-# normalization still sees the batch of one rank: on GPUs,
-# ``nn.SyncBatchNorm.convert_sync_batchnorm`` makes it see all. Dropout draws other
-# masks. And while you :ref:`accumulate
+# normalization still sees the batch of one rank: on GPUs, call
+# ``nn.SyncBatchNorm.convert_sync_batchnorm(model)`` before you wrap the model. Dropout
+# draws other masks. And while you :ref:`accumulate
 # <sphx_glr_recipes_recipes_gradient_accumulation.py>` gradients, only the last piece
 # needs an average.
 
@@ -271,15 +271,19 @@ assert len(parts[0]) == len(parts[1]) == 32 and {*parts[0], *parts[1]} == {*rang
 # In your project
 # ---------------
 #
-# ``batch_size`` is the size for one process: divide yours by their number to train as
-# before. Remove ``shuffle=True``: the sampler shuffles. Call
-# ``sampler.set_epoch(epoch)`` in your loop, as ``fit`` does. Take along ``own_device``.
-# The wrapper gives all ranks the weights of rank 0. If all have one seed, call
-# ``torch.manual_seed(dist.get_rank())`` then, or they draw the same dropout masks. Rank
-# 0 saves ``model``: in the dictionary of ``DistributedDataParallel(model)``, all names
-# begin with ``module.``. Where rank 0 evaluates alone, it calls ``model``, too. For a
-# mean, every rank calls ``dist.all_reduce``, which adds up: divide by
-# ``dist.get_world_size()``. Print on rank 0 only. The file ends in a guard:
+# Take along ``own_device``. Change three more things:
+#
+# - *Data.* ``batch_size`` is for one process: to train as before, divide yours by the
+#   number of processes. Remove ``shuffle=True``: the sampler shuffles. Call
+#   ``sampler.set_epoch(epoch)`` in your loop, as ``fit`` does.
+# - *Seeds.* The wrapper gives all ranks the weights of rank 0. After it, call
+#   ``torch.manual_seed(dist.get_rank())``, or ranks may draw the same dropout masks.
+# - *Rank 0.* Print and save there only. Save ``model``: in the dictionary of
+#   ``DistributedDataParallel(model)``, all names begin with ``module.``. If rank 0
+#   evaluates alone, call ``model``, not the wrapper. For a mean, every rank calls
+#   ``dist.all_reduce``, which adds up: divide by ``dist.get_world_size()``.
+#
+# The file ends in a guard:
 #
 # .. code-block:: python
 #

@@ -21,6 +21,7 @@
 #   "Unexpected bus error encountered in worker. This might be caused by insufficient",
 #   "received 0 items of ancdata",
 #   "unable to open shared memory object </torch_",
+#   "unable to allocate shared memory(shm) for file </torch_",
 # ]
 # ///
 """
@@ -37,33 +38,34 @@ the traceback points at your loop. The word after "signal" tells what to look fo
 # What each message means
 # -----------------------
 #
-# - ``Bus error``: no room in ``/dev/shm``, through which workers hand over tensors.
-#   Docker gives a container 64 MB: start it with ``--shm-size=8g`` or ``--ipc=host``.
-#   Other wording: ``unable to open shared memory object``, ``Unexpected bus error``.
+# - ``Bus error``, or ``unable to allocate shared memory(shm)`` in the last line: no
+#   room in ``/dev/shm``, through which workers hand over tensors. Docker gives a
+#   container 64 MB: start it with ``--shm-size=8g`` or ``--ipc=host``.
+# - ``unable to open shared memory object``: its end names the cause.
 # - ``Killed``: the memory of the machine, or of your container or job, is used up.
 #   Take fewer workers. If memory grows during an epoch, look for a long list of Python
 #   objects in the data set: each worker copies it bit by bit. Make it one array.
 # - ``Segmentation fault``: a C library crashed in the worker. Open its files in the
 #   worker, not before. For OpenCV, try ``cv2.setNumThreads(0)``.
-# - ``Caught ... in DataLoader worker process``: your own code, with its traceback. If
-#   it ends with ``Cannot re-initialize CUDA in forked subprocess``, keep the data set's
-#   tensors on the CPU.
+# - ``Caught ... in DataLoader worker process``, with another last line: your own code.
+#   If it ends with ``Cannot re-initialize CUDA in forked subprocess``, keep the data
+#   set's tensors on the CPU.
 # - ``exited unexpectedly`` alone: look above the traceback for what the worker printed.
 #   A script without the guard ``if __name__ == "__main__":`` is a common cause.
-#   In a notebook on Windows or macOS, workers do not find a class from a cell: write
-#   the data set into a ``.py`` file and import it.
+#   In a notebook on Windows, macOS or Python 3.14, workers do not find a class from a
+#   cell: import it from a ``.py`` file.
 # - ``Too many open files``, or ``received 0 items of ancdata``: see below.
 #
-# Try ``num_workers=0`` first: a mistake in Python then has its plain traceback, and a
-# fault of workers goes away.
+# Try ``num_workers=0`` first: a mistake then has its plain traceback, and a fault of
+# workers goes away.
 #
 # Four ways in which loading fails
 # --------------------------------
 #
 # ``collate_fn`` runs in the worker, so it can show what happens there. Linux sends the
-# signal "Bus error" when shared memory is full, and "Killed" when the memory is. Here
-# the worker sends the signal to itself, so nothing happens to your machine. The third
-# function makes a mistake. Other systems have other messages.
+# signal "Bus error" at a write into full shared memory, unless PyTorch noticed first:
+# ``unable to allocate``. Linux sends "Killed" when the memory is full. Here the worker
+# sends the signal to itself. The third function makes a mistake. Other systems differ.
 
 import copy
 import inspect
@@ -97,8 +99,8 @@ def mistake(rows):
 
 # %%
 # The fourth keeps all batches in a list, under a low limit of open files. Each tensor
-# from a worker is shared memory, and needs an open file as long as the tensor lives. A
-# ``clone()`` needs none.
+# from a worker needs an open file as long as the tensor lives. A ``clone()`` needs
+# none.
 
 
 def keep(wanted):
@@ -148,7 +150,7 @@ found = json.loads(done.stdout)
 # The messages
 # ------------
 #
-# The first line of each, and the last three:
+# First and last lines of each:
 
 # Output differs from run to run.
 for name in ("shared_memory_full", "memory_full", "mistake"):
@@ -157,8 +159,8 @@ for name in ("shared_memory_full", "memory_full", "mistake"):
         print(f"[{name}]", lines[0], *lines[1:][-3:], "", sep="\n")
 
 # %%
-# They name the signal, or the line with the mistake. Since Python 3.14, no signal is
-# named on Linux without ``multiprocessing_context="fork"``.
+# They name the signal, or the line with the mistake. On Linux since Python 3.14, pass
+# ``multiprocessing_context="spawn"``, or no signal is named.
 
 cases = {name: " ".join(messages) for name, messages in found.items()}
 linux = sys.platform == "linux" and sys.version_info < (3, 14)
@@ -171,8 +173,8 @@ print("all three are told apart:", len(set(cases.values())) >= 3)
 # Too many open files
 # -------------------
 #
-# Batches run into the limit, clones do not. To keep the batches, ``ulimit -n 4096``
-# raises the limit. Or write
+# Batches run into the limit, clones do not. To keep batches, ``ulimit -n 4096`` raises
+# the limit. Or write, above the guard,
 # ``torch.multiprocessing.set_sharing_strategy("file_system")``: it keeps no files open,
 # but a killed run can leave its tensors in ``/dev/shm``.
 
@@ -186,8 +188,7 @@ assert not linux or found["clone"][0] == "100 batches"
 # ---------------------------------
 #
 # At most ``prefetch_factor`` batches wait for each worker, and your loop uses one more.
-# Here are 32 images of 3 x 224 x 224. 8 workers do not fit into the 64 MB of a
-# container. 1 worker does.
+# With 32 images of 3 x 224 x 224, 8 workers do not fit into 64 MB. 1 worker does.
 
 
 def shared_bytes(batch_bytes, workers, prefetch_factor=2):
@@ -217,10 +218,10 @@ pictures = Pictures(torch.rand(64, 3, 32, 32), torch.arange(64) % 10)
 # In your project
 # ---------------
 #
-# Let the room decide how many workers start. Use the loader under the guard. Loaders
-# and processes of ``torchrun`` share the room: divide ``room`` by their number. Call
-# your ``collate_fn`` in place of ``default_collate``. If your data set wraps another,
-# as ``Subset`` does, use ``copy.deepcopy``.
+# Use the loader under the guard. Loaders and processes of ``torchrun`` share the room:
+# divide ``room`` by their number. If samples differ in size, halve ``room``. Call your
+# ``collate_fn`` in place of ``default_collate``, and pass it to ``DataLoader``. If your
+# data set wraps another, as ``Subset`` does, use ``copy.deepcopy``.
 
 
 def make_loader(dataset, batch_size, workers):
@@ -259,4 +260,3 @@ assert images.shape == (8, 3, 32, 32) and answers.shape == (8,)
 # - A process of ``torchrun`` that failed:
 #   :ref:`sphx_glr_recipes_recipes_error_torchrun_child_failed.py`
 # - Batches without workers: :ref:`sphx_glr_recipes_recipes_loading_data_recipe.py`
-# - API: :class:`torch.utils.data.DataLoader`

@@ -104,7 +104,9 @@ def attempt(way):
 # ---------------
 #
 # First run one step without the new argument. Print ``unused(model)`` on each rank,
-# after ``backward()`` and before ``zero_grad()``, which sets all gradients to None.
+# after ``backward()`` and before ``zero_grad()``, which sets all gradients to None. In
+# your loop, call ``wrapped`` where ``fit`` uses ``call``. Save ``model.state_dict()``
+# on rank 0.
 
 
 def main():
@@ -170,10 +172,13 @@ for rank, found in enumerate(ranks):
 #   ``requires_grad_(False)`` before you wrap the model.
 # - *The batch decides which are used,* or the loss leaves out an output. Pass
 #   ``find_unused_parameters=True``. In each step DDP then looks which parameters the
-#   outputs of ``forward`` depend on.
-# - *A layer is called outside the wrapped model*, as in ``model.heads[0](features)``.
-#   Call it inside ``forward``. The flag only leads to the next message. (For reentrant
-#   checkpoints, which can cause it, too, pass ``use_reentrant=False``.)
+#   outputs of ``forward`` depend on. Return these outputs in a tuple, list or dict:
+#   with a dataclass or another class, an error can remain.
+# - *The batch decides, and the layer is called outside the wrapped model*, as in
+#   ``model.heads[0](features)``. Call the layer inside ``forward``, then pass the flag.
+#   The flag alone leads to the next message, even if every rank calls the layer in
+#   every step. (Reentrant checkpoints can lead to it, too: pass
+#   ``use_reentrant=False``.)
 
 print(ranks[0]["head outside"]["error"])
 assert "ready only once" in ranks[0]["head outside"]["error"]
@@ -206,7 +211,9 @@ for way in ("plain", "frozen", "flag", "project", "bypass"):
 #   nothing is averaged, and nothing is raised.
 # - If one rank alone has unused parameters, only this rank raises the message. The
 #   other waits, then reports a closed connection or a timeout. Read all logs.
-# - The flag costs DDP a walk through the graph in each step.
+# - The flag costs DDP a walk through the graph in each step. If DDP warns that it
+#   ``did not find any unused parameters``, and every batch uses all of them, remove the
+#   flag.
 #
 # Learn more
 # ----------

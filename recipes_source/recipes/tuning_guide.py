@@ -18,8 +18,7 @@ Performance Tuning Guide
 Know what to tune first: find what a training step waits for, and change that.
 
 Why it matters: there are some twenty known ways to make training faster. Each helps
-only where it removes what the step waits for. In the wrong order, they cost a day and
-gain nothing.
+only where it removes what the step waits for. In the wrong order, they gain nothing.
 """
 
 # %%
@@ -49,12 +48,12 @@ gain nothing.
 #    allow larger batches, but they make no step faster:
 #    :ref:`sphx_glr_recipes_recipes_activation_checkpointing.py` and
 #    :ref:`sphx_glr_recipes_recipes_gradient_accumulation.py`.
-# 6. **For convolutions on a GPU:** ``model.to(memory_format=torch.channels_last)``, and
+# 6. **For convolutions on a GPU:** ``memory_format=torch.channels_last`` in the
+#    ``to()`` of the model and of the images, and
 #    ``torch.backends.cudnn.benchmark = True`` if the sizes stay the same.
 # 7. **The rest:** below, each with a check that you can count.
 #
-# Counts do not depend on what else the machine does, so this page counts, and times
-# once.
+# Counts do not depend on what else the machine does, so this page mostly counts.
 
 import matplotlib.pyplot as plt
 import torch
@@ -118,9 +117,9 @@ assert medians[0] > 5 * medians[1]
 # ---------------------------------
 #
 # On the CPU, :class:`torch.optim.AdamW` updates one parameter after the other, with
-# several operators for each. ``fused=True`` hands all of them to one operator. On a
-# GPU, the default already takes many parameters at a time, and ``fused=True`` is faster
-# still.
+# several operators for each. ``fused=True`` hands all of them to one operator, and a
+# second operator counts the steps. On an NVIDIA GPU, the default already takes many
+# parameters at a time, and ``fused=True`` is mostly faster still.
 
 weights = {}
 for name, fused in [("AdamW", False), ("AdamW, fused", True)]:
@@ -138,14 +137,14 @@ torch.testing.assert_close(*weights.values(), rtol=0, atol=1e-4)
 assert counts["AdamW"] > 5 * counts["AdamW, fused"]
 
 # %%
-# Batch normalization removes a bias before it
-# --------------------------------------------
+# Batch normalization removes a bias right before it
+# --------------------------------------------------
 #
 # In training, :class:`~torch.nn.BatchNorm2d` subtracts the mean of each channel, and
-# with it any bias that the convolution added. Leave it out of a model that you are
-# going to train: ``nn.Conv2d(..., bias=False)``. One operator and one parameter less,
-# and the same result. In ``eval()``, and with the other normalizations below, the bias
-# matters: there, keep it.
+# with it any bias that the convolution added. Leave the bias out of a model that you
+# are going to train: ``nn.Conv2d(..., bias=False)``. One parameter less, and the same
+# result. A model trained with the bias needs it in ``eval()``. With the other
+# normalizations below, keep the bias.
 
 images, conv = torch.randn(8, 3, 16, 16), nn.Conv2d(3, 16, 3)
 norms = {"BatchNorm2d": nn.BatchNorm2d(16), "BatchNorm2d, eval()": nn.BatchNorm2d(16)}
@@ -204,8 +203,8 @@ plt.show()
 # ---------------
 #
 # ``.item()`` and ``print(loss)`` wait until a GPU is done, so add the losses up as
-# tensors, and read the sum once. Autocast is for large layers: for small ones, like
-# these, its conversions can cost more than they save, so measure.
+# tensors, and read the sum once. Autocast is for large layers, on hardware with units
+# for bfloat16. Elsewhere, its conversions can cost more than they save: measure.
 
 device = torch.accelerator.current_accelerator(True) or torch.device("cpu")
 model = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 10)).to(device)
