@@ -47,7 +47,8 @@ print(f"as float32: {4 * params / 2**20:.1f} MiB")
 # ---------------------------
 #
 # In a linear layer each weight takes part in one multiplication and one addition per
-# example. Say the same of all parameters, and the guess is two FLOPs for each.
+# row of the input: per image here, per token in a text. Say the same of all parameters,
+# and the guess is two FLOPs for each.
 
 guess = 2 * params
 print(f"guess: {guess / 1e9:.4f} GFLOP per image")
@@ -124,13 +125,19 @@ plt.show()
 # Pitfall: operators that count as zero
 # -------------------------------------
 #
-# The counter has a list of operators. Every other one counts as zero, without a
-# warning: activations, normalizations and ``nn.Bilinear`` on every device. On the CPU,
-# ``nn.LSTM`` and ``scaled_dot_product_attention`` in float32 count as zero, too, and so
-# does the whole of ``nn.MultiheadAttention`` or ``nn.TransformerEncoderLayer`` in
-# ``eval()`` without gradients. On an NVIDIA GPU, the last two are zero as well, and so
-# are ``nn.LSTM``, ``nn.GRU`` and ``nn.RNN``. On the meta device all of them are
-# counted, so count there.
+# The counter has a list of operators. Every other operator counts as zero, without a
+# warning: activations, normalizations and ``nn.Bilinear`` on every device.
+#
+# Other layers count as zero on some devices:
+#
+# - On the CPU, ``scaled_dot_product_attention``, and ``nn.LSTM`` where torch was built
+#   with oneDNN.
+# - On an NVIDIA GPU, ``nn.LSTM``, ``nn.GRU`` and ``nn.RNN``.
+# - On both, ``nn.MultiheadAttention`` and ``nn.TransformerEncoderLayer`` in ``eval()``
+#   without gradients.
+#
+# On the meta device the layers of this list are counted, so count there. A mask, also a
+# causal mask, does not lower the count.
 
 found = {}
 for device in ("cpu", "meta"):
@@ -151,7 +158,8 @@ for (name, device), flops in found.items():
 attention_flops = 2 * (4 * 64 * 128 * 128 + 2 * 64 * 64 * 128)
 lstm_flops = 2 * 64 * 8 * 128 * 128
 print(f"by hand: attention {attention_flops:,}, LSTM {lstm_flops:,}")
-assert [found[name, "cpu"] for name in ("MultiheadAttention", "LSTM")] == [0, 0]
+assert found["MultiheadAttention", "cpu"] == 0
+assert found["LSTM", "cpu"] in (0, lstm_flops)  # without oneDNN it is counted
 assert found["MultiheadAttention", "meta"] == attention_flops
 assert found["LSTM", "meta"] == lstm_flops and found["ReLU", "meta"] == 0
 
@@ -161,8 +169,9 @@ assert found["LSTM", "meta"] == lstm_flops and found["ReLU", "meta"] == 0
 #
 # ``make`` makes your model; give the shape of each input after it. For token ids, write
 # ``torch.zeros(shape, dtype=torch.long)`` for ``torch.empty(shape)``. A ``forward``
-# that calls ``.item()`` fails on ``meta``: use ``"cpu"``, which misses those above.
-# With ``tabulate`` installed, ``FlopCounterMode(depth=2)`` prints a table of layers.
+# that calls ``.item()`` fails on ``meta``: use ``"cpu"``, which misses the layers
+# above. Custom kernels without a registered formula count as zero. With ``tabulate``
+# installed, ``FlopCounterMode(depth=2)`` prints a table of layers.
 
 
 def count_costs(make, *shapes):
@@ -182,8 +191,9 @@ print(f"{total:,} parameters, {trainable:,} to train, {per_image / 1e9:.2f} GFLO
 # Check these lines
 # -----------------
 #
-# They are the numbers from above. A training step costs about three forward passes:
-# ``backward()`` has two products for each product of the forward pass. A checkpoint for
+# They are the numbers from above. Where all layers train, a step costs about three
+# forward passes: ``backward()`` has two products for each product of the forward pass.
+# Only the first layer has one, as the image needs no gradient. A checkpoint for
 # training holds three times the weights with Adam, and the buffers.
 
 with torch.device("meta"):
@@ -192,7 +202,8 @@ with FlopCounterMode(display=False) as counter:
     model(inputs).sum().backward()
 ratio = counter.get_total_flops() / (8 * per_image)
 print(f"a training step: {ratio:.2f} forward passes")
-assert (total, per_image) == (params, sum(by_hand)) and 2.8 < ratio < 3
+assert (total, per_image) == (params, sum(by_hand))
+assert abs(ratio - (3 - work[0] / 100)) < 1e-6  # the first layer: one product less
 assert count_costs(resnet18, (2, 3, 224, 224))[2] == 2 * per_image
 
 # %%

@@ -27,7 +27,7 @@ small file that unpacks to a huge picture. A handler that trusts its input answe
 # ----------------
 #
 # Pictures of discs and stripes, 32 × 32 pixels, and a small network that tells them
-# apart. ``eval()`` is what to call on any model that serves.
+# apart. Call ``eval()`` on any model that serves.
 
 import torch
 from torch import nn
@@ -107,7 +107,8 @@ def predict_anything():
 # Flask refuses a body longer than ``MAX_CONTENT_LENGTH``. Only two formats are decoded,
 # after a look at the number of pixels in the file's header. What the decoder raises
 # becomes a 400, "bad request"; an error of the model stays a 500. Every error is JSON.
-# A phone stores beside the pixels how to turn a photo; ``TURNS`` has the three ways.
+# A phone stores beside the pixels how to turn a photo; ``TURNS`` has the three turns.
+# The four values for a mirrored photo are rare, and left alone here.
 
 app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
 ways = Image.Transpose
@@ -238,13 +239,18 @@ assert not thread.is_alive()
 # In your project
 # ---------------
 #
-# Save the weights where you train. The cell below is ``serve.py``. Copy above it the
-# imports, ``device``, ``LABELS``, ``steps``, ``prepare``, ``ways`` and ``TURNS``. Then
-# copy ``make``, ``answer``, ``decode``, and ``as_json`` without its decorator. The
-# limits suit most photos of phones. In production, give ``app`` to a WSGI server,
-# ``waitress-serve --listen=127.0.0.1:8000 serve:app``, or on Linux and macOS
-# ``gunicorn serve:app``. Only this machine reaches either: put a web server with TLS
-# before it. Each worker process has a model. Then ask it:
+# Save the weights where you train. The last cell of this section is ``serve.py``. Copy
+# above it the imports, ``gpu``, ``device``, ``LABELS``, ``steps``, ``prepare``,
+# ``ways`` and ``TURNS``. Then copy ``make``, ``answer``, ``decode``, and ``as_json``
+# without its decorator. The limits suit most photos of phones. In production, give
+# ``app`` to a WSGI server, ``waitress-serve --listen=127.0.0.1:8000 serve:app``, or on
+# Linux and macOS ``gunicorn serve:app``. Only this machine reaches them: put a web
+# server with TLS before it. Each worker process loads a model and computes on all
+# cores: with several workers, divide the cores by ``torch.set_num_threads``.
+#
+# Other formats, such as HEIC from an iPhone, get a 400. ``v2.RGB()`` turns 16-bit grey
+# pictures almost white and drops transparency, without an error. To refuse them, let
+# ``decode`` accept no ``image.mode`` but ``"L"`` and ``"RGB"``. Then ask the server:
 #
 # .. code-block:: sh
 #

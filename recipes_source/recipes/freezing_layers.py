@@ -132,10 +132,10 @@ plt.show()
 # When it is not so: freezing between ``backward`` and ``step``
 # -------------------------------------------------------------
 #
-# The optimizer moves whatever has a gradient. A gradient that is left from before the
-# freeze still moves its parameter. A gradient of zeros does so, too: momentum and
-# weight decay go on. So set the gradients to ``None``, as ``zero_grad()`` does. (Layers
-# without buffers, such as LayerNorm, need no ``eval()``; dropout does.)
+# The optimizer skips a parameter only if its gradient is ``None``. A gradient that is
+# left from before the freeze still moves its parameter. With momentum or weight decay,
+# a gradient of zeros moves it, too. So set the gradients to ``None``, as
+# ``zero_grad()`` does.
 
 optimizer = torch.optim.AdamW(new_head.parameters(), lr=0.1)
 nn.functional.cross_entropy(new_head(features), new_targets).backward()
@@ -156,7 +156,15 @@ assert min(moves[:2]) > 0.01 and moves[2] == 0
 # A model that overrides ``train`` keeps its backbone in evaluation mode, whoever calls
 # ``train``. A new module, and often a loaded backbone, starts in training mode. So the
 # constructor calls ``train``, too. A torchvision ResNet is a backbone after
-# ``resnet.fc = nn.Identity()``. Freeze first, then wrap in ``DistributedDataParallel``.
+# ``resnet.fc = nn.Identity()``. Freeze first, then wrap in ``DistributedDataParallel``,
+# which waits for a gradient of each parameter that is not frozen by then.
+#
+# LayerNorm does the same in both modes. Dropout has no buffers and still needs
+# ``eval()``: in training mode it drops features of the frozen part at random.
+#
+# To train the backbone later, call ``requires_grad_(True)`` on it and give its
+# parameters to ``optimizer.add_param_group``. Batch normalization stays in evaluation
+# mode.
 
 
 class Classifier(nn.Sequential):
@@ -179,13 +187,14 @@ optimizer = torch.optim.AdamW(model[1].parameters(), lr=0.01)  # the head alone
 # Check
 # -----
 #
-# After training with the new head, the backbone's running variance is unchanged.
+# After an epoch with the new head, each tensor of the backbone is unchanged.
 
 for x, y in zip(new_inputs.split(50), new_targets.split(50), strict=True):
     nn.functional.cross_entropy(model(x.to(device)), y.to(device)).backward()
     optimizer.step()
     optimizer.zero_grad()
-assert torch.equal(model[0][1].running_var.cpu(), backbone[1].running_var)
+for name, value in backbone.state_dict().items():
+    assert torch.equal(model[0].state_dict()[name].cpu(), value), name
 assert model.train()[1].training and not model[0].training
 
 # %%

@@ -166,13 +166,18 @@ for hook in (keep_in_list, keep_in_dict):
 # ---------------
 #
 # In training mode the look itself would change the model: batch normalization would
-# average what it sees. So the pass runs in evaluation mode. Call ``train()`` before you
-# train on.
+# average what it sees. So the pass runs in evaluation mode. Before you train on, call
+# ``train()``, then ``eval()`` on the parts that you keep frozen. The copies stay on the
+# device: for many batches, append ``output.detach().cpu().clone()``.
 #
 # A layer that is used twice gives two outputs, so keep a list for each name. A
 # recurrent layer returns a tuple, whose first part is the output. From a dict, take the
 # entry that you want. ``[name for name, _ in model.named_modules()]`` lists the names.
-# For gradients, use ``register_full_backward_hook``. It forbids in-place layers.
+# A function such as ``F.relu`` is no module, so no hook sees its result. Take the input
+# of the next module, with ``register_forward_pre_hook``.
+#
+# For gradients, use ``register_full_backward_hook``. If the hooked layer or the next
+# layer works in place, this raises an error.
 
 
 def activations(model, names, inputs):
@@ -216,8 +221,19 @@ for name, found in outputs.items():
 assert len(outputs["act"]) == 2 and not net.norm.running_mean.any()
 
 # %%
-# Since torch 2.14, code that was compiled before the hook came does not call it under
-# ``no_grad``. ``activations`` stops then. Older versions compile again. Under
+# An attention uses the weight of ``out_proj`` without calling this layer, so its hook
+# is never called. ``activations`` stops then.
+
+layer = nn.TransformerEncoderLayer(24, 2, 8, batch_first=True)
+try:
+    activations(layer, ["self_attn.out_proj"], inputs[0])
+    raise RuntimeError("the layer was called")
+except AssertionError as error:
+    print(error)
+
+# %%
+# The same happens in a compiled model. Since torch 2.14, code that was compiled before
+# the hook came does not call the hook. Older versions compile again. Under
 # ``torch.compiler.set_stance("force_eager")`` the pass runs uncompiled.
 
 model.eval().compile(backend="eager")

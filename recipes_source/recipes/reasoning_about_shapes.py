@@ -25,8 +25,8 @@ Reasoning about Shapes in PyTorch
 Get every layer's output shape for any input size, without data, memory or arithmetic.
 
 Why it matters: the first linear layer after a stack of convolutions needs the number of
-features that they produce. Worked out by hand, that number is often wrong. It also
-changes with every kernel size, stride and image size that you try.
+features that they produce. Worked out by hand, that number is often wrong. It changes
+with every kernel, stride and image size.
 """
 
 # %%
@@ -80,8 +80,7 @@ for layer in layers:
 in_features = x.shape[1]
 
 # %%
-# As there are no values, the size of the batch costs nothing. These are a million
-# photographs, and no memory is allocated for them:
+# A million photographs take no memory:
 
 features = layers(torch.empty(1_000_000, 3, 224, 224, device="meta"))
 gigabytes = features.nbytes / 1e9
@@ -108,7 +107,7 @@ assert meta == formula == real
 assert not any(guess == right for guess, right in zip(by_hand, real, strict=True))
 
 # %%
-# By hand, the number was too large for every size:
+# Here are all sizes:
 
 fig, ax = plt.subplots(figsize=(8, 3.5), layout="constrained")
 ax.plot(sizes, by_hand, "--", color="tab:orange", label="counted by hand")
@@ -125,7 +124,8 @@ plt.show()
 #
 # :class:`torch.nn.LazyLinear` takes its ``in_features`` from the first batch that it
 # sees. Until then its weight has no shape. Show it a batch before you count the
-# parameters, and before you load a state dict of another size.
+# parameters or load a state dict: a state dict that comes first sets the size, right or
+# wrong.
 
 model = nn.Sequential(*convolutions(), nn.LazyLinear(10))
 print("before the first batch:", model[-1].weight)
@@ -145,11 +145,13 @@ except NotImplementedError as error:
     print(error)
 
 # %%
-# The message names the way. :meth:`~torch.nn.Module.to_empty` gives the parameters
-# memory whose content is arbitrary. Then each layer draws its first values anew, or a
-# state dict brings them: ``load_state_dict(state_dict, assign=True)`` needs no
-# ``to_empty()``. A module without ``reset_parameters``, such as
-# ``nn.MultiheadAttention``, keeps arbitrary values, and no error says so.
+# :meth:`~torch.nn.Module.to_empty` gives parameters and buffers memory whose content is
+# arbitrary. Then each layer draws its first values anew. A module without
+# ``reset_parameters``, such as ``nn.MultiheadAttention``, keeps arbitrary values, and
+# no error says so. Or a state dict brings the values:
+# ``load_state_dict(state_dict, assign=True)`` needs no ``to_empty()``. The model then
+# uses the same tensors as the state dict, so training ``copied`` would change
+# ``layers``.
 
 layers = layers.to_empty(device="cpu")
 for layer in layers.modules():  # nested layers, too
@@ -159,6 +161,7 @@ with torch.device("meta"):
     copied = convolutions()
 print(copied.load_state_dict(layers.state_dict(), assign=True))
 assert not any(parameter.is_meta for parameter in copied.parameters())
+assert copied[0].weight.data_ptr() == layers[0].weight.data_ptr()
 image = torch.randn(1, 3, 48, 48)
 assert layers(image).std() > 0
 torch.testing.assert_close(copied(image), layers(image))
@@ -166,13 +169,20 @@ torch.testing.assert_close(copied(image), layers(image))
 # %%
 # A buffer with ``persistent=False``, as many language models have, is in no state dict.
 # With ``assign=True`` it stays on meta, and with ``to_empty()`` its values are
-# arbitrary. The load says that all is well. Compute such buffers again.
+# arbitrary. Compute such buffers again. Both ways also split a parameter that two
+# layers share: tie it again, then make the optimizer.
 
 with torch.device("meta"):
     rotary = nn.Module()
     rotary.register_buffer("angles", torch.arange(8.0), persistent=False)
 print(rotary.load_state_dict({}, assign=True), "angles on", rotary.angles.device)
 assert rotary.angles.is_meta
+
+with torch.device("meta"):
+    tied = nn.Sequential(nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False))
+tied[1].weight = tied[0].weight
+assert len(list(tied.parameters())) == 1
+assert len(list(tied.to_empty(device="cpu").parameters())) == 2
 
 # %%
 # When the shape depends on values
@@ -195,7 +205,8 @@ for way in (lambda x: x[x > 0], lambda x: x.sum().item()):
 #
 # ``features`` computes what the linear layer takes. ``report`` prints the shape that
 # leaves each module: a hook for all modules, and ``with`` removes it. A module comes
-# after the modules that it holds.
+# after the modules that it holds. ``deepcopy`` needs the model's memory once more.
+# Where a module returns a dict, print the entry that you want.
 
 
 def features(build, *image):
