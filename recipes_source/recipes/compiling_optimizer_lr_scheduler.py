@@ -126,9 +126,10 @@ plt.show()
 # ------------------------------------------
 #
 # The tensor helps as long as it stays in place, and as long as nothing else changes. To
-# set a rate by hand, fill the tensor; assigning a number replaces it.
-# :class:`~torch.optim.lr_scheduler.OneCycleLR` moves AdamW's betas as well, unless you
-# give it ``cycle_momentum=False``.
+# set a rate by hand, fill the tensor; assigning a number replaces it. SGD with momentum
+# compiles twice even with a tensor: at the first step, its momentum buffers are
+# missing. :class:`~torch.optim.lr_scheduler.OneCycleLR` moves AdamW's betas as well,
+# unless you give it ``cycle_momentum=False``.
 
 
 def assign_a_float(optimizer):
@@ -168,7 +169,7 @@ resumed.load_state_dict(old.state_dict())
 print("after loading:", resumed.param_groups[0]["lr"])
 assert isinstance(resumed.param_groups[0]["lr"], float)
 for group in resumed.param_groups:
-    group["lr"] = torch.tensor(group["lr"])  # the mend
+    group["lr"] = torch.as_tensor(group["lr"])  # the mend
 print("wrapped again:", resumed.param_groups[0]["lr"])
 
 # %%
@@ -184,9 +185,13 @@ large_model = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 1))
 # First try ``AdamW(..., fused=True)`` without a compiler: a new rate compiles nothing.
 # If you compile, the default backend, ``"inductor"``, is the one that makes a step
 # faster. On the CPU it needs a C++ compiler; without one this page takes ``"eager"``,
-# which gains nothing.
-# With ``foreach=True``, AdamW refuses a tensor unless you add ``capturable=True``,
-# which is for accelerators: leave ``foreach`` out.
+# which gains nothing. On a CUDA GPU, add ``capturable=True``: without it, a tensor as
+# the rate switches ``foreach`` off, and AdamW updates one parameter after another.
+#
+# Parameter groups without an ``lr`` in their dictionary share this one tensor. If their
+# rates differ, as under ``LambdaLR`` with two functions, give each group a tensor.
+# ``GradScaler.step`` calls ``optimizer.step``, which is not compiled. With a scaler,
+# write ``optimizer.step = torch.compile(optimizer.step)``, after the scheduler.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = copy.deepcopy(large_model).to(device)

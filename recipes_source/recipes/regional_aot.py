@@ -19,8 +19,8 @@ Compile a repeated block into one file, and run each layer from it with its own 
 
 Why it matters: ahead-of-time compilation of a whole model unrolls its layers, so a deep
 model is much to compile. One block is less. But its package also contains the weights
-of the block that you exported. Use it for the other layers as it is, and they silently
-compute with the wrong weights.
+of the block that you exported. If you use the package for the other layers as it is,
+they silently compute with the wrong weights.
 """
 
 # %%
@@ -94,8 +94,10 @@ assert (outputs - wanted).abs().max() > 0.1
 # -----------------------------------------------------------
 #
 # ``load_constants`` takes a ``state_dict``: the names in the package are the names in
-# the block. With ``check_full_update=True`` a missing name raises an error.
-# Loading runs the code in the file, so load only packages that you trust.
+# the block. With ``check_full_update=True`` a missing parameter raises an error. A
+# missing buffer gives only a warning on stderr, and the package keeps the old values.
+# So add buffers with ``persistent=False`` to the dictionary. Loading runs the code in
+# the file, so load only packages that you trust.
 
 layers = []
 for block in model:
@@ -107,6 +109,7 @@ outputs = inputs
 for layer in layers:
     outputs = layer(outputs)
 print("names:", *sorted(package.get_constant_fqns()))
+assert set(package.get_constant_fqns()) == set(model[0].state_dict())
 print(f"own weights: largest error {(outputs - wanted).abs().max():.1f}")
 torch.testing.assert_close(outputs, wanted, atol=1e-5, rtol=1e-5)
 
@@ -115,8 +118,8 @@ torch.testing.assert_close(outputs, wanted, atol=1e-5, rtol=1e-5)
 # ----------------------------------------------
 #
 # A Python number in a block is part of the code, and no constant that you can load.
-# ``load_constants`` checks neither the number nor the shapes. Compare before you
-# compile: the exported code, and the shape and type of each weight.
+# ``load_constants`` checks neither the number nor the shapes and types of tensors.
+# Compare before you compile: the exported code, and the shape and type of each weight.
 
 
 class Scaled(Block):
@@ -138,6 +141,12 @@ print(f"packages needed: model {len(equal)}, two scaled blocks {len(scaled)}")
 assert len(equal) == 1 and len(scaled) == 2
 
 # %%
+# A small tensor (without dimensions, or with one dimension and at most eight numbers)
+# becomes part of the code, too. ``load_constants`` then raises ``Constant not found``.
+# If you compile with ``inductor_configs={"always_keep_tensor_constants": True}``, the
+# package keeps such tensors. The same error comes from a name that the code does not
+# use, as ``num_batches_tracked`` of batch norm: leave that name out of the dictionary.
+#
 # A package is for inference. It gives no gradients, even if its input requires one:
 
 tracked = inputs.clone().requires_grad_()
@@ -150,10 +159,14 @@ assert eager.requires_grad and not packaged.requires_grad
 # ---------------
 #
 # One program compiles ``model[0]``, as above, and saves the checkpoint. The lines after
-# that serve it. ``block.forward`` becomes the package, and the names in the
+# the first one serve it. ``block.forward`` becomes the package, and the names in the
 # ``state_dict`` stay. For a GPU, move model and inputs there before you export, and
 # ``served`` before the loop. A package has a copy of the weights: after another
 # ``load_state_dict``, call ``load_constants`` again.
+#
+# By default, a package does not check its inputs either. Each block must get inputs
+# with the layout and the type of the example, and with its sizes where they do not
+# vary.
 
 torch.save(model.state_dict(), Path(folder.name, "model.pt"))  # the first program
 

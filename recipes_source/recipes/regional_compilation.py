@@ -64,9 +64,9 @@ inputs = torch.randn(4, 64)
 # --------------------------------
 #
 # :func:`torch.compile` wraps a whole model. :meth:`torch.nn.Module.compile` compiles a
-# module in place. Both work at the next call. The backend ``note`` receives each graph,
-# counts its operations, and runs it as it is. More operations are more work for a real
-# backend.
+# module in place. Both start to compile at the next call. The backend ``note`` receives
+# each graph, counts its operations, and runs it as it is. More operations are more work
+# for a real backend.
 
 
 def compiled(model, regional, **options):
@@ -170,10 +170,10 @@ plt.show()
 # When it is not so: blocks that only look equal
 # ----------------------------------------------
 #
-# A Python integer in a module, such as the block's number, becomes a constant of the
-# graph. Each block then needs its own graph. After eight of them the compiler warns,
-# and runs the rest uncompiled. A buffer is a tensor, and tensors are inputs of the
-# graph:
+# A Python integer that ``forward`` reads from its module, such as the block's number,
+# becomes a constant of the graph. Each block then needs its own graph. After eight of
+# them the compiler warns, and runs the rest uncompiled. A buffer is a tensor, and
+# tensors are inputs of the graph:
 
 
 class Numbered(Block):
@@ -240,7 +240,11 @@ class Network(nn.Module):
 # In your project
 # ---------------
 #
-# Compile the blocks, and leave the embedding and the head as they are.
+# Compile the blocks, and leave the embedding and the head as they are. In a model that
+# somebody else wrote, look for the ``ModuleList`` of its blocks: it is ``layers`` in
+# ``nn.TransformerEncoder``. A new batch size compiles the block once more, and so does
+# validation under ``torch.no_grad()``. A copy made by ``copy.deepcopy``, such as the
+# model of an ``AveragedModel``, is not compiled: compile the blocks of the copy, too.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Network().to(device)

@@ -29,7 +29,7 @@ The program then refuses the first batch of another size.
 # A model that uses a size
 # ------------------------
 #
-# It averages the embeddings of the tokens, so it divides by the length of the sequence.
+# The model averages the embeddings of the tokens, so it divides by their number.
 
 import io
 import itertools
@@ -101,9 +101,13 @@ for node in operations:
 # -------------------
 #
 # ``dynamic_shapes`` names, for each argument, the dimensions that vary. ``Dim.DYNAMIC``
-# allows any size, ``Dim("batch", max=6)`` gives a name and a range. The graph now asks
-# the input for its length, with ``sym_size``. The program with the range is saved and
-# loaded before it is tried: what is loaded does not use the class ``Classifier``.
+# allows any size, ``Dim("batch", max=6)`` gives a name and a range. (A rule that
+# follows from the code stays, and is checked: after ``x + y``, the two sizes must be
+# equal.)
+#
+# The graph now asks the input for its length, with ``sym_size``. The program with the
+# range is saved and loaded before it is tried: the loaded program does not use the
+# class ``Classifier``.
 
 shapes = {"tokens": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}}
 dynamic = torch.export.export(model, (example,), dynamic_shapes=shapes)
@@ -140,8 +144,9 @@ plt.show()
 # ---------------------------------------
 #
 # A size of 0 or 1 in the example becomes a constant, whatever you declare: such sizes
-# have special rules, as for broadcasting. Under ``Dim.DYNAMIC`` the export then fails.
-# The message names the dimension. The remedy is an example with another size.
+# have special rules, as for broadcasting. Under ``Dim.DYNAMIC`` or a named ``Dim`` the
+# export then fails. The message names the dimension. The remedy is an example with a
+# size of 2 or more.
 
 single = torch.randint(10, (1, 6))
 shapes = {"tokens": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}}
@@ -183,9 +188,14 @@ assert accepted.sum() == 8
 # In your project
 # ---------------
 #
-# Call ``eval()`` before the export: what is loaded has no modes to switch. A program
-# exported on a GPU stays there until ``torch.export.passes.move_to_device_pass`` moves
-# it. An ``if`` on a tensor's value stops the export with
+# Call ``eval()`` before the export: a loaded program has no modes to switch. Its
+# weights still require gradients, so call it under ``torch.no_grad()``.
+# ``torch.export.load`` uses pickle: load only files that you trust. Another release of
+# PyTorch may refuse the file, so keep the code of the model, too. A program exported on
+# a GPU needs that GPU to load, unless ``torch.export.passes.move_to_device_pass`` moves
+# it before you save it.
+#
+# An ``if`` on a tensor's value stops the export with
 # ``GuardOnDataDependentSymNode``, "Could not guard on data-dependent expression":
 # write ``torch.where`` or ``torch.cond``. (``torch.jit.script`` is deprecated.)
 
@@ -193,24 +203,26 @@ device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Classifier().to(device).eval()
 tokens = torch.randint(10, (2, 16), device=device)  # two rows, not one
 batch = Dim("batch", max=64)
-
 shapes = {"tokens": {0: batch, 1: Dim.DYNAMIC}}  # what varies
 program = torch.export.export(model, (tokens,), dynamic_shapes=shapes)
-file = io.BytesIO()  # or "classifier.pt2"
+file = io.BytesIO()  # or a path like "classifier.pt2", without the seek
 torch.export.save(program, file)
 file.seek(0)
 loaded = torch.export.load(file).module()
-print(tuple(loaded(tokens[:1]).shape))
+with torch.no_grad():
+    print(tuple(loaded(tokens[:1]).shape))
 
 # %%
 # Check
 # -----
 #
-# What is loaded agrees with the model, for one row and for 64. It has no ``eval()``:
+# The loaded program agrees with the model, for one row and for 64. It has no
+# ``eval()``, and outside of ``no_grad`` its outputs require gradients:
 
 for rows in (1, 64):
     tokens = torch.randint(10, (rows, 9), device=device)
     torch.testing.assert_close(loaded(tokens), model(tokens))
+assert loaded(tokens).requires_grad
 try:
     loaded.eval()
 except NotImplementedError as error:

@@ -24,14 +24,14 @@ Compile a model into one file, load it without a compiler, and have its inputs c
 Why it matters: with :func:`torch.compile`, the first call on each new machine waits for
 a compiler, until a cache is filled. A package is compiled once, where you build it, and
 your service only loads it. But by default it trusts its inputs: a wrong size or layout
-gives a wrong answer and no error.
+can give a wrong answer and no error.
 """
 
 # %%
 # A model that takes any size
 # ---------------------------
 #
-# It turns each sequence of vectors into four numbers.
+# The model turns each sequence of vectors into four numbers.
 
 import copy
 import inspect
@@ -64,8 +64,9 @@ model = model.eval().requires_grad_(False)
 #
 # The program is exported for batches of 1 to 32, and for the length of the example, 6.
 # The package holds machine code for this kind of CPU. For a GPU, move the model and the
-# example there before you export. Loading needs neither a compiler nor ``Model``. It
-# runs the code in the file, so load only packages that you trust.
+# example there before you export. Build with the same release of PyTorch, and on the
+# same kind of machine, as your service has. Loading needs neither a compiler nor
+# ``Model``. Loading runs the code in the file, so load only packages that you trust.
 
 example = torch.randn(4, 6, 16)
 
@@ -96,8 +97,8 @@ assert compiling > 5 * loading
 # ---------------------------------------------
 #
 # Nine vectors instead of six. The exported program refuses them. The package answers,
-# and wrongly: it reads the start of the same memory as sequences of 6. (Of a shorter
-# input, it would read past the end.)
+# and wrongly: it reads the start of the same memory as sequences of 6. (From a
+# shorter input, it would read past the end.)
 
 nine = torch.randn(4, 9, 16)
 try:
@@ -197,9 +198,10 @@ plt.show()
 # When it is not so: the checks refuse a batch of 1
 # -------------------------------------------------
 #
-# Without checks, the package is right for a batch of 1, and the range was declared from
-# 1. But the compiler takes a size that varies to be 2 or more, and the check enforces
-# that. Send a single input twice, and keep the first answer.
+# Without checks, this package is right for a batch of 1, and the range was declared
+# from 1. But the compiler takes a size that varies to be 2 or more, and the check
+# enforces this rule. Send a single input twice, and keep the first answer. (This needs
+# a model that treats each row alone.)
 
 print("batch of 1:", checked["batch of 1"])
 torch.testing.assert_close(checked["1, doubled"][:1], package(requests["batch of 1"]))
@@ -211,9 +213,10 @@ del package  # and with it the files that it has unpacked
 #
 # Two programs: one calls ``build``, the other serves. The service switches the checks
 # on itself, before it loads the package. ``contiguous()`` puts a transposed or sliced
-# request into the order that the package expects. If your model returns a tuple, cut
-# each tensor in it, not the tuple. A C++ program loads the same file with
-# ``torch::inductor::AOTIModelPackageLoader(path).run(inputs)``.
+# request into the order that the package expects. (That order comes from your example:
+# for one in ``torch.channels_last``, pass that as ``memory_format``.) If your model
+# returns a tuple, cut each tensor in it, not the tuple. A C++ program loads the same
+# file with ``torch::inductor::AOTIModelPackageLoader(path).run(inputs)``.
 
 os.environ["AOTI_RUNTIME_CHECK_INPUTS"] = "1"  # new: wrong inputs raise
 package = torch._inductor.aoti_load_package(path)  # new: no model, no compiler

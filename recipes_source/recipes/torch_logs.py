@@ -91,8 +91,10 @@ print("naive, graphs after each call:", naive_counts)
 #
 #    TORCH_LOGS="graph_breaks,recompiles" python train.py
 #
-# ``torch._logging.set_logs`` does the same from Python. The messages go to stderr.
-# For this page only, a handler keeps them instead, to print them below.
+# (In PowerShell: ``$env:TORCH_LOGS="graph_breaks,recompiles"``, on a line before.)
+# ``torch._logging.set_logs`` does the same from Python, but it does nothing where
+# ``TORCH_LOGS`` is set. The messages go to stderr. For this page only, a handler keeps
+# them instead, to print them below.
 
 messages = []
 
@@ -130,7 +132,9 @@ print(recompiles[0])
 #
 # Of the remedies, take the ones that need no setting. As a buffer, the integer is a
 # tensor, and an input of the graph. The branch on a tensor's value becomes
-# :func:`torch.where`. Then the same measurement again.
+# :func:`torch.where`. Let it choose the divisor, not the quotient: a division by
+# zero would give NaN as gradient, even where its result is not chosen. Then the same
+# measurement again.
 
 
 class Mended(nn.Module):
@@ -191,9 +195,13 @@ assert silent == 0 and messages
 # ---------------
 #
 # Once the model is one graph, keep it so. ``fullgraph=True`` turns a graph break into
-# an error, and a stance does so with a recompilation. A smaller last batch would be a
-# second graph, so drop it. Validate outside the ``with`` block: without gradients, the
-# model compiles again. Leave out ``backend="eager"``: it captures graphs and makes
+# an error, and a stance does so with a recompilation. The stance also refuses a first
+# compilation. So call each compiled function once before the block, under the same
+# ``torch.autocast`` as in the block. A smaller last batch would be a second graph, so
+# drop it. Validate outside the ``with`` block: without gradients, the model compiles
+# again.
+#
+# Leave out ``backend="eager"``: it captures graphs and makes
 # nothing faster. The default needs a C++ compiler or a GPU. Leave the first calls out
 # of your timing, too: they compile.
 
