@@ -68,9 +68,10 @@ def add_up():
 # -----------------
 #
 # :func:`~torch.distributed.fsdp.fully_shard` divides every parameter along ``"shard"``.
-# A rank collects the rest of a layer just before it computes that layer. Divide layer
-# by layer first, then the whole model. A mesh of two dimensions adds copies: gradients
-# are averaged along ``"replicate"``. (This is hybrid sharding, HSDP.)
+# A rank collects the rest of a layer just before it computes that layer, and drops the
+# rest afterwards. Divide layer by layer first, then the whole model. A mesh of two
+# dimensions adds copies: gradients are averaged along ``"replicate"``, too. (This is
+# hybrid sharding, HSDP.)
 
 
 def make():
@@ -126,7 +127,8 @@ def compare(found):
 
 
 # %%
-# To save the model in one file, all ranks collect it, and rank 0 writes.
+# To save the model in one file, all ranks send their parts. Only rank 0 gets the whole:
+# the other ranks get an empty dictionary.
 
 
 def save_whole(model):
@@ -142,12 +144,17 @@ def save_whole(model):
 #
 # ``"shard"`` is usually one machine, whose GPUs are connected best, and ``"replicate"``
 # counts the machines. ``torchrun`` sets both numbers. In a transformer, divide the
-# blocks, then the model. There, ``fully_shard`` gets another argument, too:
-# ``mp_policy=MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32)``.
+# blocks, then the model. To compute in bfloat16, give each ``fully_shard``
+# ``mp_policy=MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32)``. The
+# model's output is then bfloat16, too: use ``.float()`` before the loss.
 #
 # Seed all ranks alike before you make the model. Unlike DDP, ``fully_shard`` copies no
 # weights from rank 0: each rank keeps a part of the weights that it drew. With other
-# seeds, the rows of the grid stay different, and nothing is raised.
+# seeds, the rows of the grid stay different, and nothing is raised. After ``divide``,
+# seed each rank differently, for dropout.
+#
+# A ``DistributedSampler`` deals the samples to all ranks, along both dimensions. Load a
+# file before ``divide``. ``get_optimizer_state_dict`` collects the optimizer's state.
 
 
 def main():
@@ -168,8 +175,8 @@ def main():
 # Start four processes
 # --------------------
 #
-# The functions above go into a file, as they would in your project. In a terminal, you
-# start it by ``torchrun --standalone --nproc-per-node=4 train.py``, on Windows in WSL.
+# The functions above go into a file. In a terminal, you start the file by
+# ``torchrun --standalone --nproc-per-node=4 train.py``, on Windows in WSL.
 
 imports = """import gc, os, time, torch
 import torch.distributed as dist
@@ -217,8 +224,8 @@ assert [found["shard"] for found in ranks] == [11, 11, 1100, 1100]
 # ---------------------------------
 #
 # Here, one process trains the whole model on whole batches. Both rows of the grid must
-# have found its weights, while every rank held half of them. The model that the lines
-# of "In your project" saved must equal it too.
+# have found the same weights, while every rank held half of them. The model that "In
+# your project" saved must have the same weights, too.
 
 alone, inputs, targets = make()
 fit(alone, torch.optim.AdamW(alone.parameters(), lr=0.01), inputs, targets)

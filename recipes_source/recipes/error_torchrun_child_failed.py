@@ -95,8 +95,8 @@ def torchrun(function, *options):
 # Read the summary
 # ----------------
 #
-# It is the end of what ``torchrun`` prints, here without time and host. Read its last
-# block first: the *root cause* names the rank that failed first.
+# The summary is the end of what ``torchrun`` prints, here without time and host. Read
+# its last block first: the *root cause* is the rank that ``torchrun`` saw fail first.
 
 # Output differs from run to run.
 naive, summary = torchrun(add_up)
@@ -104,8 +104,9 @@ print(summary)
 
 # %%
 # - ``rank: 1`` failed first. Rank 0 waited for it, until ``torchrun`` ended rank 0 with
-#   signal 15 (SIGTERM). Its failure is only a consequence.
-# - ``exitcode: 1`` means that Python raised an error. Other codes: see below.
+#   signal 15 (SIGTERM). The failure of rank 0 is only a consequence.
+# - ``exitcode: 1`` means that Python raised an error, or that the script called
+#   ``sys.exit(1)``. Other codes: see below.
 # - ``traceback`` has a link only. The real traceback stands somewhere above, among the
 #   lines of all ranks. Search there for the first ``Traceback``.
 
@@ -118,7 +119,9 @@ assert "rank      : 1" in root and "ValueError" not in summary
 # ---------------
 #
 # The decorator ``record`` writes the error of a rank to a file, and ``torchrun`` copies
-# it into its summary. It belongs on the outermost function.
+# the error into the summary. ``record`` belongs on the outermost function. An error
+# outside of that function, as in an import, is not recorded, and neither is
+# ``sys.exit(1)``.
 
 
 @record  # new
@@ -168,7 +171,9 @@ assert mended.returncode == 0 and "".join(texts).count(": 12.0") == 2
 #
 # A negative code is a signal. No Python error is behind it, so ``record`` cannot help.
 #
-# - ``-9``: killed from outside, often because the machine's memory was full.
+# - ``-9``: killed from outside, often because the memory of the machine, or of its
+#   container, was full. ``torchrun`` also kills ranks, 30 seconds after SIGTERM. These
+#   are not the root cause.
 # - ``-11`` and ``-6``: a crash in compiled code. Set ``PYTHONFAULTHANDLER=1``, and find
 #   the line of Python in that rank's output. On GPUs, ``-6`` is often NCCL after a
 #   timeout: search for ``Watchdog`` in the output of all ranks.
@@ -189,11 +194,13 @@ for name in ("SIGKILL", "SIGSEGV", "SIGABRT"):
 # -----------------
 #
 # The first failure that ``torchrun`` sees need not be the cause. If that rank reports a
-# closed connection or a timeout, read the files of the other ranks, too.
+# closed connection or a timeout, read the files of the other ranks, too. On several
+# machines, each summary has the ranks of one machine only: read all summaries.
 #
 # If there is no rank at all, the port may be in use. On several machines, ``torchrun``
-# wants port 29500, or the port of ``--master-port``. A second training may have it
-# already. Older releases want port 29500 on one machine, too, without ``--standalone``.
+# wants port 29500, or 29400 with ``--rdzv-backend=c10d``. A second training may have
+# the port already. Older releases want port 29500 on one machine, too, without
+# ``--standalone``.
 
 # Output differs from run to run.
 with socket.create_server(("127.0.0.1", 0)) as other:

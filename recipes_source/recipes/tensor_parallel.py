@@ -28,8 +28,8 @@ processes different samples, as you would elsewhere, and the result is silently 
 # An attention layer
 # ------------------
 #
-# Its four linear layers are all that will be divided. ``heads`` is the number of heads
-# that ``forward`` cuts the features into. With -1, it follows from the features.
+# Its four linear layers are all that will be divided. ``forward`` cuts the features
+# into heads of 16 features. With -1, the number of heads follows from the features.
 
 import inspect
 import os
@@ -51,12 +51,12 @@ from torch.distributed.tensor.parallel import parallelize_module as parallelize
 # %%
 
 
-def make(heads=-1):
+def make(heads=-1, size=16):
     class Attention(nn.Module):
         def forward(self, x):
             parts = [self.query(x), self.key(x), self.value(x)]
-            q, k, v = [p.view(*p.shape[:2], heads, 16).transpose(1, 2) for p in parts]
-            mixed = nn.functional.scaled_dot_product_attention(q, k, v)
+            parts = [p.view(*p.shape[:2], heads, size).transpose(1, 2) for p in parts]
+            mixed = nn.functional.scaled_dot_product_attention(*parts)
             return self.out(mixed.transpose(1, 2).flatten(2))
 
     torch.manual_seed(0)
@@ -101,16 +101,21 @@ def divide(model, mesh):
 # In your project
 # ---------------
 #
-# Every rank gets the *same* batch: seed all ranks alike, for loader and dropout, and
-# use no ``DistributedSampler``. In a transformer, the plan has names such as
-# ``"layers.*.attention.query"``. A name that fits no layer gives only a warning.
+# Every rank gets the *same* batch, so use no ``DistributedSampler``. Seed all ranks
+# alike before you make the model: for the layers that stay whole, the loader and
+# dropout. Load a checkpoint before ``divide``, and make the optimizer after it. An
+# optimizer made earlier holds the old weights: the divided layers do not learn, and
+# nothing is raised.
+#
+# In a transformer, the plan has names such as ``"layers.*.attention.query"``. A name
+# that fits no layer gives only a warning.
 
 
 def main():
     gpus = torch.cuda.device_count() >= int(os.environ["LOCAL_WORLD_SIZE"])
     device = "cuda" if gpus else "cpu"
     dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo")
-    mesh = init_device_mesh(device, (dist.get_world_size(),))
+    mesh = init_device_mesh(device, (dist.get_world_size(),))  # and picks the GPU
     model = divide(make().to(device), mesh)  # new
     train(model, slice(None), device)
     options = states.StateDictOptions(full_state_dict=True, cpu_offload=True)
@@ -124,12 +129,14 @@ def main():
 # ---------
 #
 # It trains on the same samples, then on other samples on each rank. ``CommDebugMode``
-# counts the messages of one ``forward``. Last, ``forward`` insists on four heads.
+# counts the messages of one ``forward``. Last, ``forward`` insists on four heads, of
+# 16 features or of any size.
 
 
 def study(way):
     mesh = init_device_mesh("cpu", (2,))
-    model = divide(make(heads=4 if way == "four heads" else -1), mesh)
+    shapes = {"four heads": (4, 16), "any size": (4, -1)}
+    model = divide(make(*shapes.get(way, (-1, 16))), mesh)
     try:
         with CommDebugMode() as messages:
             model(torch.ones(2, 10, 64, dtype=torch.float64))
@@ -189,7 +196,7 @@ from torch.distributed.tensor.parallel import parallelize_module as parallelize"
 # %%
 
 end = """main()
-ways = "same samples", "other samples", "four heads"
+ways = "same samples", "other samples", "four heads", "any size"
 found, mesh = {way: study(way) for way in ways}, init_device_mesh("cpu", (2,))
 found |= {how.__name__: clipped(how, mesh) for how in (clip, nn.utils.clip_grad_norm_)}
 torch.save(found, f"rank{dist.get_rank()}.pt")
@@ -231,23 +238,32 @@ for way, weights in (trained | {"in your project": project}).items():
 
 # %%
 # With other samples on each rank, nothing is raised, and the sums mix the samples. To
-# divide the data, too, use a mesh with two dimensions.
+# divide the data, too, use a mesh with two dimensions. Each layer waits for messages,
+# so keep the ranks that share a layer on one machine.
 #
 # When it is not so
 # -----------------
 #
-# The number of heads must be a multiple of the number of ranks. One layer for query,
-# key and value together (``qkv``) gives each rank a wrong mix of the three: make three
-# layers. A rank sees only its part of the features, so code in which the number of
-# heads is written down fails:
+# The number of heads must be a multiple of the number of ranks. So must the number of
+# key and value heads, if there are fewer. One ``qkv`` layer, with all queries before
+# all keys and values, gives each rank a wrong mix of the three: make three layers.
+#
+# A rank sees only its part of the features. If the number and the size of the heads are
+# written down, ``forward`` fails. If only the number is, nothing is raised: each rank
+# makes four heads of half the size, and learns something else.
 
 print(found["four heads"])
 assert "is invalid for input of size" in found["four heads"]
+weights = found["any size"][0]
+far = max((weights[name] - truth[name]).abs().max().item() for name in truth)
+print(f"four heads of any size: {far:.3f} from one process")
+assert far > 1e-4
 
 # %%
 # In a transformer, norms and embeddings often stay plain tensors. Then
 # :func:`~torch.nn.utils.clip_grad_norm_` fails. ``clip`` finds the norm that one
-# process finds.
+# process finds. ``GradScaler`` fails with the same message: train in bfloat16, which
+# needs no scaler.
 
 print(found["clip_grad_norm_"])
 assert "got mixed torch.Tensor and DTensor" in found["clip_grad_norm_"]

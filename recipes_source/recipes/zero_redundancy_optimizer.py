@@ -65,7 +65,7 @@ def train(model, optimizer, inputs, targets):
 
 # %%
 # With GPUs, each process takes the one whose number is its ``LOCAL_RANK``, which
-# ``torchrun`` sets. The study below stays on the CPU, for the sake of its float64.
+# ``torchrun`` sets. The study below stays on the CPU, with the same numbers everywhere.
 
 
 def own_device():  # one GPU for each process of this machine, or the CPU for all
@@ -100,7 +100,8 @@ def state_bytes(model, optimizer):
 
 
 # %%
-# At the end it asks ZeRO for its state, first in the wrong way.
+# At the end, ``study`` asks ZeRO for the state, first in the wrong way. Then both
+# ranks take a sixth step, and rank 0 asks for the state again.
 
 
 def study():
@@ -128,6 +129,9 @@ def save(optimizer, found, rank):
     if rank == 0:
         found["state"] = optimizer.state_dict()
     torch.save(found, f"rank{rank}.pt")
+    optimizer.step()  # once more, on every rank
+    if rank == 0:
+        torch.save(optimizer.state_dict()["state"], "later.pt")
 
 
 # %%
@@ -236,8 +240,8 @@ plt.show()
 # -------------------------------------
 #
 # No rank can save the optimizer alone. Call ``consolidate_state_dict(to=0)`` on *every*
-# rank, then ``state_dict()`` on rank 0, which needs memory for the whole state. A plain
-# Adam loads it, and trains on, like the run that never stopped.
+# rank, then ``state_dict()`` on rank 0, whose main memory must hold all parts. A plain
+# Adam loads that state, and trains on, like the run that never stopped.
 
 print(ranks[1]["error"])
 resumed, *_ = start()
@@ -250,8 +254,19 @@ torch.testing.assert_close(resumed.state_dict(), model.state_dict(), rtol=0, ato
 print(f"resumed with the states of {len(loaded.state)} tensors: same weights")
 
 # %%
+# Call ``consolidate_state_dict`` again before *each* checkpoint. Without the second
+# call, ``state_dict()`` still has the old state of the other ranks, and nothing is
+# raised. Adam counts the steps of each tensor:
+
+later = torch.load(Path(folder.name, "later.pt"))
+steps = sorted({int(state["step"]) for state in later.values()})
+print("after step 6, the state has counted these steps:", steps)
+assert 5 in steps  # of rank 1
+
+# %%
 # ZeRO loads the same state. Each rank reads the whole file, here onto its GPU, and then
 # keeps its part. If the GPU has no room for the whole, write ``map_location="cpu"``.
+# By its source, ZeRO then copies its part twice, so this helps from three ranks on.
 # With several machines, the file must be in a folder that all of them see. A rank that
 # does not find it starts anew, and no error says so.
 
@@ -267,8 +282,9 @@ def resume(model, optimizer, device):
 # In your project
 # ---------------
 #
-# ``AdamW`` and its settings go to ZeRO, not to the model. Rank 0 writes the checkpoint,
-# and the next run goes on from it.
+# ``AdamW`` and its settings go to ZeRO, not to the model. A scheduler and
+# ``GradScaler`` take ZeRO as they take any optimizer. All weights must have the same
+# dtype. Rank 0 writes the checkpoint, and the next run goes on from it.
 
 
 def main():
