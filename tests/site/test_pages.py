@@ -477,7 +477,7 @@ HEADINGS = [
     *((3, f"{number}. {step}") for number, step in enumerate(STEPS, 1)),
 ]
 # The numbers in the prose, as phrases: look at what they claim before adding one.
-OF_THE_PAGE = ["Steps 1 to 4", "step 5", "steps 2 and 3", "minimum of , at 0:", "170 MB from"]
+OF_THE_PAGE = ["step 5", "steps 2 and 3", "minimum of , at 0:", "170 MB from"]
 OF_THE_CODE = ["32 by 32", "0...1", "-1...1", "2,048 images", "ln 10", "factor of 1"]
 OF_THE_CODE += ["cosine of 1", "and 0 that", "not 0", "end at 0"]
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?")
