@@ -479,7 +479,7 @@ HEADINGS = [
 # The numbers in the prose, as phrases: look at what they claim before adding one.
 OF_THE_PAGE = ["step 5", "steps 2 and 3", "minimum of , at 0:", "170 MB from"]
 OF_THE_CODE = ["32 by 32", "0...1", "-1...1", "2,048 images", "ln 10", "factor of 1"]
-OF_THE_CODE += ["cosine of 1", "and 0 that", "not 0", "end at 0"]
+OF_THE_CODE += ["cosine of 1", "near 0", "not 0", "end at 0"]
 NUMBER = re.compile(r"(?<![\w.])-?\d+(?:,\d{3})*(?:\.\d+)?")
 
 
