@@ -102,7 +102,7 @@ for model in (InList(), InTuple(), Product()):
         messages.append(error)
         print(f"{type(model).__name__}: {error}\n    hidden: {hidden(model)}")
 assert len(messages) == 3
-torch.optim.AdamW([{"params": InList().parameters()}])  # a group: no message
+optimizer = torch.optim.AdamW([{"params": InList().parameters()}])  # no message
 
 # %%
 # The mend

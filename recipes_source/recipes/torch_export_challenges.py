@@ -284,7 +284,7 @@ shapes = {"x": {0: Dim.DYNAMIC, 1: Dim.DYNAMIC}, "lengths": {0: Dim.DYNAMIC}}
 message = refusal(model, make_batch(rows=1), dynamic_shapes=shapes)
 print(message)
 assert "0/1 specialized due to hint of 1" in message
-export(model, make_batch(rows=2), dynamic_shapes=shapes)
+program = export(model, make_batch(rows=2), dynamic_shapes=shapes)
 
 # %%
 # The mend: an example with two rows.
