@@ -143,10 +143,9 @@ torch.testing.assert_close(norm(x), by_hand)
 # %%
 # A pretrained network, such as DeepLabV3, keeps its layers. Call ``eval()`` on each
 # batch normalization after each ``model.train()``, and name each kind that the network
-# has. Then the statistics stay as they
-# are, and the weights of the layer still train. (With several GPUs,
-# :class:`torch.nn.SyncBatchNorm` can take one sample on each: it compares the samples
-# of all processes.)
+# has. Then the statistics stay as they are, and the weights of the layer still train.
+# (With several GPUs, :class:`torch.nn.SyncBatchNorm` can take one sample on each: it
+# compares the samples of all processes.)
 
 
 def freeze_statistics(model):

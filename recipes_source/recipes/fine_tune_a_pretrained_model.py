@@ -189,7 +189,7 @@ for name, mode in {"train()": nn.Module.train, "eval()": nn.Module.eval}.items()
 
 # %%
 # Both are as good here: 32 images that look like the old ones have similar statistics.
-# A batch of two has noisy ones, which spoil the body for the new head.
+# With a few images in a batch, the statistics are noise.
 #
 # Stage 2: all layers, two learning rates
 # ---------------------------------------

@@ -87,8 +87,8 @@ def watch(function, x):
 
 
 # %%
-# Each operator reads its inputs from memory, and writes its output for the next one. On
-# a CPU, new memory for outputs can take longer than the arithmetic.
+# Each operator reads its inputs from memory, and writes its output for the next one.
+# The system also has to provide new memory for each large output:
 
 torch.manual_seed(0)
 model, x = Gate(512).eval(), torch.randn(8192, 512)
