@@ -204,8 +204,10 @@ assert counts == [1, 2, 2]
 #
 # NAdam has no ``fused``, so there is something to gain. The first step compiles, and
 # takes longer for it: compile for a long training. Make a scheduler before compiling.
-# Keep ``scaler.step(optimizer)`` of a ``GradScaler``: it checks the gradients first,
-# and takes the step that is not compiled. With bfloat16 you need no scaler.
+#
+# With a ``GradScaler``, keep ``scaler.step(optimizer)``, although it takes the step
+# that is not compiled: ``compiled_step()`` would neither unscale the gradients nor
+# check them. With bfloat16 you need no scaler.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 inputs, targets = torch.randn(64, 8, device=device), torch.randn(64, 1, device=device)
@@ -226,8 +228,9 @@ for _ in range(20):
 #
 # The same training, not compiled, gives the same weights, up to rounding. With equal
 # options, a checkpoint fits both. Load it before the first compiled step, or it costs a
-# second graph. On a GPU, compiling sets ``capturable=True`` for an optimizer without
-# state, which keeps the step counters there. A checkpoint brings its own setting.
+# second graph. On a GPU, the first compiled step of a new optimizer sets
+# ``capturable=True``: its step counters stay on the GPU. Loading a checkpoint sets what
+# was saved.
 
 checkpoint = {"model": model.state_dict(), "optimizer": optimizer.state_dict()}
 torch.manual_seed(1)

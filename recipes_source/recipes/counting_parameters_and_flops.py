@@ -57,9 +57,9 @@ print(f"guess: {guess / 1e9:.4f} GFLOP per image")
 # Count what runs
 # ---------------
 #
-# ``FlopCounterMode`` watches the operators that run inside ``with``, and adds up the
-# matrix products and convolutions from the shapes of their arguments. The guess is far
-# too low, as a convolution applies the same weights at every position of the image.
+# ``FlopCounterMode`` watches the operators that run inside ``with``. It adds up matrix
+# products, convolutions and attention, from the shapes of their arguments. The guess is
+# far too low, as a convolution applies the same weights at every position of the image.
 
 with FlopCounterMode(display=False) as counter, torch.no_grad():
     model(inputs)
@@ -126,7 +126,8 @@ plt.show()
 # -------------------------------------
 #
 # The counter has a list of operators. Every other operator counts as zero, without a
-# warning: activations, normalizations and ``nn.Bilinear`` on every device.
+# warning: on every device activations, normalizations, ``nn.Bilinear``, and a matrix
+# times a vector.
 #
 # Other layers count as zero on some devices:
 #
@@ -193,8 +194,8 @@ print(f"{total:,} parameters, {trainable:,} to train, {per_image / 1e9:.2f} GFLO
 #
 # They are the numbers from above. Where all layers train, a step costs about three
 # forward passes: ``backward()`` has two products for each product of the forward pass.
-# Only the first layer has one, as the image needs no gradient. A checkpoint for
-# training holds three times the weights with Adam, and the buffers.
+# Only the first layer has one, as the image needs no gradient. With Adam, a checkpoint
+# for training is about three times as large as the weights.
 
 with torch.device("meta"):
     model, inputs = resnet18(), torch.empty(8, 3, 224, 224)

@@ -128,13 +128,17 @@ plt.show()
 # Targets: what the loss refuses
 # ------------------------------
 #
-# For a batch of N, targets are class indices, int64 or uint8 of shape ``(N,)``, or
-# class probabilities, floating point in the shape of the logits. (For pixels: logits
-# ``(N, C, H, W)``, indices ``(N, H, W)``; here a uint8 mask needs ``.long()``.) Below,
-# float32 and int32 indices need ``.long()``, and the shape ``(4, 1)`` needs
-# ``.squeeze(1)``. One-hot targets need only a cast to floating point, and then give the
-# loss of the indices. With ``weight=`` they do not: their mean divides by N, not by the
-# sum of the weights.
+# For a batch of N, targets are class indices or class probabilities.
+#
+# - Indices are int64 or uint8, of shape ``(N,)``. Below, float32 and int32 indices need
+#   ``.long()``, and the shape ``(4, 1)`` needs ``.squeeze(1)``. Older versions wrote
+#   "expected scalar type Long but found Float".
+# - Probabilities are floating point, in the shape of the logits. One-hot targets need
+#   only a cast to floating point, and then give the loss of the indices. With
+#   ``weight=``, the two losses differ: for probabilities, the mean divides by N, not by
+#   the sum of the weights.
+# - For pixels, logits are ``(N, C, H, W)`` and indices ``(N, H, W)``. A uint8 mask
+#   needs ``.long()`` there.
 
 logits, targets = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
 one_hot = nn.functional.one_hot(targets, 3)
@@ -153,9 +157,9 @@ assert refused == 4 and loss_fn(logits, targets.byte()) == loss_fn(logits, targe
 # -----------------------------------------
 #
 # For N sequences of length L and C classes the loss wants ``(N, C, L)``, while a linear
-# last layer returns ``(N, L, C)``. The loss notices only when the sizes differ. Here
-# the length equals the number of classes, and correct, confident logits get a high loss
-# without a complaint.
+# last layer returns ``(N, L, C)``. The loss notices only when the sizes differ
+# ("Expected target size"). Here the length equals the number of classes, and correct,
+# confident logits get a high loss without a complaint.
 
 targets = torch.tensor([[1, 2, 0], [2, 2, 1]])  # (N=2, L=3)
 logits = 10.0 * nn.functional.one_hot(targets, 3)  # (N=2, L=3, C=3), all correct
@@ -170,10 +174,11 @@ assert loss_fn(logits, targets) > 1 > 1e-3 > loss_fn(logits.transpose(1, 2), tar
 # A language model predicts the next token, so its targets are the tokens one place
 # later. (Given ``labels``, the causal models of Hugging Face shift by themselves: do
 # not shift twice.) Flatten the logits to ``(N * L, C)``, the targets to ``(N * L,)``.
+# Apply ``softmax`` in prediction, not in the model.
+#
 # Targets of -100 are left out (``ignore_index=0`` would do the same here). If padding
 # has the id of the end token, mask by length: the end must be learned. A batch with
-# nothing but padding has the loss ``nan``, which spoils a mean in your log. Apply
-# ``softmax`` in prediction, not in the model.
+# nothing but padding has the loss ``nan``, which spoils a mean in your log.
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")

@@ -177,6 +177,9 @@ def main():
 # %%
 # Both cures, and the project twice
 # ---------------------------------
+#
+# ``study`` draws with each cure, with workers that stay for both epochs, and with a
+# worker that is a new process (``"spawn"``).
 
 
 def study():

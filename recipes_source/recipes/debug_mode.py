@@ -271,11 +271,12 @@ def train(weight_decay):
 # ---------------
 #
 # Two versions seldom run in one process. Let each write a file, and compare the lines
-# without the code, which may be another. Seed what is random, and record two or three
-# steps: each operation costs a hash. On a GPU, most optimizers change lists of tensors,
-# and such entries have none, so the next step shows the change. Some of its operations
-# add in a random order: record the old version twice, and what differs is chance. Take
-# along ``record``, ``code_of`` and ``by_position``.
+# without the code, which may differ. Copy ``record``, ``code_of`` and ``by_position``,
+# too. Seed what is random, and record only two or three steps: each hash takes time.
+#
+# On a GPU, most optimizers change lists of tensors. The entries of such operations have
+# no hash: a wrong change shows in the next step. Some operations of a GPU add in a
+# random order. So record the old version twice: what differs there is chance.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 

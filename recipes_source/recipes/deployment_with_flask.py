@@ -244,8 +244,8 @@ assert not thread.is_alive()
 # ``ways`` and ``TURNS``. Then copy ``make``, ``answer``, ``decode``, and ``as_json``
 # without its decorator. The limits suit most photos of phones. In production, give
 # ``app`` to a WSGI server, ``waitress-serve --listen=127.0.0.1:8000 serve:app``, or on
-# Linux and macOS ``gunicorn serve:app``. Only this machine reaches them: put a web
-# server with TLS before it. Each worker process loads a model and computes on all
+# Linux and macOS ``gunicorn serve:app``. Only this machine reaches such a server: put
+# a web server with TLS before it. Each worker process loads a model and computes on all
 # cores: with several workers, divide the cores by ``torch.set_num_threads``.
 #
 # Other formats, such as HEIC from an iPhone, get a 400. ``v2.RGB()`` turns 16-bit grey
@@ -261,7 +261,7 @@ torch.save(model.state_dict(), "weights.pt")  # in the training script
 # %%
 
 app = Flask("serve")
-app.config["MAX_CONTENT_LENGTH"] = 8 * 2**20  # bytes
+app.config["MAX_CONTENT_LENGTH"] = 16 * 2**20  # bytes
 app.register_error_handler(HTTPException, as_json)
 weights = torch.load("weights.pt", map_location=device, weights_only=True)  # new
 model = make().eval()  # ``answer`` asks this model
@@ -272,7 +272,7 @@ model.load_state_dict(weights)
 def predict_upload():
     body = request.get_data()  # first: to Flask, what curl sends looks like a form
     form = request.files.get("file")  # what an HTML form sends
-    return answer(decode(form.read() if form else body, max_pixels=24_000_000))
+    return answer(decode(form.read() if form else body, max_pixels=25_000_000))
 
 
 # %%

@@ -282,7 +282,7 @@ def two_saves(path, stager, wait):
 
 
 # %%
-# ``DefaultStager()`` also uses two options for a GPU. They are off here.
+# Two options of ``DefaultStager`` for a GPU are off here.
 
 
 def read(path):
@@ -339,11 +339,10 @@ def own_mesh():  # a GPU for each process of this machine, or the CPU for all
 # In your project
 # ---------------
 #
-# Take ``state_of``, ``own_mesh``, the guard and ``end``. ``result()`` waits, and raises
-# what went wrong. Call it before the next save, before you delete an old checkpoint,
-# and before the end. Give each
-# save a new folder: it is complete when it has ``.metadata``. In a used one, the old
-# ``.metadata`` stays beside new files.
+# Take ``state_of``, ``own_mesh``, the guard and the lines of ``end``. ``result()``
+# waits, and raises what went wrong. Call it before the next save, before you delete an
+# old checkpoint, and before the end. Give each save a new folder: it is complete when
+# it has ``.metadata``. In a used one, the old ``.metadata`` stays beside new files.
 
 
 def main():
@@ -364,7 +363,7 @@ def main():
 # Check these lines
 # -----------------
 #
-# Both checkpoints must hold the weights that one process noted. And a save that fails
+# Both checkpoints must hold the weights that one process noted. A save that fails
 # keeps its error for ``result()``.
 
 torchrun(start, train, state_of, own_mesh, main)

@@ -21,7 +21,8 @@ Save a model that two processes hold in parts, and resume its training in one.
 
 Why it matters: when each process holds a part of the model, one file per process fits
 only as many processes as saved it. Gathering the whole model first works anywhere, but
-one process then holds a whole copy, on the CPU if you ask for ``cpu_offload=True``.
+then every process holds a whole copy; with ``cpu_offload=True``, only the first does,
+on the CPU.
 """
 
 # %%
@@ -276,14 +277,14 @@ assert far > 1
 #
 # Each save makes a new folder: a crash while saving leaves the last one whole. DCP
 # writes ``.metadata`` last, so a folder that has it is complete. This file is a pickle:
-# load only folders that you trust. Several machines need a shared disk. A
-# scheduler's ``state_dict()`` is another key of what you save and load: hand it to its
-# ``load_state_dict`` afterwards. The place in the data is not saved: here, each start
+# load only folders that you trust. Several machines need a shared disk. Save a
+# scheduler's ``state_dict()`` under another key, load it with the rest, and call the
+# scheduler's ``load_state_dict``. The place in the data is not saved: here, each start
 # begins with the first batch.
 #
 # With fewer GPUs than processes, all take the CPU, without a message. Name both
-# backends: without names, a machine with a GPU gets NCCL alone, and what DCP exchanges
-# on the CPU, as for ``dcp.async_save``, has none.
+# backends: without names, a machine with a GPU gets NCCL alone, which
+# ``dcp.async_save`` refuses.
 
 
 def main():

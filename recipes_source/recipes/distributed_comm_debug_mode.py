@@ -124,9 +124,10 @@ assert fake_plans["pairs"][:2] == ({"all_reduce": 2}, {"all_reduce": 1})
 # Who sends?
 # ----------
 #
-# The trace has a line for each module. A higher ``noise_level`` adds how parameters are
-# divided, then every operation. (``generate_comm_debug_tracing_table`` returns the
-# same text, with codes for colours in a terminal.)
+# The trace shows, for each module, the messages inside it. A higher ``noise_level``
+# adds how parameters are divided, then every operation.
+# (``generate_comm_debug_tracing_table`` returns the same text, with codes for colours
+# in a terminal.)
 
 model, inputs = make()
 divide(model, mesh, "each layer")
@@ -252,14 +253,15 @@ assert abs(asked - norm) < 1e-5 and alone < 0.9 * norm
 # When it is not so
 # -----------------
 #
-# A count is no size: eight times the batch is the same number of messages. ``barrier``
-# and ``send`` are not counted. On a CPU mesh, DTensor replaces an all-to-all by an
-# all-gather, so a GPU can have another name here. Where messages depend on values,
-# wrong numbers can give wrong counts. The ``backward`` of DistributedDataParallel fails
-# in a fake group: count it with ``gloo`` in a group of one. Each library has its names:
-# what
-# ``dist.all_reduce`` sends is called ``allreduce_``. A wrong name reads as 0, without
-# an error. So print the whole dictionary first.
+# - A count tells no size: eight times the batch is the same number of messages.
+# - ``barrier`` and ``send`` are not counted.
+# - Names differ: what ``dist.all_reduce`` sends is called ``allreduce_``. A wrong name
+#   reads as 0, without an error. So print the whole dictionary first.
+# - On a CPU mesh, DTensor replaces an all-to-all by an all-gather: on a GPU, the
+#   message can have another name.
+# - Where messages depend on values, a fake group's wrong numbers can give wrong counts.
+# - The ``backward`` of DistributedDataParallel fails in a fake group: count it with
+#   ``gloo`` in a group of one.
 
 model, inputs = make()
 divide(model, mesh)

@@ -263,8 +263,8 @@ except RuntimeError as error:
 # An LSTM has two states, so both are cut. A GRU has one: ``state = state.detach()``.
 # Set ``state = None`` at the start of each new sequence and each epoch. ``split`` cuts
 # the time, here the first dimension. With ``batch_first=True``, write
-# ``split(3, dim=1)``. Else a state can meet other samples without an error. What you
-# log is a number.
+# ``split(3, dim=1)``: ``split(3)`` would cut the batch, and a state can then meet other
+# samples without an error. What you log is a number.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model, head = nn.LSTM(3, 8).to(device), nn.Linear(8, 1).to(device)

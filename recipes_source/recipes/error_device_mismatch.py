@@ -42,8 +42,9 @@ Find the tensor on another device: cuda:0 and cpu
 Find the tensor that stayed behind when the model moved, and let none stay behind again.
 
 Why it matters: an operation needs all its tensors in one memory. The message names two
-devices, and at best an argument such as ``mat1``. The line that raises it is where two
-tensors met. The tensor that stayed behind was made somewhere else.
+devices, and at best an argument such as ``mat1``. The failing line is where two tensors
+met. The tensor that stayed behind was made elsewhere. Most often, a batch was not
+moved: write ``x = x.to(device)``.
 """
 
 # %%
@@ -79,9 +80,8 @@ signals, labels = torch.randn(5, 7, 4), torch.randn(5, 2).softmax(dim=1)
 # -----------------------------------
 #
 # A :class:`!TorchFunctionMode` sees each call of PyTorch from Python. This one adds to
-# the message the arguments of the call that failed, also in lists and keywords. The
-# shape tells which tensor it is. Copy the class, and put ``with ShowDevices():`` around
-# your step.
+# the message the arguments of the call that failed. The shape tells which tensor it is.
+# Copy the class: put ``with ShowDevices():`` around your step.
 
 
 class ShowDevices(TorchFunctionMode):
@@ -130,8 +130,8 @@ culprits = [on_a_gpu(Pooling(), x_on="cpu"), on_a_gpu(Pooling())]
 
 # %%
 # The first call to fail was ``linear``, whose input of shape ``(5, 4)`` came from a
-# batch on the CPU. The second was ``sub``, the minus, at a tensor of shape ``(4,)``.
-# That is ``offset``. The ramp would be next.
+# batch on the CPU. The second was ``sub``, the minus, at a tensor of shape ``(4,)``:
+# ``offset``. The ramp would be next.
 #
 # A real GPU often names an argument: ``got mat1 is on cpu, different from other tensors
 # on cuda:0 (when checking argument in method wrapper_CUDA_addmm)``. In a linear layer,
@@ -198,8 +198,8 @@ assert passed == [Mended]
 # List what a model holds, and where
 # ----------------------------------
 #
-# List the tensors that are not on the device. ``vars`` finds plain tensors, but none in
-# a list or a dict.
+# ``left_behind`` lists tensors on another device. ``vars`` finds plain tensors, but
+# none in a list or a dict.
 
 
 def left_behind(model, device):
@@ -225,7 +225,8 @@ assert found == ["offset"] and not list(left_behind(Mended().to("meta"), "meta")
 # A recurrent layer has its own words. Two messages need a real GPU:
 #
 # - ``Input type (torch.FloatTensor) and weight type (torch.cuda.FloatTensor) should be
-#   the same``, from a convolution. One type has ``cuda``: the device is meant.
+#   the same``, often with more words about MKLDNN, from a convolution. One type has
+#   ``cuda``: the device is meant.
 # - ``indices should be either on cpu or on the same device as the indexed tensor
 #   (cpu)``, from ``labels[mask]`` with a mask on the GPU.
 #
@@ -251,13 +252,13 @@ assert refused == 2
 # In your project
 # ---------------
 #
-# Put every tensor on the device where it enters. Move the model before
+# Move each batch where your loop receives it. Move the model before
 # ``optimizer.load_state_dict``, which puts the loaded state where the weights are.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Mended().to(device)  # parameters and buffers
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)  # after the move
-pin = torch.accelerator.is_available()
+pin = torch.cuda.is_available()
 pairs = torch.utils.data.TensorDataset(signals, labels)
 for batch in torch.utils.data.DataLoader(pairs, batch_size=2, pin_memory=pin):
     x, y = (part.to(device, non_blocking=True) for part in batch)  # new: all of it

@@ -94,13 +94,15 @@ assert messages.keys() == files.keys()
 #
 # Print the first name on both sides, and the type of what it stands for.
 #
-# - The same ending, behind a prefix: the model was wrapped when it was saved.
-#   ``DataParallel`` and ``DistributedDataParallel`` put ``module.`` in front,
+# - The same ending, behind a prefix in the file: the model was wrapped when it was
+#   saved. ``DataParallel`` and ``DistributedDataParallel`` put ``module.`` in front,
 #   :func:`torch.compile` puts ``_orig_mod.`` there. A class that keeps your network
-#   as ``self.net`` puts ``net.`` there. A block that was compiled alone has
-#   ``_orig_mod.`` in the middle: ``layers.0._orig_mod.weight``.
+#   as ``self.net`` puts ``net.`` there.
+# - The prefix is in your model's names, not in the file's: your model is wrapped now.
 # - A value that is no tensor: the file is a checkpoint, and the weights are one entry.
-# - Equal first names: later names or shapes differ. This is another architecture.
+# - Equal first names: later names or shapes differ. A block that was compiled alone has
+#   ``_orig_mod.`` in the middle: ``layers.0._orig_mod.weight``. Otherwise, the file is
+#   from another architecture.
 # - ``got <class 'str'>``: you passed a path. Pass ``torch.load(path)``. Do not write
 #   ``model = model.load_state_dict(...)``: it returns ``_IncompatibleKeys``, no model.
 
@@ -177,8 +179,9 @@ assert torch.equal(same.head.weight, files["ten classes"]["head.weight"])
 # function does not know still raises an error. Add the prefix of your own class to the
 # pattern. The pattern cuts ``module.`` at the start only, as a layer's own name can end
 # so. If your *model* is wrapped, pass what is inside: ``model.module``, or
-# ``model._orig_mod`` after :func:`torch.compile`. Without ``map_location="cpu"``, a
-# file that was saved on a GPU does not load on a machine without one.
+# ``model._orig_mod`` after :func:`torch.compile`. Compile a block alone only after
+# loading. Without ``map_location="cpu"``, a file that was saved on a GPU does not load
+# on a machine without one.
 
 
 def load_weights(model, state):  # state: torch.load(path, map_location="cpu")

@@ -85,15 +85,18 @@ def gather(model):
 # In your project
 # ---------------
 #
-# Make the optimizer *after* you divide: the parameters are new. On GPUs you can pass
-# ``mp_policy=MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32)`` to both
-# calls of ``fully_shard``; it is in ``torch.distributed.fsdp``. Without
-# ``reduce_dtype``, bfloat16 also adds up gradients. In ``divide``, loop over the blocks
-# of your model: ``model.layers``. Each rank needs its own part of the data: with a
-# ``DataLoader``, pass a ``DistributedSampler``. With fewer GPUs than processes, all
-# take the CPU, without a message. Name the backend of each device: without a name, a
-# machine with a GPU gets NCCL alone, which refuses tensors of the CPU. End with the
-# last three lines of the script below.
+# - In ``divide``, loop over the blocks of your model, such as ``model.layers``.
+# - Make the optimizer *after* you divide: the parameters are new.
+# - Each rank needs its own part of the data. Pass a ``DistributedSampler`` to a
+#   ``DataLoader``.
+# - Name the backend of each device. Without a name, a machine with a GPU gets NCCL
+#   alone, which refuses tensors of the CPU.
+# - With fewer GPUs than processes, all take the CPU, without a message.
+# - On GPUs, you can pass
+#   ``mp_policy=MixedPrecisionPolicy(torch.bfloat16, reduce_dtype=torch.float32)`` to
+#   both calls of ``fully_shard``. Import it from ``torch.distributed.fsdp``. Without
+#   ``reduce_dtype``, the gradients are added up in bfloat16, too.
+# - Call ``main()``, then end your script with the last three lines of ``end`` below.
 
 
 def main():

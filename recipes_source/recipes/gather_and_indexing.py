@@ -171,10 +171,12 @@ assert lost.sum() == 4 < counts.sum() == 5
 # The log probability of what was chosen: an action, a token, a class. The mean of its
 # negative is the cross-entropy, which checks it. The classes are in the last dimension,
 # -1. So these lines also take logits of shape (batch, steps, classes): only the check
-# then needs ``logits.mT``. A label of -100, for padding, is out of bounds: give
-# ``chosen.clamp(min=0)`` to ``gather``, and average ``log_prob[chosen != -100]``. (In
-# square brackets, -100 counts from the end: with 100 classes or more, it raises
-# nothing.)
+# then needs ``logits.mT``. If the logits are in bfloat16, start from
+# ``logits.float()``: a rounded log probability of -13 can be off by 0.03.
+#
+# A label of -100, for padding, is out of bounds: give ``chosen.clamp(min=0)`` to
+# ``gather``, and average ``log_prob[chosen != -100]``. (In square brackets, -100 counts
+# from the end: with 100 classes or more, it raises nothing.)
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 logits = torch.randn(5, 4, device=device, requires_grad=True)

@@ -104,9 +104,8 @@ def generate(model, text, count, cached):
 # ------------------------------------------
 #
 # The weights are random: the counts depend on lengths alone. Logits differ by rounding.
-# Where two tokens are nearly as probable, this may change the choice, in bfloat16 more
-# often.
-# The price is memory: all keys and values stay.
+# Where two tokens are almost equally probable, rounding may change the choice, in
+# bfloat16 more often. The price is memory: all keys and values stay.
 
 torch.manual_seed(3)
 model, prompt = Model().eval(), torch.randint(50, (1, 5))
@@ -156,9 +155,9 @@ places_and_mask = right
 # ``count`` together must not exceed the model's ``limit``. All prompts of a batch must
 # have the same length, as no mask hides padding.
 #
-# All texts grow until each has an ``end``: in each, cut off what follows its first
-# ``end`` after the prompt. A temperature of 0 divides by zero: for the most probable
-# token, use ``argmax``, as above.
+# ``write`` stops when every text of the batch has an ``end``. A text that ended earlier
+# has grown, too: cut off what follows its first ``end`` after the prompt. A temperature
+# of 0 divides by zero: for the most probable token, use ``argmax``, as above.
 
 
 @torch.no_grad()
@@ -180,8 +179,8 @@ def write(model, text, count, temperature=0.8, end=0):
 #
 # At a very low temperature, ``write`` draws the most probable token. Then feed the text
 # in pieces of several tokens, as when a user asks again. No logit may change. To go on
-# in this way, let ``write`` return ``caches``, too. They lack the last drawn token:
-# feed it before the new ones.
+# in this way, let ``write`` return ``caches``, too. The caches lack the last drawn
+# token: feed this token before the new ones.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 drawn = write(model.to(device), prompt.to(device), 20, temperature=1e-4, end=-1)

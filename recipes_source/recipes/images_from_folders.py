@@ -132,7 +132,8 @@ except OSError as error:
 # Without ``is_valid_file``, only the endings ``.jpg``, ``.jpeg``, ``.png``, ``.ppm``,
 # ``.bmp``, ``.pgm``, ``.tif``, ``.tiff`` and ``.webp`` are read. Other files are left
 # out without a message. A PNG file with 16 bits in one channel becomes nearly white:
-# pass a ``loader`` that scales it.
+# pass a ``loader`` that scales it. Photos of a phone can lie on their side: in a
+# ``loader``, PIL's ``ImageOps.exif_transpose`` turns them.
 
 
 def is_whole(path):
@@ -182,9 +183,9 @@ assert accuracy(Table()) == 1
 # ``Resize(64)``. With pretrained weights of torchvision, take ``weights.transforms()``,
 # which also normalizes.
 #
-# For speed, give the loaders ``num_workers``. On Windows and macOS, the program then
-# needs ``if __name__ == "__main__":``. The damaged file is gone, so no start of the
-# program needs to read all files.
+# For speed, give the loaders ``num_workers``. On Windows and macOS, and on Linux since
+# Python 3.14, the program then needs ``if __name__ == "__main__":``. The damaged file
+# is gone, so no start of the program needs to read all files.
 
 classes = ["1", "2", "10"]  # new: save the list with the weights
 steps = [v2.Resize((64, 64)), v2.ToImage(), v2.ToDtype(torch.float32, scale=True)]

@@ -187,7 +187,8 @@ for fault in faults:
 # - A move, and the second gradient is twice the first: *no zero_grad*. Gradient
 #   clipping hides this.
 # - A largest move above 1: *rate too high*. Below 1e-5: *rate too low*, or a warm-up.
-#   These limits are rough. (A parameter that starts at 0 moves by ``inf``: no mistake.)
+#   These limits are rough. A parameter that starts at 0 moves by ``inf``: no
+#   mistake. With ``nan``, it did not move.
 
 sound = (False, 0, 0, "", 1)
 assert table["(sound)"] == table["labels mixed"] == sound
@@ -252,8 +253,6 @@ assert all(len(g) == 2 and g[1] < 1.5 * g[0] for g, _ in answers.values())
 # %%
 # Learn more
 # ----------
-#
-# Each cause has a page:
 #
 # - no ``zero_grad``: :ref:`sphx_glr_recipes_recipes_zeroing_out_gradients.py`
 # - two softmaxes: :ref:`sphx_glr_recipes_recipes_cross_entropy_inputs.py`

@@ -15,7 +15,7 @@
 Lower the learning rate on a plateau, or by hand
 ================================================
 
-Lower the rate when the loss stops falling, or set it by hand where it counts.
+Lower the rate when the loss stops falling, or set it where the optimizer reads it.
 
 Often you see only during a training that the loss no longer falls. The obvious line,
 ``optimizer.lr = 0.01``, raises nothing and changes nothing.
@@ -104,7 +104,8 @@ def train(patience):
 # -----
 #
 # With a patience of 99, the rate is constant. Then the batches keep pushing the weights
-# around the exact solution. The second half of the cell computes the rates by hand.
+# around the exact solution. With larger batches or a lower rate, they push less, and
+# there is less to gain. The second half of the cell computes the rates by hand.
 
 device = "cpu"
 constant, _, _ = train(patience=99)

@@ -187,14 +187,19 @@ assert after["aten::linear"].cpu_time_total > after["aten::addmm"].cpu_time_tota
 # In your project
 # ---------------
 #
-# A schedule leaves out the first steps of your loop, and records some. Without
-# ``repeat=1`` it starts again and again. The trace then holds only the last round, or
-# nothing if the loop ends before that round records. The trace is a timeline of every
-# call: open the file in https://ui.perfetto.dev. ``with_stack=True`` adds the functions
-# of your code. The wait for data is the row ``enumerate(DataLoader)#...``. The work of
-# the loader's worker processes is not recorded. With several training processes, put
-# the rank into the file's name. On a GPU, sort by ``"self_cuda_time_total"``. For
-# Apple's GPU, there is ``torch.mps.profiler``.
+# A schedule leaves out the first steps of your loop, and records some. The trace is a
+# timeline of every call: open the file in https://ui.perfetto.dev.
+#
+# - On a GPU, sort by ``"self_cuda_time_total"``. For Apple's GPU, there is
+#   ``torch.mps.profiler``.
+# - Here the loop must make at least four steps: one waits, one warms up, two are
+#   recorded.
+# - Without ``repeat=1`` the schedule starts again and again. The trace then holds only
+#   the last round, or nothing if the loop ends before that round records.
+# - The wait for data is the row ``enumerate(DataLoader)#...``. The work of the loader's
+#   worker processes is not recorded.
+# - ``with_stack=True`` adds the functions of your code.
+# - With several training processes, put the rank into the file's name.
 
 # Output differs from run to run.
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

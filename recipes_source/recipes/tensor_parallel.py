@@ -109,6 +109,9 @@ def divide(model, mesh):
 #
 # In a transformer, the plan has names such as ``"layers.*.attention.query"``. A name
 # that fits no layer gives only a warning.
+#
+# Put ``main()`` and ``dist.destroy_process_group()`` last in ``train.py``, and start
+# with ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL.
 
 
 def main():
@@ -119,7 +122,7 @@ def main():
     model = divide(make().to(device), mesh)  # new
     train(model, slice(None), device)
     options = states.StateDictOptions(full_state_dict=True, cpu_offload=True)
-    weights = states.get_model_state_dict(model, options=options)  # on every rank
+    weights = states.get_model_state_dict(model, options=options)  # all ranks call it
     if dist.get_rank() == 0:
         torch.save(weights, "model.pt")
 
@@ -128,9 +131,9 @@ def main():
 # The study
 # ---------
 #
-# It trains on the same samples, then on other samples on each rank. ``CommDebugMode``
-# counts the messages of one ``forward``. Last, ``forward`` insists on four heads, of
-# 16 features or of any size.
+# The rest of this page tests these functions. ``study`` trains on the same samples,
+# then on other samples on each rank. ``CommDebugMode`` counts the messages of one
+# ``forward``. Last, ``forward`` insists on four heads, of 16 features or of any size.
 
 
 def study(way):
@@ -152,7 +155,7 @@ def study(way):
 
 # %%
 # A model may keep plain tensors beside the divided ones, here the weights of a norm.
-# ``clip`` limits the gradients of both. See the end of this page.
+# Then ``clip_grad_norm_`` fails, and ``clip`` does its work: see the end of this page.
 
 
 def clip(parameters, most):  # in place of clip_grad_norm_; all ranks must call it
@@ -180,9 +183,8 @@ def clipped(how, mesh=None):
 
 
 # %%
-# ``torchrun`` starts a file, made of these functions, once for each process. You type
-# ``torchrun --standalone --nproc-per-node=2 train.py``, on Windows in WSL. The pause at
-# the end: Python can abort if a thread of gloo frees a tensor while Python ends.
+# ``torchrun`` starts a file, made of these functions, once for each process. The pause
+# at the end: Python can abort if a thread of gloo frees a tensor while Python ends.
 
 start = """import gc, os, time, torch, torch.distributed as dist
 from torch import nn
@@ -262,8 +264,8 @@ assert far > 1e-4
 # %%
 # In a transformer, norms and embeddings often stay plain tensors. Then
 # :func:`~torch.nn.utils.clip_grad_norm_` fails. ``clip`` finds the norm that one
-# process finds. ``GradScaler`` fails with the same message: train in bfloat16, which
-# needs no scaler.
+# process finds. ``GradScaler`` fails in the same way: train in bfloat16, which needs no
+# scaler.
 
 print(found["clip_grad_norm_"])
 assert "got mixed torch.Tensor and DTensor" in found["clip_grad_norm_"]

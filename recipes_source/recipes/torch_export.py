@@ -192,7 +192,7 @@ assert accepted.sum() == 8
 # weights still require gradients, so call it under ``torch.no_grad()``.
 # ``torch.export.load`` uses pickle: load only files that you trust. Another release of
 # PyTorch may refuse the file, so keep the code of the model, too. A program exported on
-# a GPU needs that GPU to load, unless ``torch.export.passes.move_to_device_pass`` moves
+# a GPU needs a GPU to load, unless ``torch.export.passes.move_to_device_pass`` moves
 # it before you save it.
 #
 # An ``if`` on a tensor's value stops the export with

@@ -106,7 +106,8 @@ assert "data-dependent expression Eq(u0, 1)" in message
 # call raised this error".
 #
 # The mend: :func:`torch.cond` records both branches, and the program chooses at each
-# call. :func:`torch.where` computes both branches each time, and can choose for each
+# call. Each branch must return a new tensor, not its input. Both need the same dtype.
+# :func:`torch.where` computes both branches each time, and can choose for each
 # row. If the caller knows the answer, move the ``if`` out and export each branch.
 
 
@@ -294,8 +295,8 @@ program = export(model, make_batch(rows=2), dynamic_shapes=shapes)
 #
 # ``Dim.DYNAMIC`` is a size without a name: the export finds which must be equal.
 # Compare before you ship: other sizes, values that take each branch, and each batch
-# twice, which finds the other lost state. The program shares its buffers with the
-# model, so the reference is a copy. The messages recommend
+# twice. The second call finds lost state that no warning names. The program
+# shares its buffers with the model, so the reference is a copy. The messages recommend
 # ``torch.export.draft_export``: it goes on after a stop, and its report lists what it
 # met.
 

@@ -30,16 +30,16 @@ only where it removes what the step waits for. In the wrong order, they gain not
 # 1. **Measure.** :ref:`sphx_glr_recipes_recipes_profiler_recipe.py` shows which part
 #    takes the time, and :ref:`sphx_glr_recipes_recipes_timer_quick_start.py` whether a
 #    change helped.
-# 2. **Data.** Train 50 steps on one batch that you keep, after 10 that you do not time.
-#    On a GPU, call ``torch.accelerator.synchronize()`` each time before you read the
-#    clock. If 50 steps with the loader take much longer, the device waits for batches.
-#    Then use ``num_workers``, ``pin_memory=True`` and ``non_blocking=True``, see
+# 2. **Data.** Keep one batch. Train 10 steps on it, then time 50 more. On a GPU, call
+#    ``torch.accelerator.synchronize()`` each time before you read the clock. If 50
+#    steps with the loader take much longer, the device waits for batches. Then use
+#    ``num_workers``, ``pin_memory=True`` and ``non_blocking=True``, see
 #    :ref:`sphx_glr_recipes_recipes_dataloader_workers_and_seeds.py`.
 # 3. **Precision.** :class:`torch.autocast` with bfloat16, see
 #    :ref:`sphx_glr_recipes_recipes_amp_recipe.py`. On NVIDIA GPUs,
-#    ``torch.set_float32_matmul_precision("high")`` lets float32 products use TF32. Both
-#    need a GPU of 2020 or later there (capability 8.0). A T4 or V100 emulates bfloat16,
-#    slowly: use float16 with a ``GradScaler``.
+#    ``torch.set_float32_matmul_precision("high")`` lets float32 products use TF32.
+#    There, both need a GPU of 2020 or later (capability 8.0). A T4 or V100 emulates
+#    bfloat16, slowly: use float16 with a ``GradScaler``.
 # 4. **Compile.** ``torch.compile(model)`` fuses operators, see
 #    :ref:`sphx_glr_recipes_recipes_regional_compilation.py`. For many small operators
 #    on an NVIDIA GPU, ``mode="reduce-overhead"`` adds CUDA graphs.
@@ -204,7 +204,8 @@ plt.show()
 #
 # ``.item()`` and ``print(loss)`` wait until a GPU is done, so add the losses up as
 # tensors, and read the sum once. Autocast is for large layers, on hardware with units
-# for bfloat16. Elsewhere, its conversions can cost more than they save: measure.
+# for bfloat16. Elsewhere, its conversions can cost more than they save: measure. To
+# train, add ``shuffle=True`` to the loader.
 
 device = torch.accelerator.current_accelerator(True) or torch.device("cpu")
 model = nn.Sequential(nn.Linear(32, 64), nn.ReLU(), nn.Linear(64, 10)).to(device)

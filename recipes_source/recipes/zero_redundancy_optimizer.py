@@ -216,8 +216,8 @@ for name in ("Adam", "ZeRO"):
 #
 # Tensors are dealt out whole, the largest first, so one huge embedding would stay on
 # one rank. Weights and gradients are not divided: every rank still has all of them.
-# To divide these too, use ``fully_shard``, as
-# :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py` does.
+# To divide these too, use ``fully_shard``, see
+# :ref:`sphx_glr_recipes_recipes_fully_sharded_data_parallel.py`.
 
 import matplotlib.pyplot as plt
 
@@ -265,8 +265,7 @@ assert 5 in steps  # of rank 1
 
 # %%
 # ZeRO loads the same state. Each rank reads the whole file, here onto its GPU, and then
-# keeps its part. If the GPU has no room for the whole, write ``map_location="cpu"``.
-# By its source, ZeRO then copies its part twice, so this helps from three ranks on.
+# keeps its part. From three ranks on, ``map_location="cpu"`` needs less of the GPU.
 # With several machines, the file must be in a folder that all of them see. A rank that
 # does not find it starts anew, and no error says so.
 
@@ -328,5 +327,5 @@ folder.cleanup()
 # - How DDP averages gradients: :ref:`sphx_glr_recipes_recipes_ddp_two_processes.py`
 # - Save without gathering on one rank:
 #   :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`
-# - Divide weights and gradients, too:
-#   :ref:`sphx_glr_recipes_recipes_fully_sharded_data_parallel.py`
+# - Divide over some ranks and copy over others:
+#   :ref:`sphx_glr_recipes_recipes_distributed_device_mesh.py`
