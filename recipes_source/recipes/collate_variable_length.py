@@ -185,8 +185,12 @@ def collate(samples):
 #
 # The lengths stay on the CPU: ``pack_padded_sequence`` wants them there.
 # ``nn.TransformerEncoder`` takes a mask instead, ``src_key_padding_mask = x == 0``.
-# (``attention_mask`` of Hugging Face is the opposite.) For a state per token, give
-# ``gru(x)[0]`` of the packed ``x`` to ``pad_packed_sequence``.
+# (``attention_mask`` of Hugging Face is the opposite.)
+#
+# For a state per token, unpack the packed output:
+# ``pad_packed_sequence(gru(x)[0], batch_first=True)[0]``. Without ``batch_first``, time
+# comes first. Pad targets per token with ``padding_value=-100``, which
+# ``cross_entropy`` ignores.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 head = nn.Linear(32, 2)

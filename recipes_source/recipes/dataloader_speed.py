@@ -236,9 +236,9 @@ for option in ({"prefetch_factor": 2}, {"persistent_workers": True}):
 # never moves. ``pin_memory=True`` puts batches there: with workers in a thread of the
 # loader, without workers in your loop, which waits for it. ``x.to(device,
 # non_blocking=True)`` then does not wait for the copy. What you do with ``x`` on the
-# GPU comes after it. The options belong together. In the other direction, leave
-# ``non_blocking`` out: you could read before the numbers have arrived. This page was
-# built without a GPU, and measures none of this. On a CPU, nothing is copied:
+# GPU comes after it. In the other direction, leave ``non_blocking`` out: you could read
+# before the numbers have arrived. This page was built without a GPU, and measures none
+# of this. On a CPU, nothing is copied:
 
 x = torch.ones(3)
 print("the same tensor:", x.to("cpu", non_blocking=True) is x)
@@ -260,11 +260,12 @@ assert two_workers > 1.5 * one_process
 # ---------------
 #
 # Take ``watch`` and ``waiting``, too. Below the guard, print ``waiting(main(n))`` for
-# 0, 1, 2, 4 workers, and stop where it falls no more. Decoding, unlike sleeping, needs
-# a core for each worker. With ``torchrun``, each process has workers: divide the cores
-# among them. An ``IterableDataset`` gives every worker all samples: :ref:`divide them
-# first <sphx_glr_recipes_recipes_iterable_dataset.py>`. Then remove ``watch``: its
-# ``synchronize`` takes time.
+# 0, 1, 2, 4 workers, and stop where it falls no more. For long epochs, measure
+# ``itertools.islice(watch(loader, log), 100)``. Decoding, unlike sleeping, needs a core
+# for each worker. With ``torchrun``, each process has workers: divide the cores among
+# them. An ``IterableDataset`` gives every worker all samples: :ref:`divide them first
+# <sphx_glr_recipes_recipes_iterable_dataset.py>`. When you have chosen, remove
+# ``watch``: its ``synchronize`` takes time.
 
 
 def main(workers):

@@ -87,10 +87,11 @@ assert all(refused(name, call, x) for name, call in calls.items())
 # Read the message
 # ----------------
 #
-# Double, Float and Long are older names of dtypes. Their order does not tell which of
-# the two is yours, and "mixed dtype (CPU)" names none. So print both, of the data and
-# of the model. An older wording is "expected scalar type Float but found Double". A
-# convolution without a bias, and some layers on a GPU, say this too.
+# Double, Float and Long are older names of dtypes. Unless the message says which is the
+# input, their order does not tell, and "mixed dtype (CPU)" names none. So print both
+# dtypes, of the data and of the model. An older wording is "expected scalar type Float
+# but found Double". A convolution without a bias, and some layers on a GPU, say this
+# too.
 
 model = calls["Linear"]
 print("data", x.dtype, "model", next(model.parameters()).dtype)

@@ -37,7 +37,7 @@ Give a network one picture: channels first, three of them, in a batch of one.
 
 Why it matters: a picture from a file has one channel, three or four, often as the last
 dimension. It has no batch. The network was trained on batches with three channels
-first. The message names sizes, and its advice is hidden in their order.
+first. The message names sizes, and does not say which number is which.
 """
 
 # %%
@@ -186,10 +186,11 @@ assert off > 0.01 and scrambled[2].mean() > 5 * chw[2].mean()
 # ---------------
 #
 # ``convert("RGB")`` gives three channels. Two kinds of file it spoils without an error:
-# with 16 bits (mode ``I;16``), each value above 255 becomes white, so divide by 257
-# first. Transparent pixels show a colour that was hidden. ``prepare`` must have the
-# steps of the training, ``v2.Normalize`` too, or the answers are worse, without an
-# error. With weights of torchvision, write ``prepare = weights.transforms()``.
+# with 16 bits (mode ``I;16``), each value above 255 becomes white, so begin with
+# ``Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))``. Transparent pixels
+# show a colour that was hidden. ``prepare`` must have the steps of the training,
+# ``v2.Normalize`` too, or the answers are worse, without an error. With weights of
+# torchvision, write ``prepare = weights.transforms()``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = model.to(device).eval()

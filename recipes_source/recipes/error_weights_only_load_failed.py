@@ -34,7 +34,8 @@ Find out what a refused checkpoint asks for, allow that alone, and run no other 
 
 A checkpoint is a pickle, and a pickle is a small program: it may call any function of
 your Python. The first remedy in the message, ``weights_only=False``, lets the file do
-that. Often the file wants only a harmless class, or a number of NumPy.
+that. Use it only for files that you wrote yourself. Often the file wants only a
+harmless class, or a number of NumPy.
 """
 
 # %%
@@ -120,8 +121,8 @@ assert not made.exists()
 # See the problem: weights_only=False
 # -----------------------------------
 #
-# By default the trap is refused. With ``weights_only=False`` the trap loads without a
-# word, and the folder is there.
+# By default the trap is refused. With ``weights_only=False`` it loads without a word
+# and makes the folder.
 
 for weights_only in (True, False):
     try:
@@ -208,8 +209,9 @@ assert "operand 149" in last["pickle"] and dumped[0] == 128
 # In your project
 # ---------------
 #
-# Convert the file once, into values that load by default. For a class that you cannot
-# allow, use ``weights_only=False`` in a container with this file alone and no network.
+# Convert the file once, into values that load by default. ``names`` is the list above,
+# with the names of your file. For a class that you cannot allow, use
+# ``weights_only=False`` in a container with this file alone and no network.
 
 with safe_globals(names):  # only names that you have read
     old = torch.load(home / "scores.pt", map_location="cpu", weights_only=True)
@@ -225,8 +227,7 @@ checkpoint = torch.load(home / "plain.pt", map_location="cpu", weights_only=True
 # Check
 # -----
 #
-# The converted file asks for nothing, and its tensor is the same bit for bit. A file
-# with the old name of the module loads, too.
+# A file with the module's old name loads, too.
 
 print("asks for:", get_unsafe_globals_in_checkpoint(home / "plain.pt"))
 assert torch.equal(checkpoint["weight"], weight) and checkpoint["best"] == 0.9375

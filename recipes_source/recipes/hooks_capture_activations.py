@@ -170,14 +170,14 @@ for hook in (keep_in_list, keep_in_dict):
 # ``train()``, then ``eval()`` on the parts that you keep frozen. The copies stay on the
 # device: for many batches, append ``output.detach().cpu().clone()``.
 #
-# A layer that is used twice gives two outputs, so keep a list for each name. A
-# recurrent layer returns a tuple, whose first part is the output. From a dict, take the
-# entry that you want. ``[name for name, _ in model.named_modules()]`` lists the names.
-# A function such as ``F.relu`` is no module, so no hook sees its result. Take the input
-# of the next module, with ``register_forward_pre_hook``.
-#
-# For gradients, use ``register_full_backward_hook``. If the hooked layer or the next
-# layer works in place, this raises an error.
+# - ``[name for name, _ in model.named_modules()]`` lists the names.
+# - A layer that is used twice gives two outputs, so keep a list for each name.
+# - A recurrent layer returns a tuple, whose first part is the output. From a dict, take
+#   the entry that you want.
+# - A function such as ``F.relu`` is no module, so no hook sees its result. Take the
+#   input of the next module, with ``register_forward_pre_hook``.
+# - For gradients, use ``register_full_backward_hook``. If the hooked layer or the next
+#   layer works in place, this raises an error.
 
 
 def activations(model, names, inputs):

@@ -160,15 +160,19 @@ class Int8Linear(nn.Module):
 # Quantize a trained model, for predicting. Copy ``quantize`` and ``Int8Linear`` from
 # above, too. To load the file, put the same layers into a new model of the same dtype
 # first. Only ``nn.Linear`` shrinks: a model of convolutions or embeddings stays almost
-# as large. A bfloat16 model shrinks to a half. Leave out a layer whose ``weight`` other
-# modules read: tied layers, and those inside ``TransformerEncoderLayer``.
+# as large. A bfloat16 model shrinks to a half.
+#
+# Modules that read the ``weight`` of a replaced layer raise an ``AttributeError``: give
+# the full names of such layers as ``skip``. For ``nn.TransformerEncoderLayer``, call
+# ``torch.backends.mha.set_fastpath_enabled(False)`` instead. Skip tied layers too: a
+# layer that shares the weight of an embedding saves nothing.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 
 
-def to_int8(model):
+def to_int8(model, skip=()):
     for name, layer in list(model.named_modules()):
-        if type(layer) is nn.Linear:
+        if type(layer) is nn.Linear and name not in skip:
             model.set_submodule(name, Int8Linear(layer))  # new
     return model.eval().requires_grad_(False)  # else autograd keeps float32 weights
 
@@ -193,6 +197,7 @@ with torch.no_grad():
 print(f"outputs moved by {change.mean().item():.3f} of their spread")
 assert sizes[1] < 0.3 * sizes[0] and change.mean() < 0.02
 assert not loaded(inputs[:1].to(device)).requires_grad  # no graph keeps the weights
+assert type(to_int8(make(), skip={"4"})[4]) is nn.Linear
 for file in files:
     file.unlink()
 

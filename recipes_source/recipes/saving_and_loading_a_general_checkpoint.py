@@ -146,17 +146,18 @@ for left_out in ("nothing", "model", "optimizer", "scheduler", "rng"):
 # When it is not so
 # -----------------
 #
-# Equal bits need the same machine, the same versions, the same number of threads and,
-# on a GPU, :func:`torch.use_deterministic_algorithms`. Other random numbers have a
-# state to save as well: the GPU (:func:`torch.cuda.get_rng_state_all`), ``random``,
-# NumPy, and the ``generator`` of a :class:`~torch.utils.data.DataLoader`. Save the
-# array inside ``np.random.get_state()`` as ``.tolist()``. ``weights_only=True`` refuses
-# a file that holds an array or a number of NumPy, for example a best loss from
-# ``np.mean``. You cannot save the random state of workers that
-# ``persistent_workers=True`` keeps: their augmentations differ after a resume.
-#
-# Save between epochs. In the middle of an epoch, the order that was drawn for it is
-# lost: a resumed run sees some samples twice.
+# - Equal bits need the same machine, the same versions, the same number of threads and,
+#   on a GPU, :func:`torch.use_deterministic_algorithms`.
+# - Other random numbers have a state to save as well: the GPU
+#   (:func:`torch.cuda.get_rng_state_all`), ``random``, NumPy, and the ``generator`` of
+#   a :class:`~torch.utils.data.DataLoader`.
+# - ``weights_only=True`` refuses a file that holds an array or a number of NumPy, for
+#   example a best loss from ``np.mean``. Save ``float(loss)``, and the array inside
+#   ``np.random.get_state()`` as ``.tolist()``.
+# - You cannot save the random state of workers that ``persistent_workers=True`` keeps:
+#   their augmentations differ after a resume.
+# - Save between epochs. In the middle of an epoch, the order that was drawn for it is
+#   lost: a resumed run sees some samples twice.
 #
 # Load with ``map_location="cpu"``: ``map_location=device`` would move the random state
 # to the GPU as well, and there it is refused. The meta device plays the GPU here.

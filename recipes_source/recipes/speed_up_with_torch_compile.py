@@ -179,7 +179,7 @@ assert cpu_loops == loops and skipped
 # --------------------------------
 #
 # A matrix product is one call of a library that is already fast. In the default mode,
-# it stays such a call. What lies between the products can gain, and they do not.
+# it stays such a call. What lies between the products can gain, but products do not.
 
 layer = nn.Linear(512, 512)
 products = {"not compiled": layer, "compiled": torch.compile(layer)}

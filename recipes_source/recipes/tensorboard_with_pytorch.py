@@ -172,6 +172,12 @@ assert len(kept) == 20 and kept[-1].step == 49
 # that start together can get the same folder, so name the folder by what differs. A
 # later run in the same folder hides the first, so add a date or a number.
 #
+# To see the curves, during the run or later, start ``tensorboard --logdir runs`` in a
+# terminal and open ``http://localhost:6006``. If the script runs on another machine,
+# connect with ``ssh -L 6006:localhost:6006 MACHINE`` and start TensorBoard there. A
+# notebook shows the curves after ``%load_ext tensorboard`` and
+# ``%tensorboard --logdir runs``.
+#
 # ``purge_step`` is the first step of this run: 0, or the step of the checkpoint from
 # which the run goes on. In the same folder, TensorBoard then drops older values from
 # this step on. With several processes, make the writer on rank 0 alone: otherwise their

@@ -201,9 +201,9 @@ assert silent == 0 and messages
 # drop it. Validate outside the ``with`` block: without gradients, the model compiles
 # again.
 #
-# Leave out ``backend="eager"``: it captures graphs and makes
-# nothing faster. The default needs a C++ compiler or a GPU. Leave the first calls out
-# of your timing, too: they compile.
+# Leave out ``backend="eager"``: it captures graphs and makes nothing faster. The
+# default backend needs a C++ compiler for a CPU, and a C compiler for a GPU. Leave the
+# first calls out of your timing, too: they compile.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Mended().to(device)

@@ -167,9 +167,8 @@ assert min(by_sample) > 0.9 and 0.3 < sum(by_patient) / 10 < 0.7
 # When it is not so: few groups
 # -----------------------------
 #
-# Samples that do not belong together are groups of one: ``torch.arange(len(data))``.
-# With few groups, one test set says little: the ten accuracies are far apart. Then cut
-# into k equal parts, and let each part be the test once. The same function does it.
+# With few groups, one test set says little: the ten accuracies are far apart. Then let
+# ``split`` cut k equal parts, and let each part be the test once.
 #
 # A series in time is not shuffled: train on the past, test on the future. To keep the
 # shares of the classes as well, take ``StratifiedGroupKFold`` of scikit-learn.
@@ -189,16 +188,18 @@ assert max(by_patient) - min(by_patient) > 0.1
 # In your project
 # ---------------
 #
-# Run the first two lines once. All later runs read ``torch.load("split.pt")``: when
-# data are added, the same seed gives another split. An index stands for a sample only
-# while the order of the samples stays, so sort the file names. New files can move old
-# ones. So save ``patients[train]`` and so on, too, and put each new patient into one
-# part.
+# Copy ``split`` from above. If no samples belong together, ``patients`` is
+# ``torch.arange(len(data))``. Run the first two lines once. All later runs read
+# ``torch.load("split.pt")``: when data are added, the same seed gives another split.
+# An index stands for a sample only while the order of the samples stays, so sort the
+# file names. New files can move old ones. So save ``patients[train]`` and so on, too,
+# and put each new patient into one part.
 #
 # Take from the training part alone whatever is computed from data, such as the mean and
 # deviation for the normalization. Choose settings by the validation part, and use the
-# test part once, at the end. On Windows and macOS, a worker does not see variables that
-# are set below ``if __name__ == "__main__":``. So ``partial`` takes the numbers along.
+# test part once, at the end. On Windows and macOS (and Linux since Python 3.14), a
+# worker does not see variables that are set below ``if __name__ == "__main__":``. So
+# ``partial`` takes the numbers along.
 
 train, valid, test = split(patients, (0.7, 0.15, 0.15), seed=42)  # new: by group
 torch.save({"train": train, "valid": valid, "test": test}, "split.pt")  # new
