@@ -214,9 +214,9 @@ def collate(samples):
 # ---------------
 #
 # Augment the training set only, and test on other images. In a script, give the loader
-# ``num_workers=4``, and on Windows and macOS loop under ``if __name__ == "__main__":``.
-# For images smaller than the crop, write ``RandomCrop(40, pad_if_needed=True)``. Test
-# images of unequal sizes cannot be stacked: return ``list(images)``, move each image.
+# ``num_workers=4``, and loop under ``if __name__ == "__main__":``. For images smaller
+# than the crop, write ``RandomCrop(40, pad_if_needed=True)``. Test images of unequal
+# sizes cannot be stacked: let ``collate`` return ``list(images)``, and move each image.
 
 gpu = torch.accelerator.is_available()
 device = torch.accelerator.current_accelerator() if gpu else torch.device("cpu")

@@ -159,7 +159,8 @@ assert torch.equal(result, column.expand(2, 3, 4) @ b)
 #
 # Attention with heads, without a transpose. By default each token sees all tokens of
 # its text, padding and later tokens included. ``bias`` hides tokens: it is 0 for a pair
-# that may meet, and ``-inf`` for a pair that may not.
+# that may meet, and ``-inf`` for a pair that may not. Its dimensions are text, head,
+# query and key, and some can have size 1. A query that may meet no key gives ``nan``.
 #
 # The scores take memory for each pair of tokens. For long texts, use
 # ``scaled_dot_product_attention``. With three tensors or more, ``einsum`` multiplies

@@ -211,12 +211,15 @@ assert refused
 # In your project
 # ---------------
 #
-# Validate with ``ema.module.eval()``, and train on with ``model``. Save the average and
-# load it again, or it starts anew after a restart. With DDP, average ``model.module``.
-# A decay of 0.999 averages about the last 1,000 steps; ``warm`` reaches it after 9,000.
-# For a run of 5,000 steps or fewer, a limit of 0.99 is enough. In bfloat16, rounding
-# swallows steps of one thousandth: keep the model's weights in float32. ``warm`` copies
-# integers: ``get_ema_multi_avg_fn`` can round a table of indices down.
+# - Validate with ``ema.module.eval()``, and train on with ``model``.
+# - Save the average and load it again, or it starts anew after a restart.
+# - With DDP, average ``model.module``.
+# - A decay of 0.999 averages about the last 1,000 steps. ``warm`` reaches it after
+#   9,000; until then, ``warm`` averages about the last tenth of the steps.
+# - In bfloat16, rounding swallows steps of one thousandth: keep the model's weights in
+#   float32.
+# - ``warm`` copies integers: ``get_ema_multi_avg_fn`` can round a table of indices
+#   down.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = fresh()[0].float().to(device)

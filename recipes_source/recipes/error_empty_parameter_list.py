@@ -105,17 +105,20 @@ assert len(messages) == 3
 optimizer = torch.optim.AdamW([{"params": InList().parameters()}])  # no message
 
 # %%
+# An empty list in a *parameter group*, the last line above, raises nothing.
+#
 # The mend
 # --------
 #
-# An empty list in a *parameter group*, the last line above, raises nothing.
+# - A list: :class:`torch.nn.ModuleList` registers its layers, and for a dict there is
+#   :class:`torch.nn.ModuleDict`.
+# - A tuple: remove the comma at the end of the line, and ``score`` is a layer.
+# - A product: a number times a parameter is a plain tensor, and so is
+#   ``nn.Parameter(x).to("cuda")``. On the CPU, ``.to("cpu")`` returns the parameter
+#   itself, so only the GPU shows this mistake. Multiply or move first, and make the
+#   result a :class:`torch.nn.Parameter`.
 #
-# :class:`torch.nn.ModuleList` registers its layers, and for a dict there is
-# :class:`torch.nn.ModuleDict`. Remove the comma at the end of the line, and ``score``
-# is a layer. A product of a parameter is a plain tensor, and so is
-# ``nn.Parameter(x).to("cuda")``. On the CPU, ``.to("cpu")`` returns the parameter
-# itself, so only the GPU shows this mistake. Multiply or move first, and make the
-# result a :class:`torch.nn.Parameter`. The shapes below give the count.
+# The shapes below give the count.
 
 
 class Mended(nn.Module):

@@ -47,13 +47,13 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_in
 # %%
 temporary = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 numbers = list(range(10))
-os.environ["LINES"] = f"{temporary.name}/lines.txt"
-Path(os.environ["LINES"]).write_text("".join(f"{i}\n" for i in numbers))
+os.environ["DATA"] = f"{temporary.name}/lines.txt"
+Path(os.environ["DATA"]).write_text("".join(f"{i}\n" for i in numbers))
 
 
 class Lines(IterableDataset):
     def __iter__(self):
-        with open(os.environ["LINES"]) as file:
+        with open(os.environ["DATA"]) as file:
             yield from map(int, file)
 
 
@@ -166,7 +166,7 @@ class Rows(Dataset):
         return self.count
 
     def __getitem__(self, index):
-        rows = np.load(self.path, mmap_mode="r")  # in self: spawned workers get it all
+        rows = np.load(self.path, mmap_mode="r")  # kept in self, it is pickled whole
         return torch.from_numpy(rows[index].copy())
 
 
@@ -185,16 +185,17 @@ assert torch.equal(batch[:, 999], batch[:, 0] + 999)  # each row is whole
 # In your project
 # ---------------
 #
-# Write your parser in place of ``int``. To shuffle, end with
-# ``yield from map(int, shuffled(part, 5000))``. The loader is
-# ``DataLoader(Stream(), batch_size=64, num_workers=4)``.
+# Write your path in place of ``os.environ["DATA"]``, and your parser in place of
+# ``int``. To shuffle, end with ``yield from map(int, shuffled(part, 5000))``. The
+# loader is ``DataLoader(Stream(), batch_size=64, num_workers=4)``.
+#
+# Each worker still reads the whole file, but parses only its lines. With many files,
+# give each worker its own files.
 #
 # With DistributedDataParallel, each rank has workers. ``torchrun`` sets ``RANK`` and
-# ``WORLD_SIZE``. Each worker still reads the whole file, but parses only its lines.
-# With many files, give each worker its own files. Here, two ranks have two workers
-# each. If one rank gets a batch more, this rank waits until a timeout ends the
-# training. Stop all ranks after the same number of batches, or train inside
-# ``with model.join():``.
+# ``WORLD_SIZE``. Here, two ranks have two workers each. If one rank gets a batch more,
+# this rank waits until a timeout ends the training. Stop all ranks after the same
+# number of batches, or train inside ``with model.join():``.
 
 
 class Stream(IterableDataset):
@@ -202,7 +203,7 @@ class Stream(IterableDataset):
         info = get_worker_info()
         worker, workers = (info.id, info.num_workers) if info else (0, 1)
         rank, ranks = int(os.getenv("RANK", 0)), int(os.getenv("WORLD_SIZE", 1))
-        with open(os.environ["LINES"]) as file:
+        with open(os.environ["DATA"]) as file:
             part = islice(file, rank * workers + worker, None, ranks * workers)  # new
             yield from map(int, part)
 

@@ -29,7 +29,7 @@ Measure what fills the memory, and choose the remedy that frees it.
 
 Why it matters: the message names the last request, which is often small. The memory was
 full before. What filled it decides which remedy helps, and clearing a cache is none of
-them.
+them. First try a smaller batch, then bfloat16, then checkpoints.
 """
 
 # %%
@@ -37,8 +37,8 @@ them.
 # ------------------------
 #
 # A child process may take 48 MiB more than it holds. Only Linux enforces this limit:
-# elsewhere the cell prints nothing. A wide layer and a batch of 4,096 ask for more.
-# Sixteen pieces of the same batch do not.
+# elsewhere nothing is printed. A batch of 4,096 asks for more. Sixteen pieces of it do
+# not.
 
 import subprocess
 import sys
@@ -243,7 +243,7 @@ assert held and alive() is None
 # In your project
 # ---------------
 #
-# Two remedies. If fewer than ``pieces`` batches are left at the end, they make no step.
+# If fewer than ``pieces`` batches are left at the end, they make no step.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model, total, pieces = model.to(device), 0.0, 4

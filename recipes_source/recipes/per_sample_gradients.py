@@ -205,13 +205,16 @@ model = fitted
 # In your project
 # ---------------
 #
-# All gradients at once are one set of gradients for each example: with 2 million
-# parameters in float32 and a batch of 64, 512 MB. ``chunk_size`` bounds the memory of
-# the computation, not of the result. Here the gradient of each example is clipped
-# before the mean is taken. ``loss_of_one`` is the function above. Clipping alone gives
-# no privacy: privacy also needs noise, added to the mean. DDP averages in
-# ``backward()`` only. With several processes, average each ``p.grad`` yourself. For
-# mixed precision, take bfloat16: a ``GradScaler`` works with ``backward()`` only.
+# Here the gradient of each example is clipped before the mean is taken. ``loss_of_one``
+# is the function above.
+#
+# - All gradients at once are one set of gradients for each example: with 2 million
+#   parameters in float32 and a batch of 64, 512 MB. ``chunk_size`` bounds the memory of
+#   the computation, not of the result.
+# - Clipping alone gives no privacy: privacy also needs noise, added to the mean.
+# - DDP averages in ``backward()`` only. With several processes, average each ``p.grad``
+#   yourself.
+# - For mixed precision, take bfloat16: a ``GradScaler`` works with ``backward()`` only.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 live = {name: p for name, p in model.to(device).named_parameters() if p.requires_grad}

@@ -118,8 +118,9 @@ torch.testing.assert_close(outputs, wanted, atol=1e-5, rtol=1e-5)
 # ----------------------------------------------
 #
 # A Python number in a block is part of the code, and no constant that you can load.
-# ``load_constants`` checks neither the number nor the shapes and types of tensors.
-# Compare before you compile: the exported code, and the shape and type of each weight.
+# ``load_constants`` checks neither the number nor the shapes, types and strides of
+# tensors. A weight with other strides can give wrong numbers, silently. Compare before
+# you compile: the exported code, and the shape, type and strides of each weight.
 
 
 class Scaled(Block):
@@ -132,20 +133,31 @@ class Scaled(Block):
 
 
 def kind(block):
-    weights = {k: (v.shape, v.dtype) for k, v in block.state_dict().items()}
+    tensors = block.state_dict().items()
+    weights = {name: (x.shape, x.dtype, x.stride()) for name, x in tensors}
     return export(block).graph_module.code, str(weights)
 
 
+# %%
+
+turned = copy.deepcopy(model[0])
+turned.up.weight.data = turned.up.weight.t().contiguous().t()  # equal numbers
 equal, scaled = set(map(kind, model)), {kind(Scaled(1)), kind(Scaled(2))}
 print(f"packages needed: model {len(equal)}, two scaled blocks {len(scaled)}")
-assert len(equal) == 1 and len(scaled) == 2
+print("block with other strides fits:", kind(turned) in equal)
+assert len(equal) == 1 and len(scaled) == 2 and kind(turned) not in equal
+assert torch.equal(turned.up.weight, model[0].up.weight)
 
 # %%
+# ``load_constants`` copies the whole storage of each tensor. If a weight is a view of a
+# larger storage, such as a slice of stacked weights, the copy damages other memory.
+# Give ``load_constants`` a ``clone()`` of this weight.
+#
 # A small tensor (without dimensions, or with one dimension and at most eight numbers)
 # becomes part of the code, too. ``load_constants`` then raises ``Constant not found``.
 # If you compile with ``inductor_configs={"always_keep_tensor_constants": True}``, the
 # package keeps such tensors. The same error comes from a name that the code does not
-# use, as ``num_batches_tracked`` of batch norm: leave that name out of the dictionary.
+# use, such as ``num_batches_tracked`` of batch norm: leave it out of the dictionary.
 #
 # A package is for inference. It gives no gradients, even if its input requires one:
 
@@ -160,9 +172,9 @@ assert eager.requires_grad and not packaged.requires_grad
 #
 # One program compiles ``model[0]``, as above, and saves the checkpoint. The lines after
 # the first one serve it. ``block.forward`` becomes the package, and the names in the
-# ``state_dict`` stay. For a GPU, move model and inputs there before you export, and
-# ``served`` before the loop. A package has a copy of the weights: after another
-# ``load_state_dict``, call ``load_constants`` again.
+# ``state_dict`` stay. For a GPU, move model and inputs there before you export. In the
+# server, move ``served`` before the loop, and each request. A package has a copy of the
+# weights: after another ``load_state_dict``, call ``load_constants`` again.
 #
 # By default, a package does not check its inputs either. Each block must get inputs
 # with the layout and the type of the example, and with its sizes where they do not

@@ -137,10 +137,11 @@ with fresh_cache():
 # %%
 # Both graphs were found. But for a CPU, an entry holds C++ code and no machine code. So
 # the new machine needs a C++ compiler, and time for it. A new process also builds
-# libraries that test the CPU, which this one has. So for a CPU, the file saves little
-# time, and the folder saves most: it has the machine code, too. Copy it, or keep it on
-# a disk that outlives the container, but only for CPUs of one model. The code is made
-# for this CPU, and the key does not name it.
+# libraries that test the CPU, which this one has.
+#
+# So for a CPU, the file saves little time, and the folder saves most: it has the
+# machine code, too. Copy it, or keep it on a disk that outlives the container, but only
+# for CPUs of one model. The code is made for this CPU, and the key does not name it.
 
 # Output differs from run to run.
 original = os.environ["TORCHINDUCTOR_CACHE_DIR"]
@@ -249,9 +250,11 @@ counters.clear()
 #
 # For a CPU, or where machines share a disk, keep the folder instead:
 # ``TORCHINDUCTOR_CACHE_DIR=/data/compiled python train.py``. For a GPU, the file holds
-# machine code (untried here). ``store`` is the path of your file. Save when each graph
-# has run: ``forward``, ``backward``, and validation, if any. The file is written again
-# only if a graph was missing. With ``torchrun``, give each rank a file.
+# machine code (untried here).
+#
+# - ``store`` is the path of your file. With ``torchrun``, give each rank a file.
+# - Save when each graph has run: ``forward``, ``backward``, and validation, if any.
+# - The file is written again only if a graph was missing.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 if store.exists():  # new: before the first call of the model
