@@ -122,10 +122,9 @@ assert accuracy > 0.85 and recall[2] < 0.2 and recall.mean() < 0.7
 # network ends in a sigmoid, compare with 0.5, because all its answers are above 0.
 # ``argmax`` over one column always gives 0.
 #
-# And a column compared with a row of targets is a table of all pairs. Its sum gives an
-# accuracy that can exceed 100%. Its mean is wrong, and looks right. In a table of two
-# classes, the recall of yes is also called sensitivity. The recall of no is called
-# specificity.
+# And a column of answers compared with a row of targets is a table of all pairs. The
+# sum of this table gives an accuracy that can exceed 100%. Its mean is wrong, and looks
+# right.
 
 column, fox = logits[:, 2:] - 0.75, targets == 2  # shapes (803, 1), (803,)
 all_pairs = (column > 0) == fox  # shape (803, 803)
@@ -143,6 +142,9 @@ assert scores(two)[0][1] == recall[2] and wrong["shape (803, 1), sum"] > 1
 assert wrong["argmax"] == 1 - fox.float().mean()
 
 # %%
+# In a table of two classes, the recall of yes is also called sensitivity, and the
+# recall of no is called specificity.
+#
 # ``clamp`` gives 0 to a class that was never named, where 0 / 0 would be ``nan``. A
 # class without samples gets 0, too: leave it out of the mean. If a label such as -100
 # marks padding, remove these labels, and the answers to them, before you count.
@@ -150,11 +152,14 @@ assert wrong["argmax"] == 1 - fox.float().mean()
 # In your project
 # ---------------
 #
-# The table lies on the device of the model, and is copied once, at the end. On a GPU,
-# ``bincount`` waits in each batch, because it looks for the largest number. With
-# several processes, call ``torch.distributed.all_reduce(table)`` before you divide. A
-# ``DistributedSampler`` repeats samples to make the shares equal: these count twice.
-# Before the next epoch of training, call ``model.train()``.
+# Write your number of classes for each 3. The table lies on the device of the model,
+# and is copied at the end. On a GPU, Python waits in each batch, because ``bincount``
+# looks for the largest number. Before the next epoch of training, call
+# ``model.train()``.
+#
+# With several processes, call ``torch.distributed.all_reduce(table)`` on each of them
+# before you divide. A ``DistributedSampler`` repeats samples to make the shares equal:
+# these count twice.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 loader = DataLoader(TensorDataset(logits, targets), batch_size=64)

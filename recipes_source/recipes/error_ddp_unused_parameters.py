@@ -21,6 +21,8 @@ Find the parameters that a rank did not use, and choose the mend that fits the c
 
 DistributedDataParallel (DDP) averages each gradient over all processes. It waits for
 the gradient of a parameter that the loss does not depend on, and fails one step later.
+If no batch uses the parameter, delete or freeze it. If only some batches use it, pass
+``find_unused_parameters=True``.
 """
 
 # %%
@@ -106,7 +108,7 @@ def attempt(way):
 # First run one step without the new argument. Print ``unused(model)`` on each rank,
 # after ``backward()`` and before ``zero_grad()``, which sets all gradients to None. In
 # your loop, call ``wrapped`` where ``fit`` uses ``call``. Save ``model.state_dict()``
-# on rank 0.
+# on rank 0. At the end, call ``dist.destroy_process_group()`` on each rank.
 
 
 def main():

@@ -124,10 +124,7 @@ assert outside(labels, 3) == ([[2], [3]], [3])
 # ---------
 #
 # 1. *Labels that begin at 1 or have gaps*: map them. Take a label for "ignore" out
-#    first: it would become a class. Keep ``values`` in the checkpoint, and map other
-#    sets by :func:`torch.searchsorted`: a second ``unique`` could give other numbers.
-#    Check ``torch.isin(labels, values).all()`` before: a new label would get a wrong
-#    class.
+#    first: it would become a class.
 # 2. *More classes than outputs*: the last layer needs ``len(values)`` outputs. If it
 #    has one output and labels are 0 and 1, use ``BCEWithLogitsLoss``.
 # 3. *A label for "ignore"*, 255 in masks or -1: name it as ``ignore_index``.
@@ -144,6 +141,12 @@ loss = nn.functional.cross_entropy(logits, classes)
 torch.testing.assert_close(loss, -logits.log_softmax(1)[range(6), labels - 1].mean())
 
 # %%
+# Keep ``values`` in the checkpoint, and map other sets by :func:`torch.searchsorted`: a
+# second ``unique`` could give other numbers. First, check
+# ``torch.isin(labels, values).all()``: a new label would get a wrong class.
+#
+# A mask, where 255 means "ignore":
+
 mask = classes.clone()
 mask[4] = 255
 loss = nn.functional.cross_entropy(logits, mask, ignore_index=255)
@@ -152,7 +155,7 @@ torch.testing.assert_close(loss, nn.functional.cross_entropy(logits[kept], mask[
 
 # %%
 # Copy the trained rows into the larger table, and make the optimizer after that. Below,
-# a table of four positions refuses eight tokens. Four tokens fit.
+# a table of four positions refuses eight tokens.
 
 larger = nn.Embedding(int(tokens.max()) + 1, 16)
 with torch.no_grad():
@@ -186,7 +189,7 @@ assert count[0] == 0 and outside(labels, 4) == ([], [])
 # ---------------
 #
 # Check once, over all batches, on the CPU, before training. The check costs one pass
-# over the data, and its message has the value.
+# over the data, and its message has the value and its place in the batch.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 pairs = torch.utils.data.TensorDataset(tokens, classes)

@@ -27,9 +27,9 @@ are missing.
 # A model with four surprises
 # ---------------------------
 #
-# It reads 20 tokens, and gives each a score for every word. Two layers share one
-# weight, and one layer is called twice. One parameter belongs to no layer, and the
-# attention holds a layer that it never calls.
+# The model gives each of 20 tokens a score for every word. Two layers share one weight,
+# and one layer is called twice. One parameter belongs to no layer, and the attention
+# holds a layer that it never calls.
 
 import copy
 from collections import Counter, defaultdict
@@ -82,7 +82,6 @@ with register_module_forward_hook(row):
     model(tokens)
 
 # %%
-
 twice = true["embed"] + true["conv"]
 missing = true["place"] + true["mix"] + true["out_proj"]
 print(f"sum {sum(rows):,}, true {sum(true.values()):,}")
@@ -93,8 +92,8 @@ assert "(2, 20" not in str(model)
 # %%
 # The shared weight and the convolution are counted twice. The model's parameter and the
 # whole attention are missing. A module with children gets no row, so what
-# ``nn.MultiheadAttention`` holds itself is lost. Its child ``out_proj`` gets none,
-# either: the attention uses its weights without calling it.
+# ``nn.MultiheadAttention`` holds itself is lost. Its child ``out_proj`` gets no
+# row, either: the attention uses its weights without calling it.
 #
 # The idea: count by name, not by call
 # ------------------------------------
@@ -112,8 +111,7 @@ def count(model, depth=99):
     return numbers
 
 
-numbers = count(model)
-assert list(numbers.values()) == list(true.values())
+assert list(count(model).values()) == list(true.values())
 
 # %%
 # The shapes come from the meta device, where tensors have no values. ``deepcopy`` takes
@@ -199,8 +197,8 @@ print(f"model {total:,}, moved {sum(count(moved).values()):,}")
 assert sum(count(moved).values()) == total + true["embed"]
 
 # %%
-# And a tensor that is a plain attribute is no parameter and no buffer. So it stays
-# where it is. Make it a buffer: then it also follows ``to(device)`` and is saved.
+# And a tensor that is a plain attribute stays on the CPU, so ``shapes`` raises. As a
+# buffer, it also follows ``to(device)`` and is saved.
 
 plain = copy.deepcopy(model)
 del plain.place
@@ -224,8 +222,8 @@ assert shapes(plain, tokens) == found
 #
 # Take ``count``, ``shape``, ``shapes`` and ``summary`` from above, with the imports.
 # Call ``summary`` on a new model, before ``torch.compile`` or a wrapper such as DDP.
-# Pass what you pass to the model, by name, too: of tensors, only the shape and the
-# dtype count. A model with lazy layers must see a real batch before.
+# Give ``summary`` the arguments of the model, also those by name. The values of tensors
+# do not matter, only shape and dtype. A model with lazy layers must see a batch before.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = resnet18().to(device)
@@ -238,9 +236,9 @@ print(f"{total:,} parameters, {trainable:,} to train")
 # Check
 # -----
 #
-# The sum is in torchvision's own table. A million images take no memory. The model is
-# in training mode, and still its running statistics have seen no batch. A real batch,
-# only to see shapes, moves them.
+# torchvision states the same sum for this model. A million images take no memory. The
+# summary leaves the running statistics alone, in training mode, too. A real batch, only
+# to see shapes, moves them.
 
 many = shapes(model, torch.empty(10**6, 3, 224, 224, device="meta"))
 print(f"a million images: {many['conv1'][0]}")

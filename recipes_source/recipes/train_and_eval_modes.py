@@ -157,12 +157,17 @@ assert holder.layers[0].training and change > 0.1
 # In your project
 # ---------------
 #
-# Each phase sets its own mode, so that the order of the phases does not matter. In
-# training, :class:`~torch.nn.BatchNorm1d` raises for a batch of a single vector. If
-# your last batch can be so small, use ``drop_last=True`` in the ``DataLoader`` for
-# training. If a model is worse in evaluation mode, its running averages may not fit the
-# test data: too few steps, tiny batches, or other scaling. ``model.train()`` switches
-# frozen layers, too. After it, call ``eval()`` on them, or their averages change.
+# Each phase sets its own mode, so that the order of the phases does not matter.
+#
+# Three things can go wrong with batch normalization:
+#
+# - In training, :class:`~torch.nn.BatchNorm1d` raises for a batch of a single vector.
+#   If your last batch can be so small, use ``drop_last=True`` in the ``DataLoader`` for
+#   training.
+# - If a model is worse in evaluation mode, its running averages may not fit the test
+#   data: too few steps, tiny batches, or other scaling.
+# - ``model.train()`` switches frozen layers, too, and their averages change. So call
+#   ``eval()`` on frozen layers after each ``model.train()``.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model.to(device)
@@ -171,9 +176,9 @@ for _epoch in range(2):
     model.train()  # before the first batch of training
     for rows in torch.randperm(1000).split(50):
         outputs, y = model(inputs[rows].to(device)), targets[rows].to(device)
+        optimizer.zero_grad()
         nn.functional.cross_entropy(outputs, y).backward()
         optimizer.step()
-        optimizer.zero_grad()
     model.eval()  # before the first batch of the test
     tested = accuracy(model, 256)
 
