@@ -20,8 +20,9 @@ Export a model to ONNX and check it with ONNX Runtime
 Write a model to a file that runs without PyTorch, for any batch size, and check it.
 
 Why it matters: an ONNX file runs where PyTorch is not installed, such as in a browser
-or on a phone. The file is fixed to the batch size of your example unless you say
-otherwise. Other code than PyTorch's runs the file, so check what comes out.
+or on a phone. The file is fixed to the batch size of your example, unless you name
+this dimension in ``dynamic_shapes``. Other code than PyTorch's runs the file, so check
+what comes out.
 
 Install with ``pip install torch onnx onnxscript onnxruntime``. The export needs
 ``onnxscript``.
@@ -95,9 +96,10 @@ assert list(fixed_logits) == [2]
 # ------------------------------
 #
 # ``dynamic_shapes`` gives, for each input, its dynamic dimensions and a name for each.
-# The file keeps the name. The file has no operator for the batch normalization: the
-# export put this step into the weights of the convolution. So the file does not repeat
-# the model step by step, and its outputs need a check.
+# The file keeps the name.
+#
+# If the code of a model fixes the size, as in ``x.view(2, -1)``, the export raises
+# ``tracing inferred a static shape of 2``. Write ``x.flatten(1)`` there.
 
 dynamic = Path(folder.name) / "dynamic.onnx"
 options["dynamic_shapes"] = ({0: "batch"},)
@@ -111,7 +113,10 @@ print("operators:", *[node.op_type for node in program.model_proto.graph.node])
 # The same test again, and equal outputs
 # --------------------------------------
 #
-# The judge of both is the model in float64.
+# The operators have no batch normalization: the export put this step into the weights
+# of the convolution. So the file does not repeat the model step by step, and its
+# outputs need a check. The cell compares PyTorch and ONNX Runtime with the model in
+# float64.
 
 dynamic_logits, _ = run_all(dynamic)
 with torch.no_grad():
@@ -164,10 +169,10 @@ for file in (dynamic, single):
 # In your project
 # ---------------
 #
-# Export a copy on the CPU: ``cpu()`` and ``eval()`` change a model in place, which
-# would disturb a training that goes on. ``dynamic_shapes`` has one entry for each
-# input. ``opset_version`` fixes the version of ONNX's operators: take what the runtime
-# on your target knows. The default rises with PyTorch's own version.
+# Export a copy, with an example on the CPU: ``cpu()`` and ``eval()`` change a model in
+# place, which would disturb a training that goes on. ``dynamic_shapes`` has one entry
+# for each input. ``opset_version`` fixes the version of ONNX's operators: take what the
+# runtime on your target knows. The default rises with PyTorch's own version.
 #
 # On a GPU, where float32 products may have fewer digits, compare with a tolerance. If
 # CUDA does not load, ONNX Runtime can go on with the CPU and only log this:

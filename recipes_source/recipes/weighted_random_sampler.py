@@ -17,7 +17,9 @@ Balance rare classes with a weighted sampler
 Draw every class equally often from an unbalanced data set, and know what that costs.
 
 Why it matters: let one sample in ten belong to the class that you look for. A model
-that never names this class is right nine times in ten, and finds nothing.
+that never names this class is right nine times in ten, and finds nothing. Give
+``WeightedRandomSampler`` a weight for each sample, 1 / the size of its class. Then the
+classes come equally often.
 """
 
 # %%
@@ -93,7 +95,9 @@ print(f"sampler: recall common {even[0]:.2f}, rare {even[1]:.2f}")
 # For these clouds the most accurate classifier is known. Let the common class be
 # :math:`r` times as frequent. Then the border lies :math:`\tfrac12 \ln r` from the
 # middle, towards the rare class. The recalls of this classifier are values of the
-# normal distribution function. Both models come close to it for the mixture they saw.
+# normal distribution function. Both models come close to these recalls for the mixture
+# they saw.
+#
 # The price is paid where the world stays nine to one, as ``accuracy`` assumes. There
 # the balanced model names the rare class too often, and is right less often. Its
 # probabilities fit an even mixture, too. To correct the probabilities, subtract the
@@ -132,11 +136,14 @@ plt.show()
 # -------------------------------
 #
 # The loss takes a weight per class. Two weights tell the sampler that there are two
-# samples, and no error is raised. The right sampler does not reach all 6000 in an epoch
-# either: drawing with replacement, it repeats rare samples and misses common ones. Do
-# not set ``replacement=False``: 6000 draws from 6000 then take each sample once, which
-# is nine to one again, without an error. To undersample, keep the replacement and lower
-# ``num_samples``. More than 16.8 million samples are refused.
+# samples, and no error is raised. The cell also tries three other things:
+#
+# - The right sampler does not reach all 6000 in an epoch, either: drawing with
+#   replacement, it repeats rare samples and misses common ones.
+# - With ``replacement=False``, 6000 draws from 6000 take each sample once. This is nine
+#   to one again, without an error. To undersample, keep the replacement and lower
+#   ``num_samples``.
+# - More than 16.8 million samples are refused. Then weigh the loss.
 
 wrong = WeightedRandomSampler([1 / 5400, 1 / 600], num_samples=6000, generator=g)
 drawn = len(set(sampler))
@@ -177,11 +184,12 @@ for seeds in ((0, 0), (0, 1)):
 # In your project
 # ---------------
 #
-# Use the sampler for the training set only: the test set keeps the world's mixture. The
-# alternative is the loss: ``nn.CrossEntropyLoss(weight=...)`` weighs classes, and sees
-# each sample once in an epoch. With both, the rarity counts twice. Many data sets of
-# torchvision have their labels as ``targets``. For a ``Subset``, take the labels at its
-# ``indices``.
+# Use the sampler for the training set only: the test set keeps the world's mixture.
+# Many data sets of torchvision have their labels as ``targets``. For a ``Subset``, take
+# the labels at its ``indices``.
+#
+# The alternative is ``nn.CrossEntropyLoss(weight=...)``, which weighs classes. There, a
+# shuffled loader gives each sample once in an epoch. With both, rarity counts twice.
 
 pin = torch.cuda.is_available()
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
