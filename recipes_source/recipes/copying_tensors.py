@@ -162,8 +162,8 @@ assert x.grad == 50 * 2 * 3 and totals["clone()"] == totals["detach().clone()"]
 assert graph_length(totals["clone()"]) >= 50 > graph_length(totals["detach().clone()"])
 
 # %%
-# When it is not so: copies that are none, and a copy that is refused
-# -------------------------------------------------------------------
+# When it is not so: no copy is made, or a copy is refused
+# --------------------------------------------------------
 #
 # ``to``, ``float`` and ``contiguous`` return the tensor itself if nothing must change;
 # ``to(..., copy=True)`` copies in any case. So ``weight.cpu()`` is a copy if the weight

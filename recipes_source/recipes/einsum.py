@@ -51,7 +51,8 @@ assert naive.shape == wanted.shape and not torch.equal(naive, wanted)
 
 # %%
 # ``@`` multiplies along the last two dimensions. Here these are head and feature, so
-# each token compared its own heads. There are as many heads as tokens: no shape tells.
+# each token compared its own heads. There are as many heads as tokens, so the shape
+# does not show the mistake.
 #
 # The idea: one letter for each dimension
 # ---------------------------------------
@@ -102,10 +103,12 @@ for equation, (name, named, *tensors) in rows.items():
 # The trap: a wrong letter sums, silently
 # ---------------------------------------
 #
-# Three slips. With ``e`` for ``d``, queries and keys are summed apart, then multiplied.
-# With ``c`` for ``b``, each query meets the keys of all sentences. Without an arrow,
-# letters that occur more than once are summed over. Here ``b`` is summed over, too. The
-# other letters go by alphabet.
+# Three slips:
+#
+# - ``e`` for ``d``: queries and keys are summed apart, then multiplied.
+# - ``c`` for ``b``: each query meets the keys of all sentences.
+# - No arrow: letters that occur more than once are summed over, here ``b``, too. The
+#   other letters stand in the order of the alphabet.
 
 
 def alone(equation):
@@ -160,7 +163,8 @@ assert torch.equal(result, column.expand(2, 3, 4) @ b)
 # Attention with heads, without a transpose. By default each token sees all tokens of
 # its text, padding and later tokens included. ``bias`` hides tokens: it is 0 for a pair
 # that may meet, and ``-inf`` for a pair that may not. Its dimensions are text, head,
-# query and key, and some can have size 1. A query that may meet no key gives ``nan``.
+# query and key, and some can have size 1. A boolean mask is no ``bias``: it would be
+# added as 0 and 1, without an error. A query that may meet no key gives ``nan``.
 #
 # The scores take memory for each pair of tokens. For long texts, use
 # ``scaled_dot_product_attention``. With three tensors or more, ``einsum`` multiplies

@@ -133,10 +133,11 @@ assert abs(found.item() - expected) < 1e-12 < abs(history[-1] - expected)
 # When it is not so: the loss still falls
 # ---------------------------------------
 #
-# The average helps when the weights jump around one place. On their way there, it lags
-# behind. Train a fresh model with a small learning rate and a decay of 0.999. After 240
-# steps, most of the average is still the weights of the first step. The cure is a decay
-# that grows with the number of updates ``n``: it averages about the last tenth of them.
+# The average helps when the weights jump around one place. While the weights are on
+# their way there, the average lags behind. Train a fresh model with a small learning
+# rate and a decay of 0.999. After 240 steps, most of the average is still the weights
+# of the first step. The cure is a decay that grows with the number of updates ``n``.
+# Such an average covers about the last tenth of the steps.
 
 
 def warm(averaged, current, n):  # two lists, of tensors of one dtype
@@ -211,7 +212,7 @@ assert refused
 # In your project
 # ---------------
 #
-# - Validate with ``ema.module.eval()``, and train on with ``model``.
+# - Copy ``warm``. Validate with ``ema.module.eval()``, and train on with ``model``.
 # - Save the average and load it again, or it starts anew after a restart.
 # - With DDP, average ``model.module``.
 # - A decay of 0.999 averages about the last 1,000 steps. ``warm`` reaches it after

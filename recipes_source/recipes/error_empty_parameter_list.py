@@ -29,7 +29,7 @@ Optimizer got an empty parameter list: find the hidden layers
 
 Find what hides the layers of a model from PyTorch, by one line, and register them.
 
-A model knows only the layers that were assigned to one of its attributes. A list, a
+A model knows only the layers that were assigned directly to its attributes. A list, a
 comma or a product is enough to hide a layer or a weight. The model often still
 computes, and the optimizer complains. If another layer is registered, the optimizer
 notices nothing. And a hidden layer stays on the CPU when the model moves to a GPU.
@@ -68,27 +68,29 @@ class Product(nn.Module):
 # -----------
 #
 # ``model.parameters()`` was empty. The message does not say why, but ``vars`` of each
-# module does. A registered layer does *not* stand there: PyTorch keeps it elsewhere. So
-# a layer or a weight that ``vars`` shows is hidden. Plain settings, such as a width,
-# may stand there. Names with an underscore are left out: PyTorch has some of these.
+# module does. PyTorch keeps what is registered under names with an underscore, such as
+# ``_modules``. So a layer or a weight under a plain name is hidden, unless it is also
+# registered elsewhere in the model. Plain settings, such as a width, may stand there.
 #
 # Two false alarms: a constant tensor, which should be a buffer, and the ``weight`` of
-# ``prune`` or the older ``weight_norm``, which is computed from parameters.
+# ``prune``, or of the older ``weight_norm`` and ``spectral_norm``. This ``weight`` is
+# computed from parameters.
 
 
-def holds(value):
+def holds(value, known):
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, (list, tuple)):
-        return any(map(holds, value))
-    return isinstance(value, (nn.Module, torch.Tensor))
+        return any(holds(part, known) for part in value)
+    return isinstance(value, (nn.Module, torch.Tensor)) and id(value) not in known
 
 
 def hidden(model):
-    found = []
+    known, found = {*map(id, model.modules()), *map(id, model.parameters())}, []
     for path, module in model.named_modules():
-        names = [n for n, value in vars(module).items() if n[0] != "_" and holds(value)]
-        found += [f"{path}.{name}".lstrip(".") for name in names]
+        for name, value in vars(module).items():
+            if name[0] != "_" and holds(value, known):
+                found.append(f"{path}.{name}".lstrip("."))
     return found
 
 
@@ -267,6 +269,7 @@ model(torch.randn(2, 8)).sum().backward()
 assert all(tensor.grad is not None for tensor in model.parameters())
 whole = nn.Sequential(nn.Linear(8, 8), Tower(width=8, depth=3))
 whole[1].extra = {"score": nn.Linear(8, 1)}
+whole[1].first = [whole[1].blocks[0]]  # registered already, so not hidden
 print("hidden in a submodule:", hidden(whole))
 assert hidden(whole) == ["1.extra"] and len(list(whole.parameters())) == 8
 

@@ -13,6 +13,7 @@
 # ]
 # errors = [
 #   "mat1 and mat2 shapes cannot be multiplied",
+#   "a and b must have same reduction dim, but got",
 #   "The size of tensor a",
 #   "Sizes of tensors must match except in dimension",
 #   "is invalid for input of size",
@@ -33,8 +34,8 @@ Shapes cannot be multiplied, added or joined: find the wrong size
 
 Read the numbers of a shape error, and know which tensor has the wrong size.
 
-Why it matters: the message names sizes and no variables. Guess wrong, change a layer
-until the message disappears, and the network may mix up its samples without an error.
+Why it matters: the message names sizes and no variables. Change a layer until the
+message disappears, and the network may mix up its samples without an error.
 """
 
 # %%
@@ -70,9 +71,9 @@ assert "(64x16 and 256x10)" in message(lambda: layer(images))
 # All others, multiplied, are the rows. ``mat2`` is the layer's weight, transposed:
 # ``in_features`` is 256, ``out_features`` is 10. The middle numbers must be equal.
 #
-# There should be 4 rows, one for each sample. There are 64, because each of the 16
-# lines of a picture became a row. (For sequences, batch times time rows are right.)
-# Two other mistakes give other numbers:
+# There should be 4 rows, one for each sample. There are 64: each of the 16 lines of a
+# picture became a row. (For sequences, batch times time rows are right.) Two other
+# mistakes give other numbers:
 
 causes = {
     "flattened with the batch": images.flatten(),
@@ -81,6 +82,12 @@ causes = {
 for cause, x in causes.items():
     print(f"{cause}, {tuple(x.shape)}:")
     assert "(4x" not in message(lambda x=x: layer(x))
+
+# %%
+# ``torch.compile`` and the meta device describe the first mistake in other words:
+
+on_meta = nn.Linear(256, 10, device="meta")
+assert "[64, 16] X [256, 10]" in message(lambda: on_meta(images.to("meta")))
 
 # %%
 # All three mistakes have one mend: :func:`torch.flatten` from dimension 1 on. Each
@@ -92,7 +99,7 @@ print(tuple(logits.shape), f"differ by {(logits - alone).abs().max():.4f}")
 torch.testing.assert_close(logits, alone)
 
 # %%
-# Are the rows right, and the columns not? See the end of this page.
+# Right rows, wrong columns? See the end of this page.
 #
 # The size of tensor a must match the size of tensor b
 # ----------------------------------------------------
@@ -143,7 +150,7 @@ print("mended:", tuple(torch.cat([skip, up], dim=1).shape))
 # - ``-1`` stands for the size that fits. As the first size, it makes up samples: four
 #   pictures become two rows, and only the loss complains. Write ``flatten(1)``.
 # - A range of ``[-1, 0]`` means: the tensor has one dimension, or none. You asked for a
-#   second. Here: the logits of a single sample. ``dim=-1`` fits both shapes.
+#   second. Here: one sample's logits. ``dim=-1`` fits both shapes.
 
 assert "size 1024" in message(lambda: images.view(4, 100))
 targets = torch.tensor([1, 0, 3, 2])

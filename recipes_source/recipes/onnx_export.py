@@ -68,8 +68,8 @@ print("written:", *sorted(file.name for file in Path(folder.name).iterdir()))
 
 # %%
 # ONNX Runtime reads the file and runs it, with batches of 1 to 8. For an NVIDIA GPU,
-# install ``onnxruntime-gpu`` and put ``CUDAExecutionProvider`` first in ``providers``.
-# The file stays as it is.
+# install ``onnxruntime-gpu`` in place of ``onnxruntime``, and put
+# ``CUDAExecutionProvider`` first in ``providers``. The file stays as it is.
 
 providers = ["CPUExecutionProvider"]
 

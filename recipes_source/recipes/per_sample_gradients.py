@@ -120,8 +120,8 @@ assert count.calls < loop_count.calls / 10
 # The same gradients
 # ------------------
 #
-# They equal the gradients by the loop. As this loss is a plain mean over examples,
-# their mean is the gradient of the batch.
+# The gradients by ``vmap`` equal the gradients by the loop. As this loss is a plain
+# mean over examples, their mean is the gradient of the batch.
 
 loss = loss_fn(model(inputs), targets)
 batch = torch.autograd.grad(loss, list(model.parameters()))
@@ -156,9 +156,9 @@ plt.show()
 # With class weights or ``ignore_index``, the loss divides by the sum of the weights, or
 # by the number of targets that count. Then the mean over examples is another gradient.
 # Here one class is ignored, and the mean is too small. Use ``reduction="sum"`` in
-# ``loss_of_one``, and divide by this sum or number yourself. By default, the loss of an
-# example is divided by its own weight: class weights have no effect, and no error says
-# so.
+# ``loss_of_one``, and divide by this sum or number yourself. With the default,
+# ``reduction="mean"``, the loss of an example is divided by its own weight: class
+# weights have no effect, and no error says so.
 
 loss_fn = nn.CrossEntropyLoss(ignore_index=3)
 ignored = targets == loss_fn.ignore_index
@@ -177,9 +177,9 @@ loss_fn = nn.CrossEntropyLoss()
 # --------------------------------------------------
 #
 # With statistics of the batch, an output depends on all examples, and "the gradient of
-# one example" has no meaning. ``vmap`` refuses a layer that writes running statistics.
-# With ``track_running_stats=False`` there is no error: feature maps are normalized for
-# each example alone. Use :class:`torch.nn.GroupNorm`, which stays within an example, or
+# one example" has no meaning. ``grad`` refuses a layer that writes running statistics.
+# With ``track_running_stats=False``, ``BatchNorm2d`` raises no error, but normalizes
+# each image alone. Use :class:`torch.nn.GroupNorm`, which stays within an example, or
 # call ``model.eval()`` if the statistics are to stay as they are.
 
 fitted, refused = model, []
@@ -205,8 +205,8 @@ model = fitted
 # In your project
 # ---------------
 #
-# Here the gradient of each example is clipped before the mean is taken. ``loss_of_one``
-# is the function above.
+# Here the gradient of each example is clipped before the mean is taken. Copy
+# ``loss_of_one`` from above: it uses your ``model`` and ``loss_fn``.
 #
 # - All gradients at once are one set of gradients for each example: with 2 million
 #   parameters in float32 and a batch of 64, 512 MB. ``chunk_size`` bounds the memory of
@@ -214,7 +214,8 @@ model = fitted
 # - Clipping alone gives no privacy: privacy also needs noise, added to the mean.
 # - DDP averages in ``backward()`` only. With several processes, average each ``p.grad``
 #   yourself.
-# - For mixed precision, take bfloat16: a ``GradScaler`` works with ``backward()`` only.
+# - For mixed precision, call ``of_each`` under ``torch.autocast`` with bfloat16. In
+#   float16, you would have to scale each loss, and undo this before you clip.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 live = {name: p for name, p in model.to(device).named_parameters() if p.requires_grad}

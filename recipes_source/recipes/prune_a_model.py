@@ -89,9 +89,10 @@ assert cut[0] > 0.79 and cut[1] < dense[1] - 0.1 and filled[0] < 0.6
 # :func:`~torch.nn.utils.prune.l1_unstructured` renames the parameter to
 # ``weight_orig`` and adds a buffer ``weight_mask``. Before each ``forward``, a hook
 # sets ``weight`` to their product. Where the mask is 0, so is ``weight``, whatever the
-# optimizer does. ``weight`` is now a result of autograd. So ``deepcopy`` refuses the
-# model, unless its last ``forward`` ran in ``no_grad``. Copy the state dict, or call
-# ``remove`` first.
+# optimizer does.
+#
+# ``weight`` is now a result of autograd. So ``deepcopy`` refuses the model, unless its
+# last ``forward`` ran in ``no_grad``. Copy the state dict, or call ``remove`` first.
 
 pruned = copy.deepcopy(trained)
 prune.l1_unstructured(pruned[2], "weight", amount=0.8)  # new
@@ -126,9 +127,10 @@ assert few[1] < kept[1] - 0.05
 #
 # A zero is stored and multiplied like any other number. To store less, take whole units
 # out of the layer: rows of its weight and bias, and columns of the next weight. A
-# normalization between the two layers loses the same units. The result equals the
-# trained model with zeros in the columns that were taken out. Its parameters are new
-# objects: make the optimizer afterwards, as ``fit`` does.
+# batch normalization between the two layers loses the same units.
+#
+# The result equals the trained model with zeros in the columns that were taken out. The
+# parameters are new objects: make the optimizer afterwards, as ``fit`` does.
 
 with torch.no_grad():
     importance = trained[2].weight.norm(dim=1) * trained[4].weight.norm(dim=0)
