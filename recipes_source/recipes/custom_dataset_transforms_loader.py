@@ -18,7 +18,8 @@ Developing Custom PyTorch Dataloaders
 Batch your own images and boxes, with random transforms that keep the two together.
 
 Why it matters: augmentation moves pixels. If the target says where something is and
-does not move with them, you train on wrong labels, and nothing raises an error.
+does not move with them, you train on wrong labels, and nothing raises an error. Wrap
+boxes in ``BoundingBoxes``, and transforms of ``torchvision.transforms.v2`` move them.
 """
 
 # %%

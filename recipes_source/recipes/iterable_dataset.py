@@ -18,7 +18,8 @@ Stream data that is too large, each sample once
 Read a file larger than memory with several workers, and get each sample once per epoch.
 
 Why it matters: each worker gets a copy of a stream, and reads all of it. With four
-workers, an epoch has everything four times, and no error says so.
+workers, an epoch has everything four times, and no error says so. By
+``get_worker_info()``, each worker can skip the samples of the others.
 """
 
 # %%

@@ -157,7 +157,8 @@ assert sizes["kept, batch 512"] == 16 * sizes["kept, batch 32"]
 #
 # For what the forward pass keeps, in this order:
 #
-# 1. *Smaller pieces* of the batch: the same gradient, without batch normalization.
+# 1. *Smaller pieces* of the batch: the same gradient, unless you use batch
+#    normalization.
 # 2. *bfloat16*: up to half of what is kept. The weights stay float32, and autocast
 #    keeps copies of them. With few rows, the copies take more than is saved.
 # 3. *Checkpoints*: keep a block's input, compute the rest again. Use many blocks: one
@@ -224,7 +225,7 @@ expected = gradient(lambda: loss_of(model, data[:256]))  # for the last check
 # ----------------------------------------------
 #
 # ``del x`` removes a name only. The memory is free when nothing refers to it. A loss
-# refers to all that its graph keeps, until ``backward()`` frees it. So memory grows if
+# refers to what its graph keeps, until ``backward()`` frees it. So memory grows if
 # you collect losses in an evaluation: write ``loss.item()``.
 # ``torch.cuda.empty_cache()`` gives unused memory to *other* programs: it frees no
 # tensor of yours. An error that you caught holds the tensors of the failed step: try

@@ -20,7 +20,8 @@ Compile a repeated block into one file, and run each layer from it with its own 
 Why it matters: ahead-of-time compilation of a whole model unrolls its layers, so a deep
 model is much to compile. One block is less. But its package also contains the weights
 of the block that you exported. If you use the package for the other layers as it is,
-they silently compute with the wrong weights.
+they silently compute with the wrong weights. Load the package once for each layer,
+with the layer's weights: ``load_constants``.
 """
 
 # %%

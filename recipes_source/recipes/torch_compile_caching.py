@@ -21,7 +21,8 @@ Keep what torch.compile has made, take it to a new machine, and see whether it i
 
 Why it matters: the first call of a compiled model takes seconds, and for a large model
 minutes. PyTorch keeps the result in a folder for temporary files. A new container has
-an empty one, and compiles everything again.
+an empty one, and compiles everything again. Keep the folder
+(``TORCHINDUCTOR_CACHE_DIR``) or, for a GPU, a file, for equal machines.
 """
 
 # %%
@@ -30,7 +31,7 @@ an empty one, and compiles everything again.
 #
 # ``first_step`` compiles a model for training: one graph for ``forward``, one for
 # ``backward``. Counters inside of PyTorch say how many graphs were found in the cache,
-# and how many were not found and therefore compiled.
+# and how many were compiled.
 
 import inspect
 import os
@@ -98,14 +99,14 @@ assert "found: 0, compiled: 2" in done.stdout
 # The next process
 # ----------------
 #
-# That process has ended. This one has compiled nothing yet, and uses the same folder:
+# This process has compiled nothing yet, and uses the same folder:
 
 # Output differs from run to run.
 assert first_step() == (2, 0)
 
 # %%
 # It is not free: Python code is traced again, and the graph is looked up. A new process
-# also has to import the compiler, which this one has done already.
+# also imports the compiler.
 #
 # A new machine
 # -------------
@@ -137,11 +138,13 @@ with fresh_cache():
 # %%
 # Both graphs were found. But for a CPU, an entry holds C++ code and no machine code. So
 # the new machine needs a C++ compiler, and time for it. A new process also builds
-# libraries that test the CPU, which this one has.
+# libraries that test the CPU.
 #
 # So for a CPU, the file saves little time, and the folder saves most: it has the
-# machine code, too. Copy it, or keep it on a disk that outlives the container, but only
-# for CPUs of one model. The code is made for this CPU, and the key does not name it.
+# machine code, too. Copy it, or keep it on a disk that outlives the container.
+#
+# Give each model of CPU a file and a folder: the key does not name the CPU. With AVX2
+# in place of AVX-512, the entries are found, and results can be wrong, silently.
 
 # Output differs from run to run.
 original = os.environ["TORCHINDUCTOR_CACHE_DIR"]
@@ -202,7 +205,7 @@ assert list(table.values()).count("miss") == 7
 # %%
 # Another release of PyTorch makes other keys, and finds nothing. So do another number
 # of threads, for CPU code, another model of GPU, and another CUDA or Triton. Set these
-# variables of the environment before Python starts:
+# environment variables before Python starts:
 #
 # - ``TORCHINDUCTOR_FX_GRAPH_CACHE=0``: switched off, as above.
 # - ``TORCHINDUCTOR_FORCE_DISABLE_CACHES=1``: all caches off, to time a first call.
@@ -274,7 +277,7 @@ if counters["inductor"]["fxgraph_cache_miss"]:  # new: once, when all graphs hav
 # -----
 #
 # The folder had no entries, so both graphs came from the file. (It was made for a CPU.
-# On a GPU, the lines compile both, and write the file for their next start.)
+# On a GPU, the lines compile both, and write the file.)
 
 expected = {"fxgraph_cache_hit": 2} if device == "cpu" else {"fxgraph_cache_miss": 2}
 found = {key: counters["inductor"][key] for key in expected}
