@@ -98,7 +98,8 @@ stamped, squares = inputs[targets == 1], inputs[targets == 0]
 # Integrated gradients follow the score on a straight path from a *baseline*, here a
 # black picture, to your picture. A pixel's attribution is its change times the average
 # gradient on the path. The attributions of all pixels must add up to the difference of
-# the two scores. This axiom is called *completeness*, and the assertion checks it.
+# the two scores. This axiom is called *completeness*, and the assertion checks it. With
+# too few ``n_steps``, the assertion fails.
 
 
 def attribute(score, images, baseline=0.0):
@@ -190,10 +191,10 @@ drawing, _ = visualization.visualize_image_attr(array, sign="all", use_pyplot=Fa
 # -----------------
 #
 # For each picture, the attributions add up to the change of the chosen score. ``delta``
-# is what is missing, and both must agree that it is small. ``drawing`` is a figure,
-# with positive pixels in green and negative ones in red. In large photographs, single
-# pixels are hard to read: ``captum.attr.Occlusion`` covers one patch after another, and
-# needs no gradients.
+# is what is missing, and both must agree that it is small.
+# ``drawing.savefig("map.png")`` writes the figure, with positive pixels in green and
+# negative ones in red. In large photographs, single pixels are hard to read:
+# ``captum.attr.Occlusion`` covers one patch after another, and needs no gradients.
 
 change = (model(batch) - model(black)).gather(1, chosen[:, None])[:, 0]
 largest = change.abs().max()

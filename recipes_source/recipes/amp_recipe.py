@@ -102,10 +102,12 @@ assert kept[torch.bfloat16] == kept[torch.float32] / 2 + model[2].weight.nbytes 
 # bfloat16 has the range of float32, with fewer digits. float16 has more digits than
 # bfloat16, but its numbers go from about 6e-8 to 65504 only. A larger activation
 # becomes ``inf``, and soon the loss is ``nan``: no scaler helps there, bfloat16 does.
+#
 # The gradient of each output is 2 * error / number of outputs. Here the errors are at
-# most 0.006, and there are a million outputs: at most 1.1e-8. In float16 it becomes
-# zero, and so do the gradients of the last layer's 256 biases. With errors near 1,
-# hardly any would: float16 can fail late in training, when errors are small.
+# most 0.006, and there are a million outputs, so each gradient is at most 1.1e-8. In
+# float16 it becomes zero, and so do the gradients of the last layer's 256 biases. With
+# errors near 1, hardly any gradient would become zero: float16 can fail late in
+# training, when errors are small.
 #
 # ``torch.amp.GradScaler`` multiplies the loss by a large factor before the backward
 # pass. ``unscale_`` divides the gradients by it, in float32. Compare with float64:

@@ -193,8 +193,8 @@ assert seen == {0: {1}, 1: {2}} and torch.get_num_threads() == before
 #
 # Two versions of a function, several batch sizes, on the device and with the number of
 # threads that you use. ``assert_close`` comes first: only versions that compute the
-# same may race. This call also makes ``torch.compile`` do its work for each size before
-# the clock starts. Put the loop under ``torch.inference_mode()`` if you use the
+# same may race. If a version is compiled, its compilation for each size happens there,
+# before the clock starts. Put the loop under ``torch.inference_mode()`` if you use the
 # function so. Which of these two is faster depends on the processor.
 
 # Output differs from run to run.

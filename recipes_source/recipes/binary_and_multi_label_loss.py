@@ -53,7 +53,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 torch.manual_seed(0)
-scores = torch.tensor([[2.5], [-1.0], [0.3], [-3.0]])  # (4, 1), as of nn.Linear(8, 1)
+scores = torch.tensor([[2.5], [-1.0], [0.3], [-3.0]])  # (4, 1): like nn.Linear(8, 1)
 labels = torch.tensor([1, 0, 1, 0])  # (4,), int64
 column = labels.unsqueeze(1)  # (4, 1)
 bce, bce_logits = nn.BCELoss(), nn.BCEWithLogitsLoss()
@@ -150,8 +150,8 @@ assert torch.tensor(7.0, dtype=torch.bfloat16).sigmoid() == 1
 # -------------------
 #
 # ``BCEWithLogitsLoss`` does not check the range of the labels. With labels of 1 and 2,
-# the loss falls below zero in training, and goes on falling. Assert the range where you
-# load the data.
+# training pushes every score up. The loss falls below zero, and goes on falling. Here
+# the scores are large already. Assert the range where you load the data.
 
 wrong = bce_logits(10 * scores.abs(), 1.0 + column).item()
 print(f"loss with labels of 1 and 2: {wrong:.1f}")

@@ -24,7 +24,8 @@ Spot the shape mistake that raises no error and teaches the model the mean of th
 
 Why it matters: a layer returns outputs of shape ``(n, 1)``, a data set holds targets of
 shape ``(n,)``. Subtract them, and broadcasting turns n errors into an n by n table. The
-loss is a single number either way, and it falls during training either way.
+loss is a single number either way, and it falls during training either way. Give
+outputs and targets the same shape, and put an ``assert`` before the loss.
 """
 
 # %%

@@ -52,8 +52,8 @@ assert "zero-dimensional" in message
 # Name the dimension
 # ------------------
 #
-# ``squeeze(-1)`` takes out the last dimension, and no other. All nine scores must equal
-# the scores that come from one product, without batches.
+# ``squeeze(-1)`` takes out the last dimension if its size is 1, and no other. All nine
+# scores must equal the scores that come from one product, without batches.
 
 scores = [model(batch).squeeze(-1) for batch in x.split(4)]
 joined = torch.cat(scores)
@@ -133,7 +133,8 @@ assert torch.stack([a, b.float()]).dtype == torch.float32
 #
 # Keep the outputs of the batches in a list, and join them once after the loop: a
 # ``cat`` in the loop copies all earlier outputs again. The loader must not shuffle: the
-# outputs come in the order of the loader. In a loop that trains, append
+# outputs come in the order of the loader. If the loader gives pairs, write
+# ``for batch, target in loader``. In a loop that trains, append
 # ``output.detach().cpu()``, or the list keeps the graph of each batch.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

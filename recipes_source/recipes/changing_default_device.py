@@ -73,11 +73,12 @@ def works(model):
 assert not works(Careless().to(target))
 
 # %%
-# If this error of your own program names ``meta``, call ``model.to_empty(device=...)``
-# and load all weights. Then compute the buffers made with ``persistent=False`` again:
-# no file has them. (If a model is on one device, ``next(model.parameters()).device``
-# names it.) With a GPU the words are others. ``FakeTensorMode`` raises them without a
-# GPU:
+# In your own program, ``meta`` in this error means a model built without values. Call
+# ``model.to_empty(device=...)`` and load all weights. Then compute the buffers made
+# with ``persistent=False`` again: no file has them.
+#
+# ``next(model.parameters()).device`` names the device of a model's first parameter.
+# With a GPU, the error has other words. ``FakeTensorMode`` raises them on any machine:
 
 from torch._subclasses.fake_tensor import FakeTensorMode
 
@@ -115,12 +116,14 @@ torch.set_default_device(None)
 assert loader_broken and sorted(shuffled()) == [0, 1, 2, 3]
 
 # %%
-# On a GPU, its message is ``Expected a 'cuda' device type for generator but found
+# On a GPU, the message is ``Expected a 'cuda' device type for generator but found
 # 'cpu'``. The mend is a generator for the device:
-# ``DataLoader(..., generator=torch.Generator(device))``. With ``num_workers`` it is not
-# enough: a forked worker inherits the default, and must not use the GPU. Then set no
-# global default. A default also has a price, and so has the block below: meanwhile,
-# each call of PyTorch goes through a Python function first.
+# ``DataLoader(..., generator=torch.Generator(device))``. With ``num_workers`` this mend
+# is not enough: a forked worker inherits the default, and must not use the GPU. Then
+# set no global default.
+#
+# A default also costs time, and so does the block below: while a default is set, each
+# call of PyTorch goes through a Python function first.
 #
 # The idea: a default for one block
 # ---------------------------------

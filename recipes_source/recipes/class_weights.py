@@ -20,7 +20,7 @@ Weigh rare classes in the loss
 
 Give a rare class its weight in the loss, and know what it does to probabilities.
 
-Why it matters: one reading of a machine in twenty comes before a fault. The loss adds
+Why it matters: of twenty readings of a machine, one comes before a fault. The loss adds
 up all readings, and nineteen of its twenty terms come from readings without a fault. A
 model that hardly ever says "fault" has a low loss and is of no use.
 """
@@ -220,7 +220,7 @@ plt.show()
 # ``label_smoothing``, set the weight of such a class to 0, or the model may learn to
 # name it. Weights as far apart as 1 and 1000 can make training unsteady: take their
 # square root. For small batches, take ``mended_loss``. In validation, report each
-# class's recall: the changed probabilities spoil the loss without weights.
+# class's recall: the loss without weights punishes the changed probabilities.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 counts = labels.bincount(minlength=2).clamp(min=1)  # 2 classes

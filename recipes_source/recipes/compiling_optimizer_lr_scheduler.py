@@ -18,7 +18,8 @@ Compile an optimizer's step once, although a scheduler changes its learning rate
 
 Why it matters: a compiled optimizer updates all parameters in one graph. If the
 learning rate is a Python number, its value becomes part of that graph. The first change
-by the scheduler then compiles the step once more.
+by the scheduler then compiles the step once more. In many cases each change does, until
+the compiler gives up. The mend is a tensor as the learning rate.
 """
 
 # %%
@@ -26,8 +27,9 @@ by the scheduler then compiles the step once more.
 # ------------------------------------------
 #
 # Eight steps on one batch. Forward and backward run eagerly, the optimizer's step is
-# compiled. This backend stores every graph it receives, and runs the graph without
-# changes, so you need no C++ compiler. The default backend would receive the same.
+# compiled. This backend stores every graph it receives and hands it to ``"aot_eager"``.
+# That backend works as the default one does, but writes no code, so you need no C++
+# compiler.
 
 import copy
 import logging
@@ -45,10 +47,14 @@ torch.manual_seed(0)
 inputs, targets = torch.randn(32, 8), torch.randn(32, 1)
 initial_model, loss_fn, graphs = nn.Linear(8, 1), nn.MSELoss(), []
 
+# %%
+
+aot_eager = torch._dynamo.lookup_backend("aot_eager")
+
 
 def backend(graph, example_inputs):
     graphs.append(graph)
-    return graph
+    return aot_eager(graph, example_inputs)
 
 
 # %%
@@ -74,12 +80,17 @@ def train(lr, make_change, compiled=True, optimizer_class=torch.optim.AdamW):
 
 
 # %%
-# A float: two graphs
-# -------------------
+# A float: two graphs, or one at each step
+# ----------------------------------------
 #
 # The learning rate is halved after each step. At the second step, the compiler finds
-# another value than the one it compiled for. It compiles once more, and takes the
-# number for a variable from then on.
+# another value than the one it compiled for. It compiles once more, with a variable in
+# place of the number. For AdamW on the CPU, this graph serves from then on.
+#
+# SGD uses the number in a way that does not allow a variable: the second step tries a
+# variable and drops it. Each new rate is then compiled, until ``recompile_limit`` (8)
+# is reached and the step runs eagerly. AdamW does the same with ``foreach=True``, its
+# default on CUDA.
 
 
 def halve(optimizer):
@@ -87,7 +98,10 @@ def halve(optimizer):
 
 
 float_counts, float_rates, _ = train(0.1, halve)
-print("float lr, graphs after each step: ", float_counts)
+sgd_counts, _, _ = train(0.1, halve, optimizer_class=torch.optim.SGD)
+print("float lr, graphs after each step:", float_counts)
+print("float lr and SGD:                ", sgd_counts)
+assert 1 < float_counts[-1] < sgd_counts[-1]
 
 # %%
 # A tensor: one graph
@@ -99,12 +113,13 @@ print("float lr, graphs after each step: ", float_counts)
 
 tensor_counts, tensor_rates, weight = train(torch.tensor(0.1), halve)
 _, _, eager_weight = train(0.1, halve, compiled=False)
-print("float lr, graphs after each step: ", float_counts)
+sgd_tensor, _, _ = train(torch.tensor(0.1), halve, optimizer_class=torch.optim.SGD)
 print("tensor lr, graphs after each step:", tensor_counts)
+print("tensor lr and SGD:                ", sgd_tensor)
 print("rates:", *[f"{rate:.5f}" for rate in tensor_rates])
 torch.testing.assert_close(weight, eager_weight)
 torch.testing.assert_close(tensor_rates, [0.1 * 0.5**k for k in range(8)])
-assert tensor_counts == [1] * 8 and float_counts[-1] > 1
+assert tensor_counts == sgd_tensor == [1] * 8
 
 # %%
 
@@ -115,10 +130,11 @@ for ax, (of_float, of_tensor) in zip(axes, curves, strict=True):
     ax.plot(steps, of_float, "--o", color="tab:orange", label="float lr", markersize=9)
     ax.plot(steps, of_tensor, "-s", color="tab:blue", label="tensor lr", markersize=4)
     ax.set(xlabel="step", ylim=(0, None))
+axes[1].plot(steps, sgd_counts, ":^", color="tab:orange", label="float lr, SGD")
 axes[0].set(title="Same learning rates", ylabel="learning rate")
-axes[1].set(title="A tensor lr compiles once", ylabel="graphs compiled so far")
-axes[1].set(yticks=[0, 1, 2], ylim=(0, 2.2))
-fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=2)
+axes[1].set(title="A tensor lr compiles once", ylabel="graphs received so far")
+axes[1].set(ylim=(0, 10))
+fig.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 plt.show()
 
 # %%
@@ -161,7 +177,7 @@ assert counted["assign_a_float"] > 1 and counted["one_cycle"] > 1
 
 # %%
 # A checkpoint brings its learning rate along. If it was saved with a float, the tensor
-# is gone after loading. Wrap the number again:
+# is gone after loading. Wrap the number again, on the device of the parameters:
 
 old = torch.optim.AdamW(initial_model.parameters(), lr=0.05)
 resumed = torch.optim.AdamW(initial_model.parameters(), lr=torch.tensor(0.05))
@@ -185,24 +201,26 @@ large_model = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 1))
 # First try ``AdamW(..., fused=True)`` without a compiler: a new rate compiles nothing.
 # If you compile, the default backend, ``"inductor"``, is the one that makes a step
 # faster. On the CPU it needs a C++ compiler; without one this page takes ``"eager"``,
-# which gains nothing. On a CUDA GPU, add ``capturable=True``: without it, a tensor as
-# the rate switches ``foreach`` off, and AdamW updates one parameter after another.
+# which gains nothing. On a CUDA GPU, add ``capturable=True``: the step counters then
+# stay on the GPU.
 #
-# Parameter groups without an ``lr`` in their dictionary share this one tensor. If their
-# rates differ, as under ``LambdaLR`` with two functions, give each group a tensor.
+# Give each parameter group a tensor, as here. With ``AdamW(groups, lr=tensor)``, groups
+# without an ``lr`` share one tensor, and ``ReduceLROnPlateau`` lowers it once for each
+# group. Run the loop over the groups again after ``optimizer.load_state_dict``.
+#
 # ``GradScaler.step`` calls ``optimizer.step``, which is not compiled. With a scaler,
 # write ``optimizer.step = torch.compile(optimizer.step)``, after the scheduler.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = copy.deepcopy(large_model).to(device)
-lr = torch.tensor(1e-3, device=device)  # new: a tensor, not a number
-optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01)
+optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
+for group in optimizer.param_groups:
+    group["lr"] = torch.tensor(float(group["lr"]), device=device)  # new: a tensor
 scheduler = ExponentialLR(optimizer, gamma=0.9)  # before the step is compiled
 compiled_step = torch.compile(optimizer.step, backend=default)  # new
 for _ in range(3):
-    loss = loss_fn(model(inputs.to(device)), targets.to(device))
     optimizer.zero_grad()
-    loss.backward()
+    loss_fn(model(inputs.to(device)), targets.to(device)).backward()
     compiled_step()
     scheduler.step()
 
@@ -213,7 +231,7 @@ for _ in range(3):
 # The same steps without a compiler, with a number as the learning rate, give the same
 # weights.
 
-assert isinstance(optimizer.param_groups[0]["lr"], torch.Tensor)
+assert isinstance(group["lr"], torch.Tensor)
 eager = copy.deepcopy(large_model).to(device)
 eager_optimizer = torch.optim.AdamW(eager.parameters(), lr=1e-3, weight_decay=0.01)
 schedule = ExponentialLR(eager_optimizer, gamma=0.9)
@@ -223,7 +241,7 @@ for _ in range(3):
     eager_optimizer.step()
     schedule.step()
 torch.testing.assert_close(list(model.parameters()), list(eager.parameters()))
-print("compiled and eager weights agree, rate", f"{lr.item():.6f}")
+print("compiled and eager weights agree, rate", f"{group['lr']:.6f}")
 
 # %%
 # Learn more

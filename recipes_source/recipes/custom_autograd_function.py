@@ -153,11 +153,14 @@ assert not right
 # In your project
 # ---------------
 #
-# A gradient penalty asks for slopes of norm 1. ``create_graph=True`` records the slope
-# for second derivatives. The sum gives a slope for each sample, unless a layer mixes
-# samples, as batch normalization does. DDP does not support ``grad`` (see its page).
+# A gradient penalty asks for slopes of norm 1, so training needs second derivatives of
+# ``Act``, too. ``create_graph=True`` records the slope for them. The sum gives a slope
+# for each sample, unless a layer mixes samples, as batch normalization does.
+#
 # ``torch.compile`` and fused attention have no second derivatives, and raise. For
-# attention, choose ``SDPBackend.MATH`` by ``sdpa_kernel``.
+# attention, choose ``SDPBackend.MATH`` by ``sdpa_kernel``. DDP averages the gradients
+# of this loss, but not with ``static_graph=True``: each process then trains alone, and
+# no message says so.
 
 
 def penalty(model, x):

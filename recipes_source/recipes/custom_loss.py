@@ -25,8 +25,8 @@ Training then stands still, or it improves something else.
 # What you count is not yet a loss
 # --------------------------------
 #
-# A shop promises delivery times, here always 2.5 days. A parcel that comes late is nine
-# times as bad as an early one. Why not train on the share of late parcels?
+# A shop promises delivery times, here always 2.5 days. A day late is nine times as bad
+# as a day early. Why not train on the share of late parcels?
 
 import torch
 from torch import nn
@@ -117,9 +117,8 @@ torch.testing.assert_close(losses.mean(), loss)
 # Shapes that fit by accident
 # ---------------------------
 #
-# A layer with one output returns the shape ``(n, 1)``. Without the first two lines of
-# ``late_loss``, each output would be compared with all targets, and nothing would be
-# raised.
+# A layer with one output returns the shape ``(n, 1)``. If ``late_loss`` did not check
+# the shapes, it would compare each output with all targets, and raise nothing.
 
 column = promised[:4].unsqueeze(1)
 print("difference:", tuple((times[:4] - column).shape))

@@ -70,15 +70,16 @@ assert sum(plain) / 40 < 0.8
 # tensors with a name for what they hold. One call draws one angle for both.
 
 wrapped = [overlap(*augment(Image(picture), Mask(mask))) for picture, mask in pairs]
-print(f"Image and Mask: overlap {min(wrapped):.2f} or more")
+print(f"Image and Mask: overlap {min(wrapped):.2f} at worst")
 assert min(wrapped) > 0.99
 
 # %%
-# Why not two calls with one seed? A smooth turn, as with ``BILINEAR``, mixes the 0 and
-# 2 of a mask that is treated as a picture. So some pixels get 1, another class. A
-# ``Mask`` keeps its numbers, and changes of color leave it alone. But the empty corners
-# of a turned mask get 0. If 0 is a class to learn, pass ``fill={Image: 0, Mask: 255}``,
-# and ``ignore_index=255`` to the loss.
+# Why not two calls with one seed? The second call would treat the mask as a picture. A
+# turn with ``BILINEAR`` then mixes 0 and 2, and some pixels get 1, another class. A
+# ``Mask`` keeps its numbers, and changes of color leave it alone.
+#
+# But the empty corners of a turned mask get 0. If 0 is a class to learn, give the
+# rotation ``fill={Image: 0, Mask: 255}``, and the loss ``ignore_index=255``.
 
 turn = v2.RandomRotation((30, 30), interpolation=v2.InterpolationMode.BILINEAR)
 as_picture = turn(masks[:, None])
@@ -138,8 +139,9 @@ assert shares == {0.0, 1.0}
 # ------------------------------------
 #
 # Class 0 has its bright side on the left, and class 1 on the right. After a flip, the
-# picture is one of the other class and keeps its label. Half of the labels are wrong,
-# as for letters, digits and arrows. Choose changes that you would label the same.
+# picture is one of the other class and keeps its label: half of the labels are wrong.
+# An arrow to the left, or a ``b`` that becomes a ``d``, is such a case. Choose changes
+# that you would label the same.
 
 labels = torch.arange(1000) % 2
 sides = torch.zeros(1000, 1, 4, 4)

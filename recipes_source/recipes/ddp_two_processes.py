@@ -116,7 +116,7 @@ def own_device():  # one GPU for each process of this machine, or the CPU for al
 
 
 # %%
-# The second part accumulates gradients over the four batches of an epoch. Inside
+# ``accumulate`` adds up the gradients of the four batches of an epoch. Inside
 # :meth:`~torch.nn.parallel.DistributedDataParallel.no_sync` DDP averages nothing. A
 # hook, which DDP calls to average a bucket of gradients, counts the averages.
 
@@ -140,9 +140,10 @@ def accumulate(found, name, quiet):
 
 # %%
 # ``init_process_group`` lets the ranks find each other. Name the backend: without a
-# name, a machine with a GPU gets NCCL alone, which refuses tensors of the CPU. At the
-# end, nothing may hold the group, or its threads live on and can abort Python's exit.
-# So the script ends after the function, when ``gc.collect()`` can free the models.
+# name, a machine with a GPU gets NCCL alone, which refuses tensors of the CPU. A model
+# that outlives the group keeps the group's threads alive, which can abort Python's
+# exit. So the script destroys the group after the function, when ``gc.collect()`` can
+# free the models.
 
 
 def study():
@@ -244,8 +245,8 @@ plt.show()
 # When it is not so
 # -----------------
 #
-# The equality needs parts of equal size, and a loss that is a mean over equally many.
-# With ``ignore_index`` or class weights, each rank divides by its own number.
+# The equality needs parts of equal size, and a loss that divides by the same number on
+# each rank. With ``ignore_index`` or class weights, the numbers differ.
 # ``DistributedSampler`` makes the parts equal: if the number does not divide, it
 # repeats samples, without a message, and a metric counts these twice. Batch
 # normalization still sees the batch of one rank: on GPUs, call
@@ -271,11 +272,11 @@ assert len(parts[0]) == len(parts[1]) == 32 and {*parts[0], *parts[1]} == {*rang
 # In your project
 # ---------------
 #
-# Take along ``own_device``. Change three more things:
+# Take along ``own_device``, and import ``gc`` and ``os``. Three more changes:
 #
 # - *Data.* ``batch_size`` is for one process: to train as before, divide yours by the
 #   number of processes. Remove ``shuffle=True``: the sampler shuffles. Call
-#   ``sampler.set_epoch(epoch)`` in your loop, as ``fit`` does.
+#   ``sampler.set_epoch(epoch)`` in your loop.
 # - *Seeds.* The wrapper gives all ranks the weights of rank 0. After it, call
 #   ``torch.manual_seed(dist.get_rank())``, or ranks may draw the same dropout masks.
 # - *Rank 0.* Print and save there only. Save ``model``: in the dictionary of

@@ -70,8 +70,8 @@ def add_up():
 # :func:`~torch.distributed.fsdp.fully_shard` divides every parameter along ``"shard"``.
 # A rank collects the rest of a layer just before it computes that layer, and drops the
 # rest afterwards. Divide layer by layer first, then the whole model. A mesh of two
-# dimensions adds copies: gradients are averaged along ``"replicate"``, too. (This is
-# hybrid sharding, HSDP.)
+# dimensions adds copies: gradients are averaged along ``"replicate"``, too.
+# (Hybrid sharding, HSDP.)
 
 
 def make():
@@ -175,7 +175,8 @@ def main():
 # Start four processes
 # --------------------
 #
-# The functions above go into a file. In a terminal, you start the file by
+# The functions above go into a file, which ends with ``main()`` and
+# ``dist.destroy_process_group()``. In a terminal, start it by
 # ``torchrun --standalone --nproc-per-node=4 train.py``, on Windows in WSL.
 
 imports = """import gc, os, time, torch
@@ -223,7 +224,7 @@ assert [found["shard"] for found in ranks] == [11, 11, 1100, 1100]
 # Proof: as one process would train
 # ---------------------------------
 #
-# Here, one process trains the whole model on whole batches. Both rows of the grid must
+# One process trains the whole model on whole batches. Both rows of the grid must
 # have found the same weights, while every rank held half of them. The model that "In
 # your project" saved must have the same weights, too.
 

@@ -6,9 +6,9 @@
 # after = ["train_and_eval_modes", "what_is_state_dict"]
 # timeout = 60
 # searched_as = [
-#   "overfitting", "EarlyStopping callback", "patience", "min_delta",
-#   "validation loss goes up", "when to stop training", "how many epochs",
-#   "save the best model", "keep the best checkpoint", "restore_best_weights",
+#   "overfitting", "EarlyStopping callback", "patience", "min_delta", "how many epochs",
+#   "validation loss goes up", "when to stop training", "restore_best_weights",
+#   "save the best model", "keep the best checkpoint",
 #   "training loss falls, validation loss rises",
 # ]
 # ///
@@ -27,8 +27,8 @@ train for a fixed number of epochs, you keep the last weights, where this loss i
 # A model that overfits
 # ---------------------
 #
-# Eighty noisy samples to train on, a validation part to decide by, and a test part of
-# a thousand, which decides nothing. The test part is the independent judge.
+# There are eighty noisy samples to train on and a validation part to decide by. A test
+# part of a thousand decides nothing: it is the independent judge.
 
 import os
 from pathlib import Path
@@ -52,8 +52,7 @@ def loss_on(part, model):
 
 
 # %%
-# ``train`` ends after ``epochs``, or when ``stop`` says so. All runs have the same
-# batches.
+# ``train`` ends after ``epochs``, or when ``stop`` says so. All runs share the batches.
 
 
 def build():
@@ -113,8 +112,8 @@ class EarlyStopping:
     def __call__(self, epoch, loss, model):
         if loss < self.best - self.min_delta:
             self.best, self.epoch = float(loss), epoch  # torch.load refuses np.float64
-            state = model.state_dict().items()
-            self.weights = {name: t.to("cpu", copy=True) for name, t in state}
+            self.weights = state = model.state_dict()  # with the layers' versions
+            state.update({name: t.to("cpu", copy=True) for name, t in state.items()})
             if self.path:  # for a run that dies, even while it writes
                 torch.save(self.weights, f"{self.path}.new")
                 os.replace(f"{self.path}.new", self.path)
@@ -222,6 +221,7 @@ print(f"stopped {epoch - stopping.epoch} epochs after the best")
 assert epoch - stopping.epoch == 15 and validate(model, valid_loader) == stopping.best
 saved = torch.load("best.pt", weights_only=True)
 assert all(torch.equal(saved[k], t.cpu()) for k, t in model.state_dict().items())
+assert saved._metadata == model.state_dict()._metadata  # the layers' versions
 again = EarlyStopping(patience=1)
 torch.save({"stopping": vars(stopping)}, "checkpoint.pt")
 vars(again).update(torch.load("checkpoint.pt", weights_only=True)["stopping"])

@@ -75,9 +75,9 @@ assert not gradient(naive).any() and naive.weight[0].any()
 # --------------------------------------------
 #
 # ``padding_idx`` has two effects. The row gets no gradient. And a *new* table starts
-# with zeros there. ``from_pretrained`` takes the row as it is, and so does an
-# initialization that you call later. Zero the row after either. ``clone`` matters,
-# too: without it, training would write into ``given``.
+# with zeros there. ``from_pretrained`` takes the row as it is, and an initialization
+# that you call later fills it. Zero the row after either. ``clone`` matters, too:
+# without it, training would write into ``given``.
 
 vectors = given.clone()
 vectors[0] = 0.0

@@ -34,7 +34,8 @@ with one value, so a test with a batch of one does not find the mistake.
 # -----------
 #
 # Python's ``if`` asks for one answer. A comparison of tensors gives an answer for each
-# entry. PyTorch does not guess whether all of them must be true, or any.
+# entry. PyTorch does not guess whether all of them must be true, or any. Say it:
+# ``(scores > 0.5).all()`` or ``(scores > 0.5).any()``.
 
 import torch
 from torch import nn
@@ -59,8 +60,8 @@ assert "more than one value" in ambiguous
 # -----------------------
 #
 # Each of these lines asks for one answer, too, and raises the same error. ``in``,
-# ``==`` on lists, ``list.index`` and ``list.remove`` compare tensors one by one. They
-# raise only if they meet another tensor before the same object.
+# ``==`` on lists, ``list.index`` and ``list.remove`` compare tensors one by one. The
+# same object counts as equal without a comparison: only two different objects raise.
 #
 # A loss class, such as ``nn.CrossEntropyLoss``, takes settings when it is made. So
 # ``nn.MSELoss(scores, other)`` reads both tensors as settings. Write
@@ -85,12 +86,14 @@ assert scores in [scores, other]  # the same object comes first
 # Say what you mean
 # -----------------
 #
-# For one answer, end with :meth:`~torch.Tensor.all`, :meth:`~torch.Tensor.any` or
-# :func:`torch.equal`. For rounded numbers, :func:`torch.allclose` replaces ``equal``;
-# it wants equal dtypes. For an answer per entry, write ``&``, ``|`` and ``~`` with
-# brackets around each comparison. On integers, these signs work bit by bit: for
-# integers, use :func:`torch.logical_and` and ``logical_not``. The results below must
-# agree with plain Python on lists.
+# - One answer about entries: :meth:`~torch.Tensor.all` or :meth:`~torch.Tensor.any`.
+# - One answer about two tensors: :func:`torch.equal`. For rounded numbers,
+#   :func:`torch.allclose` replaces ``equal``; it wants equal dtypes.
+# - An answer per entry: ``&``, ``|`` and ``~``, with brackets around each comparison.
+#   On integers, these signs work bit by bit: there, use :func:`torch.logical_and` and
+#   ``logical_not``.
+#
+# The results below must agree with plain Python on lists.
 
 inside = (scores > 0) & (scores < 1)
 a, b = scores.tolist(), other.tolist()

@@ -25,6 +25,9 @@ Batch normalization compares the values of a channel. After a linear layer, a ba
 one sample has one value per channel, and nothing to compare it with. So the training
 stops in the last batch of its first epoch, if the number of samples divided by the
 batch size leaves a remainder of 1.
+
+In training, drop this batch: ``DataLoader(..., drop_last=True)``. If the error comes
+when you use the model, call ``model.eval()`` first.
 """
 
 # %%

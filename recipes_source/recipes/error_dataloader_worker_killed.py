@@ -220,11 +220,11 @@ pictures = Pictures(torch.rand(64, 3, 32, 32), torch.arange(64) % 10)
 #
 # Use the loader under the guard. Loaders and processes of ``torchrun`` share the room:
 # divide ``room`` by their number. If samples differ in size, halve ``room``. Call your
-# ``collate_fn`` in place of ``default_collate``, and pass it to ``DataLoader``. If your
-# data set wraps another, as ``Subset`` does, use ``copy.deepcopy``.
+# ``collate_fn`` in place of ``default_collate``, and pass it to ``make_loader``. If
+# your data set wraps another, as ``Subset`` does, use ``copy.deepcopy``.
 
 
-def make_loader(dataset, batch_size, workers):
+def make_loader(dataset, batch_size, workers, **options):
     probe = copy.copy(dataset)  # a file that it opens stays closed in dataset
     first = default_collate([probe[i] for i in range(min(batch_size, len(probe)))])
     size = len(pickle.dumps(first))  # also of (image, label), or of a dict
@@ -233,10 +233,10 @@ def make_loader(dataset, batch_size, workers):
         while workers and shared_bytes(size, workers) > room:
             workers -= 1
     more = {"prefetch_factor": 2, "persistent_workers": True} if workers else {}
-    return DataLoader(dataset, batch_size, shuffle=True, num_workers=workers, **more)
+    return DataLoader(dataset, batch_size, num_workers=workers, **more, **options)
 
 
-loader = make_loader(pictures, batch_size=8, workers=2)
+loader = make_loader(pictures, batch_size=8, workers=2, shuffle=True)
 print("workers:", loader.num_workers)  # 0 if not even one fits
 
 # %%

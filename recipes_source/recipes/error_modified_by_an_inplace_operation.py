@@ -72,7 +72,7 @@ except RuntimeError as error:
 # %%
 # ``[torch.DoubleTensor [5]]`` is type and shape of the value that was overwritten.
 # ``output 0 of Exp`` is the operation that made it: search *below* that line. Each
-# in-place write adds 1 to the version of a tensor. Writes are ``+=``, ``x[i] = ...``,
+# in-place write adds 1 to a tensor's version. Writes are ``+=``, ``x[i] = ...``,
 # methods that end in ``_``, ``out=``, ``inplace=True``, and ``optimizer.step()``.
 #
 # On a GPU the type is ``torch.cuda.FloatTensor``. ``AsStrided`` or ``T`` (older:
@@ -155,8 +155,8 @@ assert (nn.ReLU(inplace=True)(x) + x).tolist() == [0, 4]  # not [-1, 4]
 # Sigmoid and tanh keep their results, so ``inplace=False`` is the mend. Likewise, write
 # ``x = x + residual``, not ``x += residual``.
 #
-# The last two lines raise nothing, and are wrong: ReLU changes ``x`` before ``+ x``
-# reads it. So begin no residual block with ``nn.ReLU(inplace=True)``.
+# The cell's last two lines raise nothing, and the sum is wrong: ReLU changes ``x``
+# before ``+ x`` reads it. So begin no residual block with ``nn.ReLU(inplace=True)``.
 #
 # Cause: ``optimizer.step()`` between forward and backward
 # --------------------------------------------------------
@@ -220,9 +220,9 @@ except RuntimeError as error:
 # Two relatives: a leaf, and a row
 # --------------------------------
 #
-# A parameter cannot be written to while gradients are on: do it under
-# :class:`torch.no_grad`. Nor can rows from a loop over a tensor with a graph, or from
-# ``split``: change the whole tensor, or stack new rows.
+# While gradients are on, a parameter cannot be written to: do it under
+# :class:`torch.no_grad`. Nor can the rows that a loop or ``split`` takes from a tensor
+# with a graph: change the whole tensor, or stack new rows.
 
 
 def set_to_zero(weight):

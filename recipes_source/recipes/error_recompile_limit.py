@@ -175,7 +175,7 @@ assert count(layer, [*sizes, (torch.randn(1, 4),)]) == (2, 0)
 # works: on a CPU, it needs a C++ compiler.)
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
-torch._dynamo.config.recompile_limit = 1  # new: the second graph raises
+torch._dynamo.config.recompile_limit = 1  # new, in a test: a second graph raises
 model = Warmup().to(device)
 model.compile(backend="eager", fullgraph=True)
 optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)

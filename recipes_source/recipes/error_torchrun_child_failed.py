@@ -25,7 +25,9 @@ ChildFailedError from torchrun: find the rank, the line and the cause
 Read which rank failed first, and have its traceback printed in the summary.
 
 ``torchrun`` starts your script several times, and only knows that one of them ended.
-Its own traceback is about ``torchrun``. Your mistake is elsewhere.
+Its own traceback is about ``torchrun``. Your mistake is elsewhere: search the output
+above the summary for the first ``Traceback``. Put ``@record`` above your main
+function, and the next summary shows the traceback.
 """
 
 # %%
@@ -106,9 +108,9 @@ print(summary)
 # - ``rank: 1`` failed first. Rank 0 waited for it, until ``torchrun`` ended rank 0 with
 #   signal 15 (SIGTERM). The failure of rank 0 is only a consequence.
 # - ``exitcode: 1`` means that Python raised an error, or that the script called
-#   ``sys.exit(1)``. Other codes: see below.
-# - ``traceback`` has a link only. The real traceback stands somewhere above, among the
-#   lines of all ranks. Search there for the first ``Traceback``.
+#   ``sys.exit(1)``.
+# - ``traceback`` has a link only. The real traceback stands above, among the lines of
+#   all ranks.
 
 root = summary[summary.index("Root Cause") :]
 assert naive.returncode == 1 and "ValueError" in naive.stderr
@@ -119,9 +121,9 @@ assert "rank      : 1" in root and "ValueError" not in summary
 # ---------------
 #
 # The decorator ``record`` writes the error of a rank to a file, and ``torchrun`` copies
-# the error into the summary. ``record`` belongs on the outermost function. An error
-# outside of that function, as in an import, is not recorded, and neither is
-# ``sys.exit(1)``.
+# the error into the summary. Import ``record`` as this page does, and put it on the
+# outermost function. An error outside of that function, as in an import, is not
+# recorded, and neither is ``sys.exit(1)``.
 
 
 @record  # new
@@ -142,8 +144,9 @@ def main():
 # Proof: the same mistake, named
 # ------------------------------
 #
-# ``--redirects=3`` also writes what each rank prints into a file, so the lines of the
-# ranks are not mixed. ``--tee=3`` does so, too, and still prints them. You type
+# ``--redirects=3`` writes what a rank prints into files of this rank, and no longer on
+# the screen. ``--tee=3`` writes them, too, and prints ``[default1]:`` before the lines
+# of local rank 1. You type
 # ``torchrun --standalone --nproc-per-node=2 --tee=3 --log-dir=logs train.py``. Without
 # ``--log-dir``, the files are in a temporary folder, ``torchelastic_...``.
 
@@ -169,14 +172,16 @@ assert mended.returncode == 0 and "".join(texts).count(": 12.0") == 2
 # What the exit code says
 # -----------------------
 #
-# A negative code is a signal. No Python error is behind it, so ``record`` cannot help.
+# A negative code is a signal. No Python error is behind it, so ``record`` has none to
+# write, and the summary shows no traceback.
 #
 # - ``-9``: killed from outside, often because the memory of the machine, or of its
 #   container, was full. ``torchrun`` also kills ranks, 30 seconds after SIGTERM. These
 #   are not the root cause.
-# - ``-11`` and ``-6``: a crash in compiled code. Set ``PYTHONFAULTHANDLER=1``, and find
-#   the line of Python in that rank's output. On GPUs, ``-6`` is often NCCL after a
-#   timeout: search for ``Watchdog`` in the output of all ranks.
+# - ``-11`` and ``-6``: a crash in compiled code. With ``record``, or with
+#   ``PYTHONFAULTHANDLER=1``, that rank prints ``Fatal Python error`` and the line of
+#   Python. On GPUs, ``-6`` is often NCCL after a timeout: search for ``Watchdog`` in
+#   the output of all ranks.
 # - ``-6`` after all work was done: if you find
 #   ``terminate called without an active exception``, a thread of gloo freed a tensor
 #   while Python ended. What was saved is whole.
@@ -197,7 +202,7 @@ for name in ("SIGKILL", "SIGSEGV", "SIGABRT"):
 # closed connection or a timeout, read the files of the other ranks, too. On several
 # machines, each summary has the ranks of one machine only: read all summaries.
 #
-# If there is no rank at all, the port may be in use. On several machines, ``torchrun``
+# If no summary names a rank, the port may be in use. On several machines, ``torchrun``
 # wants port 29500, or 29400 with ``--rdzv-backend=c10d``. A second training may have
 # the port already. Older releases want port 29500 on one machine, too, without
 # ``--standalone``.

@@ -82,8 +82,8 @@ assert math.isfinite(naive[0]) and math.isnan(naive[1]) and math.isnan(naive[-1]
 # Under :class:`torch.autograd.set_detect_anomaly` the result of every backward function
 # is checked for NaN (not for infinity). The first NaN raises an error with the
 # function's name. A warning shows the stack of the forward call that belongs to this
-# function, with file and line. ``blame`` prints the first line of the warning and the
-# innermost function of the stack: paths and lines differ from machine to machine.
+# function, with file and line. ``blame`` prints the warning's first line and the
+# innermost function of the stack.
 
 
 def blame(function, inputs):
@@ -186,7 +186,6 @@ model = nn.Sequential(nn.Linear(4, 8), Apply(torch.log), nn.Linear(8, 4))
 assert blame(model, inputs) == "mse_loss"
 
 # %%
-
 bad = []
 
 
@@ -208,12 +207,12 @@ assert bad == ["1", "2"] and not any(m._forward_hooks for m in model.modules())
 # In your project
 # ---------------
 #
-# ``error_if_nonfinite`` stops before the step, while the weights are still good. Only
-# the running statistics of batch normalization may hold NaN already. Then the batch
-# runs again in anomaly mode, which is too slow for every batch: it records a stack for
-# each operation. With dropout, the second run can differ from the first. The 1 also
-# clips every longer gradient: write ``math.inf`` if you only test. Do not use this with
-# a ``GradScaler``, which skips a step with infinite gradients itself.
+# ``error_if_nonfinite`` stops before the step, while the weights are still good. Then
+# the same batch runs again in anomaly mode, which is too slow for every batch: it
+# records a stack for each operation. With dropout, the second run can differ. Leave out
+# ``torch.compile`` while you search: else the name is ``CompiledFunctionBackward``. The
+# 1 also clips every longer gradient: write ``math.inf`` if you only test. Do not use
+# this with a ``GradScaler``, which skips a step with infinite gradients itself.
 
 
 def train_step(model, optimizer, x, y, device):
@@ -233,8 +232,7 @@ def train_step(model, optimizer, x, y, device):
 # Check
 # -----
 #
-# A gradient with NaN stops the step and names the root, and the weights stay finite.
-# The safe step runs.
+# NaN stops the step and names the root; the weights stay finite. The safe step runs.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 stopped = {}
@@ -254,8 +252,7 @@ assert list(stopped) == [compress] and "SqrtBackward0" in stopped[compress]
 # Learn more
 # ----------
 #
-# - Look inside the forward pass:
-#   :ref:`sphx_glr_recipes_recipes_hooks_capture_activations.py`
+# - Forward hooks: :ref:`sphx_glr_recipes_recipes_hooks_capture_activations.py`
 # - Large gradients: :ref:`sphx_glr_recipes_recipes_gradient_clipping.py`
 # - A loss that is a number and stays:
 #   :ref:`sphx_glr_recipes_recipes_model_that_does_not_learn.py`

@@ -215,8 +215,8 @@ learn(scratch, optimizer, few, 60, nn.Module.train)
 # Proof: on images that no model has seen
 # ---------------------------------------
 #
-# Guessing is right once in four times. Stage 2 is no sure gain: here it changes little,
-# and loses a bit. Keep the better stage, by images that you hold back for that.
+# Guessing is right once in four times. Stage 2 is no sure gain: here it changes little.
+# Keep the stage that is better on images that you hold back for this choice.
 
 found = {"from scratch": scratch, "stage 1": one, "stage 2, large rate": torn}
 found = {name: right(m, test) for name, m in (found | {"stage 2": two}).items()}

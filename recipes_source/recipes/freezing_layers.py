@@ -164,7 +164,8 @@ assert min(moves[:2]) > 0.01 and moves[2] == 0
 #
 # To train the backbone later, call ``requires_grad_(True)`` on it and give its
 # parameters to ``optimizer.add_param_group``. Batch normalization stays in evaluation
-# mode.
+# mode. If you use ``DistributedDataParallel``, wrap the model again: the old wrapper
+# does not average the gradients of layers that were frozen, and no error says so.
 
 
 class Classifier(nn.Sequential):

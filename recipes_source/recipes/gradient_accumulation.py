@@ -179,8 +179,11 @@ assert norm_error > 0.05
 # ---------------
 #
 # One loop serves unequal pieces, padding and the last window: let the loss *sum*,
-# count what it sums, and divide the gradient once, before the step. A
-# scheduler steps where the optimizer does, once in a window. Keep the weights in
+# count what it sums, and divide the gradient once, before the step. With another
+# ``ignore_index``, write it in place of -100. With class weights, add up the weights of
+# the targets instead of counting.
+#
+# A scheduler steps where the optimizer does, once in a window. Keep the weights in
 # float32, with or without bfloat16 autocast: bfloat16 weights round the sum at each
 # piece. With float16, the scaled gradient of a sum can overflow. ``len(loader)`` needs
 # a data set with a length. With DDP, divide by the average of ``counted`` over all
@@ -196,7 +199,7 @@ def train(model, optimizer, loader, device, every=3):
         counted += (y != -100).sum().item()
         if i % every == 0 or i == len(loader):  # new: the last window
             for gradient in [p.grad for p in model.parameters() if p.grad is not None]:
-                gradient /= max(counted, 1)  # new; clip after this line
+                gradient /= max(counted, 1)  # new; clip after this loop
             optimizer.step()
             optimizer.zero_grad()
             counted = 0

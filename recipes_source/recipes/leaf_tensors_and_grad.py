@@ -116,8 +116,8 @@ assert checkpoint(model, inputs, use_reentrant=False).requires_grad
 # every parameter can be frozen. Ask these three questions where the loss is computed:
 # the first ``False`` names the cause. If only the third answer is ``False``,
 # ``forward`` has a cut, or does not use the parameter that trains. Print
-# ``requires_grad`` line by line there. If all three answers are ``True``, the cut is in
-# what follows the model.
+# ``requires_grad`` after each line of ``forward``. If all three answers are ``True``,
+# the cut is in what follows the model.
 
 
 def ask(model):

@@ -76,7 +76,7 @@ print(f"padding changes the logits of real tokens by up to {naive:.1f}")
 # In both, ``True`` means *hide*, as in ``key_padding_mask`` and ``attn_mask`` of
 # ``MultiheadAttention``. In
 # :func:`~torch.nn.functional.scaled_dot_product_attention`, ``True`` means *look here*.
-# Make both masks of type bool: to mix bool and float is deprecated.
+# Make both masks of type bool: a bool mask beside a float mask is deprecated.
 # ``generate_square_subsequent_mask`` gives float: use ``triu`` instead.
 # (``enable_nested_tensor=False`` avoids a warning about a prototype.)
 
@@ -125,8 +125,9 @@ assert math.isclose(ignored, by_hand, rel_tol=1e-5) and counted < 0.8 * by_hand
 # %%
 # If 0 is also a word, set the targets of padding to -100, the default of
 # ``ignore_index``. If padding has the id of the end token, compare no ids: make the
-# mask from lengths, ``torch.arange(n) >= lengths[:, None]``. A loss that has no
-# ``ignore_index``: ``reduction="none"``, then ``(losses * real).sum() / real.sum()``.
+# mask from lengths, ``torch.arange(n) >= lengths[:, None]``. For a loss that has no
+# ``ignore_index``, take ``reduction="none"``, then
+# ``(losses * real).sum() / real.sum()``, where ``real`` is 1 for real targets.
 #
 # Each loss is a mean over the real targets of one batch. To average the losses of
 # several batches, weight each loss by its number of real targets.
@@ -155,11 +156,13 @@ assert evaluation.isnan().any() and nothing.isnan()
 # In your project
 # ---------------
 #
-# Pad on the right. (Then the causal mask alone hides padding from the real tokens. A
-# model without a causal mask needs the padding mask.) Your ``DataLoader`` takes the
-# place of ``loader``. ``Model`` has places for 64 tokens and a table of 10 words: set
-# both to yours. Put an end token after each sentence, or the model never learns to
-# stop. The loss wants the words in dimension 1: ``.mT`` exchanges the last two.
+# Pad on the right: then each token has a real token to look at. (The causal mask alone
+# then hides padding from the real tokens. Without it, the padding mask is needed.)
+#
+# Your ``DataLoader`` takes the place of ``loader``. ``Model`` has places for 64 tokens
+# and a table of 10 words: set both to yours. Put an end token after each sentence, or
+# the model never learns to stop. The loss wants the words in dimension 1: ``.mT``
+# exchanges the last two.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model, loader = Model().to(device), [tokens] * 20

@@ -190,7 +190,8 @@ assert model[0].weight.dtype == torch.bfloat16 and not held
 # the same file share its pages.
 #
 # To run a bfloat16 checkpoint without training, write ``torch.bfloat16`` in the line
-# with ``to``: float32 takes twice the memory.
+# with ``to``: float32 takes twice the memory. In the ``assert``, name the buffers that
+# your file does not hold: ``[]`` if it holds all.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 with torch.device("meta"):

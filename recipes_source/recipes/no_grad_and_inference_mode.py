@@ -27,10 +27,10 @@ It grows with every batch as long as something, such as a sum of losses, refers 
 # Setting: see what is kept
 # -------------------------
 #
-# :class:`torch.autograd.graph.saved_tensors_hooks` calls ``note``, below, with each
-# tensor that autograd, the part of PyTorch that computes gradients, keeps. ``evaluate``
-# adds up their bytes after every batch. It counts shared memory once and leaves out the
-# weights.
+# Autograd is the part of PyTorch that computes gradients. With
+# :class:`torch.autograd.graph.saved_tensors_hooks`, it calls ``note``, below, with each
+# tensor that it keeps. ``evaluate`` adds up their bytes after every batch. It counts
+# shared memory once and leaves out the weights.
 
 import contextlib
 
@@ -72,7 +72,8 @@ def evaluate(mode):
 # ``total`` is a tensor computed from all the losses, so it holds on to what each loss
 # needs for its gradient. That is the 64, 512 and 512 features that enter the linear
 # layers, and the output and target that enter the loss, 4 bytes each.
-# :meth:`torch.nn.Module.eval` is no help: it changes what layers do, not what is kept.
+# :meth:`torch.nn.Module.eval` is no help: it changes what layers do, and autograd goes
+# on keeping tensors.
 
 model.eval()
 total, curve = evaluate(contextlib.nullcontext())
@@ -135,9 +136,11 @@ assert allowed is torch.no_grad
 # So take ``inference_mode`` where results are final, and ``no_grad`` where they return
 # to training. They can also return unseen: if a layer keeps a tensor from an
 # evaluation, as a cache of masks or positions, training stops with the same message.
-# A model built inside the mode cannot be trained: ``optimizer.step()`` changes its
-# parameters in place, which raises ``Inplace update to inference tensor outside
-# InferenceMode is not allowed``.
+#
+# A model built inside the mode cannot be trained. If it has several layers, the forward
+# pass raises the same message. If it has one, ``optimizer.step()`` changes its weights
+# in place, which raises ``Inplace update to inference tensor outside InferenceMode is
+# not allowed``.
 #
 # A clone made outside the mode is an ordinary tensor again. The gradient that the last
 # layer gets from the clone must match the formula for the mean squared error.

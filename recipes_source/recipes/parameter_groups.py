@@ -201,8 +201,9 @@ assert message
 # - To unfreeze a layer later, freeze it only after the groups are made: the optimizer
 #   skips a parameter without a gradient.
 # - To add a group later, use :meth:`~torch.optim.Optimizer.add_param_group` with
-#   ``layer.named_parameters()``: a group without names is refused. ``OneCycleLR``,
-#   ``LambdaLR`` and ``SequentialLR`` cannot go on then: make a new scheduler.
+#   ``layer.named_parameters()``: a group without names is refused. Then make a new
+#   scheduler. The old one may raise an error, as ``OneCycleLR`` does. A warm-up by
+#   ``LinearLR`` raises none, and lifts the new group's rate too high.
 # - ``optimizer.load_state_dict`` matches parameters by their order, not by their names,
 #   and brings back the saved rates. Make the groups by the same function, and change
 #   rates after loading.

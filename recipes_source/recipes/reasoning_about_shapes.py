@@ -203,8 +203,8 @@ for way in (lambda x: x[x > 0], lambda x: x.sum().item()):
 # In your project
 # ---------------
 #
-# ``features`` computes what the linear layer takes. ``report`` prints the shape that
-# leaves each module: a hook for all modules, and ``with`` removes it. A module comes
+# ``features`` computes what the linear layer takes. ``report`` is a hook for all
+# modules: it prints each output's shape, and ``with`` removes the hook. A module comes
 # after the modules that it holds. ``deepcopy`` needs the model's memory once more.
 # Where a module returns a dict, print the entry that you want.
 

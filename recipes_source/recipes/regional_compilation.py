@@ -20,9 +20,9 @@ Reducing torch.compile cold start time with regional compilation
 Compile a repeated block of your model one time, not one time for each repetition.
 
 Why it matters: :func:`torch.compile` unrolls the loop over a model's blocks. Eight
-equal blocks are traced, optimized and turned into code eight times. You wait for that
-before the first output, each time that a process starts and the code is not yet in the
-compiler's cache on disk.
+equal blocks are traced and optimized eight times. You wait for this before the first
+output, each time that a process starts and the code is not yet in the compiler's cache
+on disk. Call ``block.compile()`` on each block instead: the work is done for one block.
 """
 
 # %%
@@ -240,11 +240,14 @@ class Network(nn.Module):
 # In your project
 # ---------------
 #
-# Compile the blocks, and leave the embedding and the head as they are. In a model that
-# somebody else wrote, look for the ``ModuleList`` of its blocks: it is ``layers`` in
-# ``nn.TransformerEncoder``. A new batch size compiles the block once more, and so does
-# validation under ``torch.no_grad()``. A copy made by ``copy.deepcopy``, such as the
-# model of an ``AveragedModel``, is not compiled: compile the blocks of the copy, too.
+# Compile the blocks, and leave the embedding and the head as they are.
+#
+# - In a model that somebody else wrote, look for the ``ModuleList`` of its blocks. In
+#   ``nn.TransformerEncoder``, its name is ``layers``.
+# - A new batch size compiles the block once more, and so does validation under
+#   ``torch.no_grad()``.
+# - A copy made by ``copy.deepcopy``, such as the model of an ``AveragedModel``, is not
+#   compiled: compile the blocks of the copy, too.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Network().to(device)

@@ -162,8 +162,7 @@ torch.use_deterministic_algorithms(False)
 #
 # Equal bits need the same kind of CPU and GPU, and the same versions of PyTorch and
 # CUDA. The numbers of threads, workers and processes must be the same, too. Elsewhere,
-# sums may be added in another order, and the order changes what is rounded away. Here
-# are three float32 numbers in two orders.
+# sums may be added in another order, and the order changes what is rounded away.
 
 large, one = torch.tensor(1e8), torch.tensor(1.0)
 first, second = (large + one) - large, (large - large) + one
@@ -189,9 +188,17 @@ assert list(draws.values()) == [False, True]
 # In your project
 # ---------------
 #
-# Call ``seed_all`` first in the script, and give its generator to the loader. On
-# NVIDIA's GPUs, older releases of PyTorch then raise this message. PyTorch 2.14 no
-# longer does:
+# Call ``seed_all`` first in the script, and give its generator to the loader.
+# Deterministic algorithms cost speed: drop the two lines with ``cudnn`` and
+# ``deterministic`` when you no longer compare runs.
+#
+# With several processes, call ``seed_all(seed + rank)`` again after the model is built,
+# and give this generator to the loader. Then augmentation and dropout differ. With
+# workers, do not draw from ``rng`` inside the data set: every worker gets a copy of
+# ``rng``, and all copies draw the same.
+#
+# On NVIDIA's GPUs, older releases of PyTorch raise this message. PyTorch 2.14 no longer
+# does:
 #
 # .. code-block:: text
 #
@@ -201,14 +208,11 @@ assert list(draws.values()) == [False, True]
 #    deterministic because it uses CuBLAS and you have CUDA >= 10.2. To enable
 #    deterministic behavior in this case, you must set an environment variable before
 #    running your PyTorch application: CUBLAS_WORKSPACE_CONFIG=:4096:8 or
-#    CUBLAS_WORKSPACE_CONFIG=:16:8.
+#    CUBLAS_WORKSPACE_CONFIG=:16:8. For more information, go to
+#    https://docs.nvidia.com/cuda/cublas/index.html#results-reproducibility
 #
 # There, set ``os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"`` before the first
-# CUDA call, or the same variable in the shell. Deterministic algorithms cost speed.
-# Drop the two lines with ``cudnn`` and ``deterministic`` when you no longer compare
-# runs. With several processes, call ``seed_all(seed + rank)`` after the model is built,
-# so that augmentation and dropout differ. With workers, do not draw from ``rng`` inside
-# the data set: every worker gets a copy of ``rng``, and all copies draw the same.
+# CUDA call, or the same variable in the shell.
 
 
 def seed_all(seed):

@@ -31,7 +31,7 @@ Load a model saved on one device on any other, including a machine that has no G
 Why it matters: a file remembers the device of every tensor in it, and by default
 loading wants that device back. On a laptop without such a GPU, loading fails. On a
 server, all processes put their copies on the same GPU, the GPU whose number is in the
-file.
+file. The mend is one argument: ``torch.load(path, map_location="cpu")``.
 """
 
 # %%

@@ -193,7 +193,7 @@ assert len(relu(negative).unique()) > 1 and len(relu.eval()(negative).unique()) 
 #
 # Save the model itself, without a wrapper around it: ``model.module`` under
 # :class:`~torch.nn.parallel.DistributedDataParallel`, and the model that you gave to
-# :func:`torch.compile`.
+# :func:`torch.compile`. Of several processes, let only the one of rank 0 save.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 torch.save({"config": config, "state": model.state_dict()}, path)  # where you train

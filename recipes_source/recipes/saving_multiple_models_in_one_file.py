@@ -18,7 +18,8 @@ Keep models that belong together in one file, and get every one of them back.
 
 Why it matters: an encoder and its decoder, or the members of an ensemble, are used
 together, so they belong in one file. But their tensors often have the same names. In a
-flat file, models of one architecture replace one another, silently.
+flat file, models of one architecture replace one another, silently. Give each model one
+entry: ``torch.save({"encoder": encoder.state_dict(), ...}, path)``.
 """
 
 # %%

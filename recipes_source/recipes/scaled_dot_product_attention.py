@@ -192,9 +192,9 @@ assert fused < naive <= dropped and learned >= matrix
 
 # %%
 # On a GPU there are more kernels, and some want float16 or bfloat16. On NVIDIA's GPUs,
-# FlashAttention takes no ``attn_mask``: the ``SelfAttention`` below never runs it.
-# Without padding, pass no mask. A causal model needs only ``is_causal=True``, even with
-# padding on the right: no real token sees a later key.
+# FlashAttention takes no ``attn_mask``: ``SelfAttention`` below gets another kernel,
+# usually slower. Without padding, pass no mask. A causal model needs only
+# ``is_causal=True``, even with padding on the right: no real token sees a later key.
 # :func:`torch.nn.attention.sdpa_kernel` restricts the choice, and the call fails if
 # none of the kernels allowed supports the inputs.
 #

@@ -19,7 +19,9 @@ Build a model without filling its weights with random numbers that you overwrite
 
 Why it matters: before you load a checkpoint, the layers have already filled their
 weights with random numbers. For a large model that takes a while, and it moves the
-random number generator, which changes what comes after.
+random number generator, which changes what comes after. ``skip_init`` draws no random
+numbers. For a whole model, build on the meta device, and load with ``assign=True``:
+see *In your project*.
 """
 
 # %%
@@ -146,14 +148,15 @@ assert unwritten == ["ramp"]
 #
 # Build the whole model on the meta device, and load with ``assign=True``. No ``device``
 # argument and no second set of weights is needed: the model takes over the tensors of
-# the checkpoint, with their dtype. On a CPU, both then share memory: training the model
-# also changes ``checkpoint``. A buffer that you forget is an error, not a wrong answer.
-# A tensor that is no buffer is not in the list ``left``, and ``to`` does not move it. A
-# constructor that calls ``.item()`` raises on the meta device: build such a model as
-# usual.
+# the checkpoint, with their dtype.
 #
-# Make the optimizer after loading. An optimizer made before would keep the parameters
-# without data, and no step would move the model. No error tells you.
+# - On a CPU, the model and ``checkpoint`` then share memory: training changes both.
+# - A buffer that you forget is an error, not a wrong answer. A tensor that is no buffer
+#   is not in the list ``left``, and ``to`` does not move it.
+# - A constructor that calls ``.item()`` raises on the meta device: build such a model
+#   as usual.
+# - Make the optimizer after loading. An optimizer made before would keep the parameters
+#   without data, and no step would move the model. No error tells you.
 
 # checkpoint = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

@@ -165,8 +165,8 @@ assert all(switched for _, switched in kept.values())
 # ----------------------------------
 #
 # The switch is still on. A view of a weight would go on showing the old content, so the
-# swap is refused. A weak reference to a weight is refused, too. The layers before are
-# converted by then: the model is half float64.
+# swap is refused. A weak reference to a weight is refused, too. By then, the first
+# layer is float64 already, and the second is still float32.
 
 model = nn.Sequential(nn.Linear(8, 8), nn.Linear(8, 1))
 row = model[1].weight[0]
@@ -180,9 +180,9 @@ del row  # without the view, it works
 model = model.double()
 
 # %%
-# Between the forward and the backward pass, the graph may hold a weight: then the swap
-# is refused as well. If the graph does not hold the weight, ``backward()`` fails
-# instead. Convert before the forward or after the backward pass.
+# Do not convert between the forward and the backward pass. If the graph holds a weight
+# for the backward pass, the swap is refused as well. If it does not hold the weight,
+# the swap passes and ``backward()`` fails.
 
 loss = model(inputs).sum()
 try:
@@ -206,8 +206,8 @@ torch.__future__.set_swap_module_params_on_conversion(False)
 #
 # After the first step, AdamW has averages of the type that the weights had. They are
 # not converted, and the next step fails. :meth:`torch.optim.Optimizer.load_state_dict`
-# converts what it loads, so let the optimizer load the state that it has. SGD with
-# momentum needs this step as well: it goes on in the old type, without an error.
+# converts what it loads, so let the optimizer load the state that it has. Do so for SGD
+# with momentum, too: else its momentum keeps the old type, without an error.
 
 model, held = model.float(), inputs
 optimizer, inputs = torch.optim.AdamW(model.parameters()), inputs.float()

@@ -196,10 +196,10 @@ assert stacked.tolist() == [[0, 0], [1, 1]]
 # ------------------------------------------
 #
 # The dtype stays: NumPy's usual float64 becomes a float64 tensor, and layers with
-# float32 weights refuse it. A NumPy number, such as ``array.mean()``, can do the same.
-# The order of dimensions stays, too: an image of shape (height, width, channels) still
-# needs ``permute(2, 0, 1)``. The gradient is lost: what NumPy computes is no part of
-# the graph.
+# float32 weights refuse it. ``torch.tensor`` of a NumPy number, such as
+# ``numbers.mean()``, is float64, too. The order of dimensions stays: an image of shape
+# (height, width, channels) still needs ``permute(2, 0, 1)``. The gradient is lost: what
+# NumPy computes is no part of the graph.
 #
 # ``torch.Tensor``, with a capital T, is not ``torch.tensor``. ``torch.Tensor`` makes
 # float32 even of ints. With a single int, it gives a tensor of that length, with

@@ -102,12 +102,13 @@ assert math.isclose(measurement.iqr, three_quarters - quarter, rel_tol=1e-6)
 # however long it was interrupted.
 
 
-def race(first, second, rounds=40):
-    runners = [Timer("f(x)", globals={"f": f, "x": rows}) for f in (first, second)]
+def race(first, second, x, runs=2, threads=1, rounds=40):
+    names = [{"f": f, "x": x} for f in (first, second)]
+    runners = [Timer("f(x)", globals=n, num_threads=threads) for n in names]
     wins = 0
     for number in range(rounds):
         order = (0, 1) if number % 2 else (1, 0)  # neither is always the first
-        seconds = {runner: runners[runner].timeit(2).median for runner in order}
+        seconds = {runner: runners[runner].timeit(runs).median for runner in order}
         wins += seconds[1] < seconds[0]
     return wins
 
@@ -116,9 +117,9 @@ def race(first, second, rounds=40):
 # The second race is a tie: both runners are the same function.
 
 # Output differs from run to run.
-wins = race(loop, cumsum)
+wins = race(loop, cumsum, rows)
 print(f"cumsum wins {wins} of 40 rounds against the loop")
-print(f"the loop wins {race(loop, loop)} of 40 rounds against itself")
+print(f"the loop wins {race(loop, loop, rows)} of 40 rounds against itself")
 assert wins >= 30
 
 # %%
@@ -190,19 +191,23 @@ assert x.isinf().all()
 # without gradients, and with all threads that PyTorch may use. Where this page is
 # built, PyTorch may use one. For a training step, leave out ``inference_mode`` and
 # ``eval``, and time a function that calls ``backward``, too.
+#
+# To compare two models, use ``race``. With 30 wins or more, or 10 or fewer, this is
+# hardly a tie. Choose ``runs`` so large that each round takes some milliseconds.
 
 # Output differs from run to run.
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = torch.nn.Linear(64, 64).to(device).eval()
+other = torch.nn.Linear(64, 64, bias=False).to(device).eval()
 batch = torch.randn(32, 64, device=device)
+threads = torch.get_num_threads()  # the default of Timer is 1
 
-timer = Timer(
-    "model(batch)",
-    globals={"model": model, "batch": batch},
-    num_threads=torch.get_num_threads(),  # the default is 1
-)
+names = {"model": model, "batch": batch}
+timer = Timer("model(batch)", globals=names, num_threads=threads)
 with torch.inference_mode():
     print(timer.blocked_autorange(min_run_time=0.2))
+    wins = race(model, other, batch, runs=100, threads=threads)
+print(f"without a bias: {wins} of 40 rounds won")
 
 # %%
 # Learn more

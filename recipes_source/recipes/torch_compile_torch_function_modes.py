@@ -80,9 +80,11 @@ assert torch.equal(patched, model(inputs)) and (patched - wanted).abs().max() > 
 #
 # Within ``with``, a PyTorch function that Python code calls goes first to
 # ``__torch_function__``, whatever name the caller used. Print ``func`` there to find
-# the key for your table. Inside this method the mode is off. So the mode does not see
-# the calls inside a larger function, as in ``F.multi_head_attention_forward``. Other
-# threads do not have the mode.
+# the key for your table.
+#
+# While ``__torch_function__`` runs, the mode is off. So the mode does not see the calls
+# inside a larger function, as in ``F.multi_head_attention_forward``. Other threads do
+# not have the mode.
 
 
 class Swap(TorchFunctionMode):
@@ -105,9 +107,11 @@ assert torch.allclose(swapped, wanted, atol=1e-5)
 #
 # :func:`torch.compile` traces through the mode. The backend ``note`` keeps the
 # operations of each graph that it is given, and runs the graph as it is. The graph
-# holds the new operations, and compiled and eager agree. With the backend ``note`` or
-# ``"eager"``, a mode outside sees the graph's calls, too: a replacement that calls the
-# old function would act twice. With the default backend it acts once.
+# holds the new operations, and compiled and eager agree.
+#
+# A replacement may call the old function, as ``2 * F.gelu(x)`` does. With the default
+# backend it acts once. With the backend ``note`` or ``"eager"`` it acts twice, if the
+# mode is outside the compiled function: the mode sees the calls of the graph, too.
 
 graphs = []
 
@@ -214,8 +218,9 @@ assert not torch.isclose(gradients[0], right) and torch.isclose(gradients[1], ri
 # ---------------
 #
 # Enter the mode inside the function that you compile. Then no caller and no thread can
-# forget it. On one batch, compare ``predict_fast`` with ``predict``: a large difference
-# means that the compiler missed a call.
+# forget it. Compare outputs on one batch. If ``predict`` and ``model`` give the same,
+# no call of the model is in your table. If ``predict_fast`` and ``predict`` differ
+# much, the compiler missed a call.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"
 model = Network().to(device).eval()  # here you load the weights

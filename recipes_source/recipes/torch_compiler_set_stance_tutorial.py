@@ -18,7 +18,7 @@
 Dynamic Compilation Control with torch.compiler.set_stance
 ==========================================================
 
-Decide at run time whether compiled code may compile again, run eagerly or must fail.
+Decide at run time whether compiled code may compile again, runs eagerly, or fails.
 
 Why it matters: :func:`torch.compile` compiles whenever an input does not fit what it
 has compiled so far. In a service, this means that some request waits for a compiler. A

@@ -213,10 +213,10 @@ del package  # and with it the files that it has unpacked
 #
 # Two programs: one calls ``build``, the other serves. The service switches the checks
 # on itself, before it loads the package. ``contiguous()`` puts a transposed or sliced
-# request into the order that the package expects. (That order comes from your example:
-# for one in ``torch.channels_last``, pass that as ``memory_format``.) If your model
-# returns a tuple, cut each tensor in it, not the tuple. A C++ program loads the same
-# file with ``torch::inductor::AOTIModelPackageLoader(path).run(inputs)``.
+# request into the order of your example, which the package expects. (If the example is
+# in ``torch.channels_last``, pass this as ``memory_format``.) If your model returns a
+# tuple, apply ``[: len(rows)]`` to each tensor in it, not to the tuple. A C++ program
+# runs the same file by ``torch::inductor::AOTIModelPackageLoader(path).run(inputs)``.
 
 os.environ["AOTI_RUNTIME_CHECK_INPUTS"] = "1"  # new: wrong inputs raise
 package = torch._inductor.aoti_load_package(path)  # new: no model, no compiler

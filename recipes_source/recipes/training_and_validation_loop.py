@@ -18,7 +18,8 @@ Train and validate: a loop to copy
 Write a loop that trains, validates after each epoch and keeps the best weights.
 
 A line in the wrong place raises nothing. Dropout is off from the second epoch on, or
-the printed loss is not the mean over all samples. Then you choose the wrong model.
+the printed loss is not the mean over all samples. Then you choose the wrong model. The
+loop to copy has two functions, under *The idea*, and the lines of *In your project*.
 """
 
 # %%
@@ -168,6 +169,8 @@ assert during > after + 0.1
 # The weights with the lowest validation loss are kept in a file. The validation set
 # has chosen the epoch, so report the score of a third part, the test set.
 #
+# - The accuracy needs a model with one output per class. For a regression, leave
+#   ``right`` out.
 # - Mixed precision: in both functions, put the model and the loss in
 #   ``torch.autocast(torch.device(device).type, torch.bfloat16)``. Leave ``backward()``
 #   outside.

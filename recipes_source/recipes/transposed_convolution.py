@@ -55,10 +55,14 @@ except RuntimeError as error:
 # convolution cannot know whether there were 15 or 16, and makes 15. ``output_padding``
 # adds pixels at the bottom and on the right. With ``dilation=1``, a side of ``n``
 # becomes
-# ``(n - 1) * stride - 2 * padding + kernel_size + output_padding``. With stride 2, this
-# is ``2 * n`` if ``kernel_size + output_padding`` is ``2 * padding + 2``. Or name the
-# size at each call: then the layer works out ``output_padding``. Not every size is
-# possible, as both messages say.
+#
+# .. code-block:: python
+#
+#    (n - 1) * stride - 2 * padding + kernel_size + output_padding
+#
+# With stride 2, this is ``2 * n`` if ``kernel_size + output_padding`` is
+# ``2 * padding + 2``. Or name the size at each call, as ``output_size``: then the layer
+# works out ``output_padding``. Not every size is possible, as both messages say.
 
 for kernel in (2, 3, 4, 5):
     padding, extra = (kernel - 1) // 2, kernel % 2

@@ -74,7 +74,7 @@ def learn(model, train_set, test_set, steps):
 
 torch.manual_seed(5)
 old = build(8)
-print(f"old model: {learn(old, draw(2000, 8), draw(400, 8), 300)[-1]:.1f} right")
+print(f"old model: accuracy {learn(old, draw(2000, 8), draw(400, 8), 300)[-1]:.1f}")
 
 # %%
 # strict=False is not enough
@@ -137,10 +137,11 @@ plt.show()
 
 # %%
 # After 60 steps, the worst warm run is ahead of the best cold run. With many images the
-# gain shrinks: the old model began cold, and had 2,000 images and 300 steps.
+# gain shrinks, as a cold start can then learn the features, too. The old model did so,
+# from 2,000 images in 300 steps.
 
 cold, warm = curves["cold"][:, -1], curves["warm"][:, -1]
-print(f"right after 60 steps: cold {cold.mean():.2f}, warm {warm.mean():.2f}")
+print(f"accuracy after 60 steps: cold {cold.mean():.2f}, warm {warm.mean():.2f}")
 assert warm.min() > cold.max(), "the old features do not help"
 
 # %%
@@ -180,6 +181,10 @@ for prefix in ("module._orig_mod.", "_orig_mod.module."):
 # them. The error then shows both sets of names. If one of them is ``epoch``, the file
 # holds more than a model: take its ``["state_dict"]`` or ``["model_state_dict"]``.
 # Lightning often adds the prefix ``model.``: add it to ``plain``.
+#
+# If both sets are empty, the old head was loaded, too: take its entries out of
+# ``state``. If the new head has another name than the old one, compare ``missing`` and
+# ``left`` with a set each.
 #
 # Load before you wrap the new model with ``DistributedDataParallel`` or
 # ``torch.compile``.

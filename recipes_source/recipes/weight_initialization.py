@@ -101,8 +101,8 @@ fills = {
 # -----
 #
 # Of these five, Kaiming's weights keep the size between 0.1 and 10 through all fifty
-# layers. How close it stays to 1 depends on the seed and the width. Their variance is
-# the one of the formula, and ``apply`` has reached every layer.
+# layers. How close the size stays to 1 depends on the seed and the width. All fifty
+# layers have the variance of the formula, so ``apply`` has reached every layer.
 
 curves, spreads = {"default": sizes}, {"default": spread}
 for name, fill in fills.items():

@@ -34,7 +34,7 @@ records the operations that it takes part in. When you call
 the start and leaves each parameter's gradient in its ``.grad``.
 
 If a gradient is already there, the new one is **added**: ``backward()`` forms the sum,
-and nothing but you resets it. This page measures what follows.
+and nothing but you resets it.
 """
 
 # %%
@@ -228,10 +228,10 @@ assert last[slow, False] < last[slow, True]
 # - SGD at a rate that suits the model **blows up**. Nearly all features end at 0. Such
 #   a network gives every image the same answer.
 # - AdamW **looks as if it worked**. It divides by the size of the gradient, so a sum
-#   that grows makes no larger steps. The loss falls below guessing, but stays far above
-#   what zeroing reaches.
-# - SGD at a rate that is far too small is even **faster** without zeroing. The long sum
-#   makes up for the rate. The cure is a larger rate.
+#   that grows makes no larger steps. The loss falls below guessing, but at this rate
+#   stays far above what zeroing reaches.
+# - SGD at a rate that is too small is even **faster** without zeroing, and AdamW can
+#   be, too. Steps along the sum add up. The cure is a larger rate.
 #
 # A falling loss is therefore no sign that you zero.
 
@@ -345,8 +345,8 @@ torch.testing.assert_close(undivided, 4 * whole)
 # ^^^^^^^^^^^^^^^
 #
 # Clear right before ``backward()``. Clearing right after ``step()`` frees memory
-# earlier, but a ``continue`` before ``step()`` skips both lines. Clearing between
-# ``backward()`` and ``step()`` erases what the step needs.
+# earlier, but a ``continue`` after ``backward()`` then leaves a gradient for the next
+# batch. Clearing between ``backward()`` and ``step()`` erases what the step needs.
 
 model = make_model()
 optimizer = optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
