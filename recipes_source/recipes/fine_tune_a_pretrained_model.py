@@ -143,8 +143,9 @@ assert trained == 128 * 4 + 4
 
 # %%
 # Other models have other names for the head: write these for ``fc`` in ``new_head``,
-# ``head_alone`` and ``two_rates``. In ``two_rates``, the prefix for ``classifier[-1]``
-# is ``"classifier.3."``. On the device ``meta`` the models cost nothing.
+# ``head_alone`` and ``two_rates``. In ``two_rates``, the prefix is
+# ``"classifier.3."`` for ``mobilenet_v3_small``, and ``"heads."`` for ``vit_b_16``.
+# On the device ``meta`` the models cost nothing.
 
 with torch.device("meta"):
     resnet, vit = models.resnet18(), models.vit_b_16()
