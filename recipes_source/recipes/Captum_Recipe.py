@@ -167,10 +167,10 @@ assert corner < 0 < maps.sum() - corner
 # ---------------
 #
 # A classifier returns a score for each class. ``target`` says which of them to explain,
-# here the class that the model chose. ``internal_batch_size`` bounds the memory, but a
-# step takes all pictures of the batch at once. Where ``Normalize`` prepares the
-# pictures, a black pixel is ``(0 - mean) / std``, not 0. If training goes on
-# afterwards, call ``model.train()`` first.
+# here the class that the model chose. ``internal_batch_size`` bounds the memory, but it
+# cannot be smaller than the number of pictures in the batch. Where ``Normalize``
+# prepares the pictures, a black pixel is ``(0 - mean) / std``, not 0. If training goes
+# on afterwards, call ``model.train()`` first.
 
 from captum.attr import visualization
 

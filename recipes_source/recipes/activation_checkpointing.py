@@ -101,11 +101,11 @@ print(f"no checkpoints: {naive_kept:.0f} KiB kept, {naive_flops:.0f} MFLOP")
 # With all eight blocks checkpointed, ten tensors of 128 times 64 floats remain: the
 # inputs of the blocks, the output, and the targets for the loss. No gradient changes,
 # dropout included, because ``checkpoint`` restores PyTorch's global random state before
-# it runs a block again. It restores the state of the CPU and of the devices of the
-# positional arguments, and also autocast. It does not restore ``random``, NumPy or a
-# ``torch.Generator``. A block that draws from these can get wrong gradients without an
-# error. The added compute is the first product of each block: the second gives the
-# block's output, which is not needed again.
+# it runs a block again. ``checkpoint`` restores autocast, and the random state of the
+# CPU and of each device that holds a positional argument. It does not restore
+# ``random``, NumPy or a ``torch.Generator``. A block that draws from these can get
+# wrong gradients without an error. The added compute is the first product of each
+# block: the second gives the block's output, which is not needed again.
 
 kept, flops, gradient = measure(8)
 print(f"8 checkpoints:  {kept:.0f} KiB kept, {flops:.0f} MFLOP")

@@ -224,8 +224,8 @@ assert abs(norms["after"] - exact_norm) < 0.05 * exact_norm
 # says so. There, ``torch.cuda.is_bf16_supported(including_emulation=False)`` is
 # ``False``. Then write ``torch.float16`` and ``enabled=True``, and keep
 # ``scaler.state_dict()`` in the checkpoint. Never train ``model.half()``: the scaler
-# refuses float16 weights. Call ``scheduler.step()`` only if ``scaler.get_scale()`` did
-# not fall in ``update``: else the optimizer was skipped. For evaluation, use
+# refuses float16 weights. If ``scaler.update()`` lowered ``scaler.get_scale()``, the
+# optimizer was skipped: then leave out ``scheduler.step()``, too. For evaluation, use
 # ``autocast`` too, and ``outputs.float()`` before NumPy.
 
 device = str(torch.accelerator.current_accelerator(check_available=True) or "cpu")

@@ -89,9 +89,9 @@ assert raised == len(calls) == 6
 # - ``Float`` and ``Long`` are dtypes: float32 and int64. The loss computes with the
 #   labels as numbers, so they must be floating point, even if they are only 0 and 1.
 #   Boolean labels can give a message about ``Subtraction``, with the same mend.
-# - ``Target size`` has the labels' shape first and the outputs' shape last. If one
-#   question has outputs of ``[4, 2]``, the model has one output too many. End the model
-#   with ``nn.Linear(8, 1)``, or keep two outputs and use ``CrossEntropyLoss``.
+# - ``Target size`` has the labels' shape first and the outputs' shape last. Outputs of
+#   ``[4, 2]`` for a single yes/no question: the model has one output too many. End the
+#   model with ``nn.Linear(8, 1)``, or keep two outputs and use ``CrossEntropyLoss``.
 #
 # Three lines before the loss tell these causes apart. On a CUDA GPU, the first message
 # is ``Assertion `input_val >= zero && input_val <= one` failed``: run one batch on the

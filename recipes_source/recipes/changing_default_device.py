@@ -73,9 +73,10 @@ def works(model):
 assert not works(Careless().to(target))
 
 # %%
-# In your own program, ``meta`` in this error means a model built without values. Call
-# ``model.to_empty(device=...)`` and load all weights. Then compute the buffers made
-# with ``persistent=False`` again: no file has them.
+# In your own program, ``meta`` in this error often means a model built without values:
+# call ``model.to_empty(device=...)`` and load all weights. Then compute the buffers
+# made with ``persistent=False`` again: no file has them. With ``device_map="auto"``,
+# ``meta`` marks an offloaded layer: call the layer, and do not read its weight.
 #
 # ``next(model.parameters()).device`` names the device of a model's first parameter.
 # With a GPU, the error has other words. ``FakeTensorMode`` raises them on any machine:

@@ -131,9 +131,9 @@ assert abs(weighted - repeated) < 1e-3 and abs(loss - drawn) < 0.03
 #
 # :class:`torch.nn.BCEWithLogitsLoss` takes the weight of a yes relative to a no: the
 # count of no over the count of yes. Its mean divides by the number of samples, so the
-# loss is larger by a factor. The border is the same. For several labels, ``pos_weight``
-# has one entry for each. Divide by ``yes.clamp(min=1)``: a label without any yes would
-# have the weight ``inf``, and the loss would be ``nan``.
+# loss is larger. The border is the same. For several labels, ``pos_weight`` has one
+# entry for each. Divide by ``yes.clamp(min=1)``: a label without any yes would have the
+# weight ``inf``, and the loss would be ``nan``.
 
 pos_weight = counts[0] / counts[1].double()
 bce = nn.BCEWithLogitsLoss(pos_weight=pos_weight)
@@ -148,10 +148,10 @@ assert math.isclose(factor, 2 * counts[0] / len(labels), rel_tol=1e-6)
 # When it is not so: probabilities, and both cures at once
 # --------------------------------------------------------
 #
-# The weighted model's probabilities fit a world with as many faults as not. Subtract
-# the logarithm of the weights from the logits, and the probabilities are right again.
-# With ``pos_weight``, subtract its logarithm from the score. Weights *and* a balanced
-# sampler count the rarity twice.
+# The weighted model's probabilities fit a world of half faults: here, they are about
+# five times too high. Subtract the logarithm of the weights from the logits, and the
+# probabilities are right again. With ``pos_weight``, subtract its logarithm from the
+# score. Weights *and* a balanced sampler count the rarity twice.
 
 logits = weighted_model(readings).detach()
 shares = {
@@ -238,7 +238,7 @@ for rows in torch.randperm(len(labels)).split(100):
 # Check
 # -----
 #
-# The border is near the middle. And this is the message if a class has no weight:
+# The border is near the middle. This message comes if a class has no weight:
 
 slope, offset = model.weight[1] - model.weight[0], model.bias[1] - model.bias[0]
 print(f"border {(-offset / slope).item():.1f}")

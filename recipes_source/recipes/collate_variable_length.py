@@ -84,8 +84,8 @@ print("sequences off by more than 1%:", (padded_error > 0.01).sum().item(), "of 
 # Return the lengths too
 # ----------------------
 #
-# If 0 can also be data, only the collate function knows where each sequence ends. So
-# let it return the lengths beside the batch.
+# If 0 can also be data, the padded batch no longer shows where a sequence ends: only
+# the collate function knows. So let it return the lengths beside the batch.
 # :func:`torch.nn.utils.rnn.pack_padded_sequence` then makes the GRU stop there.
 # ``enforce_sorted=False`` accepts the sequences in any order. An empty sequence is
 # refused: leave it out of the data.

@@ -19,9 +19,9 @@ Compile the optimizer's step
 Turn the many small operations of an optimizer's step into a few loops, and count them.
 
 Why it matters: on a CPU, a step of Adam with its defaults does nine small operations
-for each parameter, one after another. Each starts apart, and reads and writes memory
-again. On a GPU, the default ``foreach=True`` starts fewer, but each still reads and
-writes memory.
+for each parameter, one after another. Each one is started alone, reads its tensors from
+memory and writes them back. On a GPU, the default ``foreach=True`` starts fewer, but
+each still reads and writes memory.
 """
 
 # %%

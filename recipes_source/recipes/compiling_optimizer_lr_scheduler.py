@@ -87,10 +87,10 @@ def train(lr, make_change, compiled=True, optimizer_class=torch.optim.AdamW):
 # another value than the one it compiled for. It compiles once more, with a variable in
 # place of the number. For AdamW on the CPU, this graph serves from then on.
 #
-# SGD uses the number in a way that does not allow a variable: the second step tries a
-# variable and drops it. Each new rate is then compiled, until ``recompile_limit`` (8)
-# is reached and the step runs eagerly. AdamW does the same with ``foreach=True``, its
-# default on CUDA.
+# SGD needs the number itself. At the second step, the compiler makes a graph with a
+# variable, and then one more with the number. Each new rate is then compiled, until
+# ``recompile_limit`` (8) is reached and the step runs eagerly. AdamW does the same with
+# ``foreach=True``, its default on CUDA.
 
 
 def halve(optimizer):
@@ -201,8 +201,8 @@ large_model = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 1))
 # First try ``AdamW(..., fused=True)`` without a compiler: a new rate compiles nothing.
 # If you compile, the default backend, ``"inductor"``, is the one that makes a step
 # faster. On the CPU it needs a C++ compiler; without one this page takes ``"eager"``,
-# which gains nothing. On a CUDA GPU, add ``capturable=True``: the step counters then
-# stay on the GPU.
+# which gains nothing. On a CUDA GPU, add ``capturable=True``: without it,
+# ``foreach=True`` refuses a tensor.
 #
 # Give each parameter group a tensor, as here. With ``AdamW(groups, lr=tensor)``, groups
 # without an ``lr`` share one tensor, and ``ReduceLROnPlateau`` lowers it once for each

@@ -92,7 +92,7 @@ ways = {
 # %%
 # The table is measured. A write of 5 to the result tells about memory. A backward pass
 # from the result tells about the gradient. ``trains`` says whether the result itself
-# requires a gradient.
+# requires a gradient; an optimizer also wants a leaf.
 
 
 def properties(make):

@@ -88,11 +88,11 @@ torch.testing.assert_close(slope, grad(nn.Softplus()(x).sum(), x)[0])
 # ----------------------------------
 #
 # :func:`torch.autograd.gradcheck` measures slopes by small steps of each input,
-# :func:`torch.autograd.gradgradcheck` second derivatives. Give both float64. Autograd
-# knows where saved inputs and outputs come from. ``Kept`` saves the slope, which is
-# neither: autograd takes this slope for a constant. ``gradcheck`` accepts ``Kept``, and
-# ``gradgradcheck`` refuses it. The message shows what was measured (*numerical*) and
-# what is yours (*analytical*).
+# :func:`torch.autograd.gradgradcheck` second derivatives. Give both float64. Save only
+# inputs and outputs: autograd can differentiate through them. ``Kept`` saves the slope,
+# which is neither, so autograd takes the slope for a constant. ``gradcheck`` accepts
+# ``Kept``, and ``gradgradcheck`` refuses it. The message shows what was measured
+# (*numerical*) and what is yours (*analytical*).
 
 
 class Kept(Softplus):

@@ -16,7 +16,7 @@
 Augment pictures and masks in training
 ======================================
 
-Change training pictures anew in each epoch, their masks alike, and nothing else.
+Give training pictures and their masks the same new random change in each epoch.
 
 Why it matters: a mask says which pixels are the object. If the picture is turned and
 the mask is not, the model learns from wrong pixels. Nothing raises an error.

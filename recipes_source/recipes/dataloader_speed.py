@@ -107,9 +107,9 @@ assert waiting(alone["log"]) > 0.4
 # ------------------------------------
 #
 # Workers load while the loop works. With ``n`` workers, a batch comes every ``1/n`` of
-# its loading time. The loop need not wait if that is shorter than a step.
-# PyTorch's own operations use all cores without workers, and one thread in a worker.
-# Where they load your data, you may need more workers than this number.
+# its loading time. The loop need not wait if that is shorter than a step. Without
+# workers, PyTorch's operations use all cores; in a worker, only one thread. If such
+# operations load your data, you may need more workers.
 
 wait, work = map(sum, zip(*alone["log"], strict=True))  # rare slow batches count, too
 print("workers needed:", math.ceil(wait / work))

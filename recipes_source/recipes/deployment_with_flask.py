@@ -244,9 +244,9 @@ assert not thread.is_alive()
 # ``ways`` and ``TURNS``. Then copy ``make``, ``answer``, ``decode``, and ``as_json``
 # without its decorator. The limits suit most photos of phones. In production, give
 # ``app`` to a WSGI server, ``waitress-serve --listen=127.0.0.1:8000 serve:app``, or on
-# Linux and macOS ``gunicorn serve:app``. Only this machine reaches such a server: put
-# a web server with TLS before it. Each worker process loads a model and computes on all
-# cores: with several workers, divide the cores by ``torch.set_num_threads``.
+# Linux and macOS ``gunicorn serve:app``. Only this machine reaches that address: put a
+# web server with TLS before the server. Each worker process loads a model and computes
+# on all cores: with several workers, divide the cores by ``torch.set_num_threads``.
 #
 # Other formats, such as HEIC from an iPhone, get a 400. ``v2.RGB()`` turns 16-bit grey
 # pictures almost white and drops transparency, without an error. To refuse them, let

@@ -145,8 +145,8 @@ def save_and_train(way, group, model, optimizer, inputs, targets):
 
 
 # %%
-# Then a fresh model loads the checkpoint, and trains on the last five batches, too. It
-# must get the same bits as the model that never stopped.
+# Then a fresh model loads the checkpoint, and trains on the last five batches. It must
+# get the bits of the model that never stopped.
 
 
 def study():
@@ -339,10 +339,11 @@ def own_mesh():  # a GPU for each process of this machine, or the CPU for all
 # In your project
 # ---------------
 #
-# Take ``state_of``, ``own_mesh``, the guard and the lines of ``end``. ``result()``
-# waits, and raises what went wrong. Call it before the next save, before you delete an
-# old checkpoint, and before the end. Give each save a new folder: it is complete when
-# it has ``.metadata``. In a used one, the old ``.metadata`` stays beside new files.
+# Take ``state_of``, ``load``, ``own_mesh``, the guard and the lines of ``end``.
+# ``result()`` waits, and raises what went wrong. Call it before the next save, before
+# you delete an old checkpoint, and before the end. Give each save a new folder: it is
+# complete when it has ``.metadata``. In a used folder, the old ``.metadata`` makes new
+# files look complete.
 
 
 def main():

@@ -99,8 +99,8 @@ print(f"test {loss_on('test', full):.2f}")
 # ``patience`` epochs in a row without a lower loss. The copy lies in the memory of the
 # CPU, and in a file if you give a ``path``. For an accuracy, where higher is better,
 # pass ``-accuracy``. A loss that is lower by ``min_delta`` or less does not count, and
-# its weights are not kept. Nor does ``nan``, which is not lower than anything. If all
-# losses are ``nan``, ``weights`` stays ``None``.
+# its weights are not kept. Nor does ``nan`` count, which is not lower than any number.
+# If all losses are ``nan``, ``weights`` stays ``None``.
 
 
 class EarlyStopping:

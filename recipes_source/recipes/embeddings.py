@@ -127,9 +127,9 @@ def second_step_moves(optimizer_class, **options):
 
 
 # %%
-# Momentum, which Adam has, too, goes on moving a word that was seen. Weight decay,
-# which AdamW has by default, shrinks words that are never read: give the table no
-# decay. A row of zeros without a gradient stays zero with all four.
+# With momentum, as in Adam, the row of a word keeps moving after the steps that read
+# the word. Weight decay, which AdamW has by default, shrinks words that are never read:
+# give the table no decay. A row of zeros without a gradient stays zero with all four.
 
 print("moved by step 2: cat, <unk>, <pad>")
 for optimizer_class, options, expected in (

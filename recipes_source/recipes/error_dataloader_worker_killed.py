@@ -47,9 +47,9 @@ the traceback points at your loop. The word after "signal" tells what to look fo
 #   objects in the data set: each worker copies it bit by bit. Make it one array.
 # - ``Segmentation fault``: a C library crashed in the worker. Open its files in the
 #   worker, not before. For OpenCV, try ``cv2.setNumThreads(0)``.
-# - ``Caught ... in DataLoader worker process``, with another last line: your own code.
-#   If it ends with ``Cannot re-initialize CUDA in forked subprocess``, keep the data
-#   set's tensors on the CPU.
+# - ``Caught ... in DataLoader worker process``, with a last line not in this list: your
+#   own code. If it ends with ``Cannot re-initialize CUDA in forked subprocess``, keep
+#   the data set's tensors on the CPU.
 # - ``exited unexpectedly`` alone: look above the traceback for what the worker printed.
 #   A script without the guard ``if __name__ == "__main__":`` is a common cause.
 #   In a notebook on Windows, macOS or Python 3.14, workers do not find a class from a
@@ -65,7 +65,7 @@ the traceback points at your loop. The word after "signal" tells what to look fo
 # ``collate_fn`` runs in the worker, so it can show what happens there. Linux sends the
 # signal "Bus error" at a write into full shared memory, unless PyTorch noticed first:
 # ``unable to allocate``. Linux sends "Killed" when the memory is full. Here the worker
-# sends the signal to itself. The third function makes a mistake. Other systems differ.
+# signals itself. The third function makes a mistake.
 
 import copy
 import inspect

@@ -90,8 +90,8 @@ assert all(refused(name, call, x) for name, call in calls.items())
 # Double, Float and Long are older names of dtypes. Unless the message says which is the
 # input, their order does not tell, and "mixed dtype (CPU)" names none. So print both
 # dtypes, of the data and of the model. An older wording is "expected scalar type Float
-# but found Double". A convolution without a bias, and some layers on a GPU, say this
-# too.
+# but found Double". On a CPU, a convolution without a bias says this, too. On a GPU, a
+# convolution says ``Input type (...) and weight type (...) should be the same``.
 
 model = calls["Linear"]
 print("data", x.dtype, "model", next(model.parameters()).dtype)
@@ -196,8 +196,8 @@ assert counts[0] == 2
 # ---------------------------------
 #
 # In sums and products, floats win over integers, and float64 over float32. A plain
-# number does not raise float32 to float64. Nor does a tensor without dimensions, unless
-# the float32 tensor has none either: two losses, for example.
+# number does not raise float32 to float64. Nor does a float64 tensor without
+# dimensions. But if both tensors have none, as two losses do, the result is float64.
 #
 # A loss such as ``mse_loss`` with float64 targets becomes float64, without a message:
 # convert the targets, too. ``BCELoss``, and ``HuberLoss`` in ``backward()``, refuse

@@ -27,7 +27,7 @@
 Optimizer got an empty parameter list: find the hidden layers
 =============================================================
 
-Find what hides the layers of a model from PyTorch, by one line, and register them.
+Find with one call which layers PyTorch does not see, and register them.
 
 A model knows only the layers that were assigned directly to its attributes. A list, a
 comma or a product is enough to hide a layer or a weight. The model often still

@@ -185,8 +185,8 @@ assert off > 0.01 and scrambled[2].mean() > 5 * chw[2].mean()
 # In your project
 # ---------------
 #
-# ``convert("RGB")`` gives three channels. Two kinds of file it spoils without an error:
-# with 16 bits (mode ``I;16``), each value above 255 becomes white, so begin with
+# ``convert("RGB")`` gives three channels. But it spoils two kinds of file without an
+# error. With 16 bits (mode ``I;16``), each value above 255 becomes white, so begin with
 # ``Image.fromarray((np.asarray(picture) // 257).astype(np.uint8))``. Transparent pixels
 # show a colour that was hidden. ``prepare`` must have the steps of the training,
 # ``v2.Normalize`` too, or the answers are worse, without an error. With weights of

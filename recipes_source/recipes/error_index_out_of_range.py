@@ -68,8 +68,8 @@ logits = torch.randn(6, 3)
 # A GPU works through a queue, and Python is lines ahead when the GPU finds the mistake.
 # So ``CUDA error: device-side assert triggered`` comes at a later line. This page has
 # no GPU to show it. ``CUDA_LAUNCH_BLOCKING=1 python train.py`` stops at the true line
-# (on Windows, set the variable first). An Apple GPU can return zeros without a message.
-# Or run the batch on the CPU:
+# (on Windows, set the variable first). Or run the batch on the CPU, as below. An Apple
+# GPU can return zeros without a message.
 
 calls = {
     "embedding": lambda: embed(tokens),
@@ -154,8 +154,8 @@ kept = [0, 1, 2, 3, 5]
 torch.testing.assert_close(loss, nn.functional.cross_entropy(logits[kept], mask[kept]))
 
 # %%
-# Copy the trained rows into the larger table, and make the optimizer after that. Below,
-# a table of four positions refuses eight tokens.
+# Copy the trained rows into the larger table, then make the optimizer. Below, a table
+# of four positions refuses eight tokens.
 
 larger = nn.Embedding(int(tokens.max()) + 1, 16)
 with torch.no_grad():

@@ -146,9 +146,9 @@ assert set(spoiled) != set(own) and list(renamed) == list(own)
 
 # %%
 # The proof is the trained model: after a strict load, the answers are equal, bit for
-# bit. The object has a ``state_dict()`` to give. From a file, only
-# ``torch.load(path, weights_only=False)`` reads an object. It can run code that is in
-# the file: use it only if you trust the file.
+# bit. The object has a ``state_dict()`` to give. From a file, ``torch.load(path,
+# weights_only=False)`` reads an object. It can run code that is in the file: use it
+# only if you trust the file.
 
 mended = {"wrapped": renamed, "checkpoint": files["checkpoint"]["model"]}
 mended["object"] = files["object"].state_dict()

@@ -86,8 +86,8 @@ except RuntimeError as error:
 #
 # If exp is called in many places, do what the hint says. Under
 # :class:`torch.autograd.set_detect_anomaly`, a warning shows the stack of the call of
-# exp, with file and line. Here are the first words of the warning and the end of the
-# stack. Anomaly mode is slow: remove it afterwards.
+# exp, with file and line. Here are the warning's first words and the end of the stack.
+# Anomaly mode is slow: remove it afterwards.
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("always")
@@ -162,9 +162,9 @@ assert (nn.ReLU(inplace=True)(x) + x).tolist() == [0, 4]  # not [-1, 4]
 # --------------------------------------------------------
 #
 # A step writes into the weights, and a loss that was computed before may still need
-# them. Here ``second`` has one loss and ``first`` another. Both ``backward()`` before
-# both ``step()`` silences the message. But then each layer follows the sum of the
-# losses.
+# them. Here ``second`` has one loss and ``first`` another. Calling both ``backward()``
+# before both ``step()`` silences the message. But then each layer follows the sum of
+# the losses.
 
 first, second = nn.Linear(4, 4), nn.Linear(4, 1)
 optimizers = [torch.optim.SGD(m.parameters(), lr=0.1) for m in (first, second)]

@@ -118,9 +118,10 @@ else:
 # Three causes, told apart by their reason
 # ----------------------------------------
 #
-# The first cause was an integer of the model. Two others follow: a size, and a text.
-# Sizes vary by default. With ``dynamic=False``, or if Python loops over a size, each
-# size makes a graph. So does each text that the code reads, here the name of a head.
+# The first cause was an integer of the model. Two others follow: a size, and a text. By
+# default, one graph can serve many sizes. With ``dynamic=False``, or if Python loops
+# over a size, each size makes a graph. So does each text that the code reads, here the
+# name of a head.
 
 heads = nn.ModuleDict({f"task{n}": nn.Linear(4, 2) for n in range(12)})
 

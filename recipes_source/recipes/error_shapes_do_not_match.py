@@ -99,7 +99,7 @@ print(tuple(logits.shape), f"differ by {(logits - alone).abs().max():.4f}")
 torch.testing.assert_close(logits, alone)
 
 # %%
-# Right rows, wrong columns? See the end of this page.
+# Right rows, wrong columns? See the end.
 #
 # The size of tensor a must match the size of tensor b
 # ----------------------------------------------------
@@ -149,8 +149,8 @@ print("mended:", tuple(torch.cat([skip, up], dim=1).shape))
 # - ``view`` and ``reshape`` keep the number of entries: here 4 * 16 * 16 = 1024.
 # - ``-1`` stands for the size that fits. As the first size, it makes up samples: four
 #   pictures become two rows, and only the loss complains. Write ``flatten(1)``.
-# - A range of ``[-1, 0]`` means: the tensor has one dimension, or none. You asked for a
-#   second. Here: one sample's logits. ``dim=-1`` fits both shapes.
+# - A range of ``[-1, 0]`` means that the tensor has at most one dimension. Here,
+#   ``dim=1`` asks for a second of one sample's logits. ``dim=-1`` fits both shapes.
 
 assert "size 1024" in message(lambda: images.view(4, 100))
 targets = torch.tensor([1, 0, 3, 2])

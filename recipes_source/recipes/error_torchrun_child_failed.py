@@ -172,8 +172,8 @@ assert mended.returncode == 0 and "".join(texts).count(": 12.0") == 2
 # What the exit code says
 # -----------------------
 #
-# A negative code is a signal. No Python error is behind it, so ``record`` has none to
-# write, and the summary shows no traceback.
+# A negative code is a signal. Usually no Python error is behind it: then ``record`` has
+# none to write, and the summary shows no traceback.
 #
 # - ``-9``: killed from outside, often because the memory of the machine, or of its
 #   container, was full. ``torchrun`` also kills ranks, 30 seconds after SIGTERM. These
@@ -182,9 +182,9 @@ assert mended.returncode == 0 and "".join(texts).count(": 12.0") == 2
 #   ``PYTHONFAULTHANDLER=1``, that rank prints ``Fatal Python error`` and the line of
 #   Python. On GPUs, ``-6`` is often NCCL after a timeout: search for ``Watchdog`` in
 #   the output of all ranks.
-# - ``-6`` after all work was done: if you find
-#   ``terminate called without an active exception``, a thread of gloo freed a tensor
-#   while Python ended. What was saved is whole.
+# - ``-6`` after all work was done: with ``terminate called without an active
+#   exception``, a thread, often one of gloo, still needed Python while Python ended.
+#   What was saved is whole.
 # - ``2``: the script refused its arguments, or Python did not find the script.
 
 for name in ("SIGKILL", "SIGSEGV", "SIGABRT"):

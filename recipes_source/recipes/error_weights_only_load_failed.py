@@ -103,8 +103,8 @@ assert "GLOBAL numpy._core.multiarray.scalar" in refused
 # tell your case:
 #
 # - The four names of NumPy below, ``argparse.Namespace``, paths of ``pathlib``, your
-#   class of settings: values. Allow these alone: NumPy's ``numpy.testing.runstring``
-#   would run any code.
+#   class of settings: values. Allow only these: another name,
+#   ``numpy.testing.runstring``, would run any code.
 # - Classes of layers: somebody saved a model object. Ask for its ``state_dict``.
 # - ``os``, ``posix``, ``nt``, ``subprocess``, ``exec``, ``eval``: delete the file.
 #   Any function that you do not know can lead there: do not allow it.
@@ -227,7 +227,7 @@ checkpoint = torch.load(home / "plain.pt", map_location="cpu", weights_only=True
 # Check
 # -----
 #
-# A file with the module's old name loads, too.
+# A file with the module's old name loads.
 
 print("asks for:", get_unsafe_globals_in_checkpoint(home / "plain.pt"))
 assert torch.equal(checkpoint["weight"], weight) and checkpoint["best"] == 0.9375

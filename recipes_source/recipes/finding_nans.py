@@ -168,9 +168,10 @@ assert not batch.isfinite().all()
 
 # %%
 # Then test the output of each layer with a forward hook. This batch is finite, and the
-# second layer takes the logarithm of negative scores. The first name is the origin, or
-# a function called just before this layer: functions have no hook. ``note`` looks into
-# tuples, as of an LSTM, not into dicts. Remove the hooks: on a GPU, each test waits.
+# second layer takes the logarithm of negative scores. The first name is the layer that
+# made the NaN. Or a function called just before this layer made it: functions have no
+# hook. ``note`` looks into tuples, as of an LSTM, not into dicts. Remove the hooks: on
+# a GPU, each test waits.
 
 
 class Apply(nn.Module):

@@ -63,8 +63,9 @@ def train(model, optimizer, inputs, targets):
 #
 # :func:`~torch.distributed.fsdp.fully_shard` deals out the rows of each parameter. To
 # compute a block, every process collects the rows of this block, and drops them again.
-# Divide the blocks first, then the whole model: it gets what is left, and keeps this
-# whole until ``backward``. Modules that share a weight go in one call, as a list.
+# Divide the blocks first, then the whole model: the last call divides what is left, and
+# this part stays whole from forward to backward. Modules that share a weight go in one
+# call, as a list.
 #
 # ``gather`` collects all parts for rank 0, which saves them. (The *rank* is the number
 # of a process.) All ranks must call it.

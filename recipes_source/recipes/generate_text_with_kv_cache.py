@@ -151,9 +151,10 @@ places_and_mask = right
 # In your project
 # ---------------
 #
-# Call ``model.eval()`` first, as above: dropout would change the logits. The prompt and
-# ``count`` together must not exceed the model's ``limit``. All prompts of a batch must
-# have the same length, as no mask hides padding.
+# ``write`` calls ``model(tokens, caches)`` and wants logits and caches, as from
+# ``Model`` above. Call ``model.eval()`` first: dropout would change the logits. The
+# prompt and ``count`` together must not exceed the model's ``limit``. All prompts of a
+# batch must have the same length, as no mask hides padding.
 #
 # ``write`` stops when every text of the batch has an ``end``. A text that ended earlier
 # has grown, too: cut off what follows its first ``end`` after the prompt. A temperature

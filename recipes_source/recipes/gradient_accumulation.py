@@ -48,8 +48,8 @@ loss_fn = nn.CrossEntropyLoss()  # the mean over the targets that are not -100
 #
 # The forward pass keeps tensors for the backward pass, and they grow with the batch.
 # :class:`torch.autograd.graph.saved_tensors_hooks` calls ``note``, below, with each
-# tensor that is kept. The weights are left out of the count: smaller pieces do not save
-# weights, gradients or the optimizer's state.
+# tensor that is kept. The weights are left out of the count: smaller pieces do not
+# reduce the memory for weights, gradients and the optimizer's state.
 
 
 def saved_kib(size):

@@ -233,7 +233,7 @@ except AssertionError as error:
 
 # %%
 # The same happens in a compiled model. Since torch 2.14, code that was compiled before
-# the hook came does not call the hook. Older versions compile again. Under
+# the hook came does not call the hook. torch 2.12 and 2.13 compile again. Under
 # ``torch.compiler.set_stance("force_eager")`` the pass runs uncompiled.
 
 model.eval().compile(backend="eager")

@@ -18,8 +18,9 @@ Stream data that is too large, each sample once
 Read a file larger than memory with several workers, and get each sample once per epoch.
 
 Why it matters: each worker gets a copy of a stream, and reads all of it. With four
-workers, an epoch has everything four times, and no error says so. By
-``get_worker_info()``, each worker can skip the samples of the others.
+workers, an epoch has everything four times, and no error says so. With
+``get_worker_info()``, a worker learns its number, and can skip the samples of the
+others.
 """
 
 # %%
@@ -152,8 +153,9 @@ assert sorted(mixed) == numbers != mixed
 # If a sample has a fixed size and the disk is fast, do without a stream. A memory map
 # is an array that stays in its file: indexing reads the rows that you ask for. So an
 # ordinary :class:`torch.utils.data.Dataset` works, with shuffling and length. Here, a
-# million numbers have 8 bytes each, and ``tracemalloc`` counts the memory for them. An
-# HDF5 file works alike: open it in ``__getitem__``, so that each worker opens it.
+# million numbers have 8 bytes each. ``tracemalloc`` counts the memory of NumPy arrays,
+# but neither tensors nor the pages of the map. An HDF5 file works alike: open it in
+# ``__getitem__``, so that each worker opens it.
 
 table = Path(temporary.name, "table.npy")
 np.save(table, np.arange(1_000_000.0).reshape(1000, 1000))

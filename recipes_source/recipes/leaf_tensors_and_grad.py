@@ -114,10 +114,11 @@ assert checkpoint(model, inputs, use_reentrant=False).requires_grad
 #
 # Not only a step can cut. Gradients can be off (``no_grad``, ``inference_mode``), or
 # every parameter can be frozen. Ask these three questions where the loss is computed:
-# the first ``False`` names the cause. If only the third answer is ``False``,
-# ``forward`` has a cut, or does not use the parameter that trains. Print
-# ``requires_grad`` after each line of ``forward``. If all three answers are ``True``,
-# the cut is in what follows the model.
+# the first ``False`` names the cause.
+#
+# If only the third answer is ``False``, ``forward`` has a cut, or does not use the
+# parameter that trains. Print ``requires_grad`` after each line of ``forward``. If all
+# three answers are ``True``, the cut is in what follows the model.
 
 
 def ask(model):
@@ -146,8 +147,8 @@ assert off == (False, True, False) and frozen == (True, False, False)
 assert cut == (True, True, False) and sound == (True, True, True)
 
 # %%
-# ``loss.requires_grad = True`` silences the message and mends nothing: the loss becomes
-# a leaf, and no weight gets a gradient. The mend is a loss without the cut.
+# ``loss.requires_grad = True`` silences the message and mends nothing: the loss itself
+# gets a gradient, and no weight does. The mend is a loss without the cut.
 
 wrong.requires_grad = True
 wrong.backward()

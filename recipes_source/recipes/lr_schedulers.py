@@ -138,8 +138,9 @@ plt.show()
 #
 # With the scheduler first, the whole curve moves by one step: the first rate is never
 # used and the last step gets a rate of 0. PyTorch warns once, and the training goes on.
-# The same warning in the right order: a float16 ``GradScaler`` skipped the first step.
-# Call ``scheduler.step()`` only if ``scaler.update()`` did not lower the scale.
+# If this warning comes although your order is right, a float16 ``GradScaler`` has
+# skipped the first step. Call ``scheduler.step()`` only if ``scaler.update()`` did not
+# lower the scale.
 
 optimizer = torch.optim.Adam([nn.Parameter(torch.zeros(1))], lr=peak)
 scheduler, wrong = warmup_cosine(optimizer), []

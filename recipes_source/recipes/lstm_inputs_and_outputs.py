@@ -88,8 +88,8 @@ print(f"by hand and by nn.LSTM: difference {(h - last_h[0]).abs().max():.12f}")
 # ------------------------------------------------------------
 #
 # A bidirectional LSTM reads each sequence twice, and joins both hidden states at every
-# step. At the last step, the backward reader has read one step only. Change the *first*
-# step of every sequence, and see which parts notice.
+# step. At the last step, the backward reader has read one step only. Change every
+# sequence's *first* step, and see which parts notice.
 
 both = nn.LSTM(features, hidden, batch_first=True, bidirectional=True)
 changed = x.clone()
@@ -126,9 +126,8 @@ print("summary", tuple(summary.shape))
 # ------------
 #
 # In ``Expected hidden[0] size``, the first triple is what ``x`` needs: layers times
-# directions, batch, hidden size. The second is the state that you passed. ``hidden[0]``
-# is the hidden state, ``hidden[1]`` the cell state. A GRU writes ``Expected hidden
-# size``.
+# directions, batch, hidden size. The second is the state you passed. ``hidden[0]`` is
+# the hidden state, ``hidden[1]`` the cell state. A GRU writes ``Expected hidden size``.
 
 one = nn.LSTM(features, hidden, batch_first=True)
 no_batch_first = nn.LSTM(features, hidden)
@@ -162,8 +161,8 @@ assert "(2, 5, 8), got [1, 5, 8]" in texts["two layers"]
 # The mend
 # --------
 #
-# - The first triple has your number of steps in the middle: set ``batch_first=True``.
-#   Do this first: the next mend would hide the message.
+# - The first triple has your number of steps in the middle: set ``batch_first=True``,
+#   or take it out if it is set. Do this first: the next mend would hide the message.
 # - Any other message about a state: pass none, and the LSTM starts from zeros. If you
 #   carry a state on, make the first one from ``x``, as below.
 # - ``input_size`` must be the last dimension of ``x``.
@@ -186,16 +185,16 @@ for name, model in {"one layer": one, "two layers": lstm, "both ways": both}.ite
 # To carry a state on, cut it from the last batch, or ``backward()`` goes through the
 # graph a second time: ``state = tuple(s.detach() for s in state)``. Each row must
 # continue its sequence of the last batch. So do not shuffle: a state of another
-# sequence raises no error. Give the loader ``drop_last=True``, because a smaller last
-# batch doesn't fit the state.
+# sequence raises no error. Give the loader ``drop_last=True``, because a smaller batch
+# doesn't fit.
 
 # %%
 # When no error comes
 # -------------------
 #
 # Without a state, a forgotten ``batch_first`` raises nothing. The LSTM takes the batch
-# for time, and a sequence sees the sequences before it. A 2D ``x`` is one
-# sequence, too: its rows are steps. The cell changes the first sequence only.
+# for time, and a sequence sees the sequences before it. A 2D ``x`` is one sequence: its
+# rows are steps. The cell changes the first sequence only.
 
 changed = x.clone()
 changed[0] += 1.0

@@ -136,10 +136,10 @@ assert math.isclose(ignored, by_hand, rel_tol=1e-5) and counted < 0.8 * by_hand
 # ---------------------------------------------
 #
 # With padding on the *left* and a causal mask, the first token may see only itself, and
-# it is padding. The softmax over nothing is undefined. One kernel gives 0, another NaN,
-# and NaN spreads to the real tokens. Here, the same model does both. A sentence without
-# a real token is the same case: leave it out. A batch whose targets are all padding has
-# a loss of 0 / 0.
+# it is padding. The softmax over nothing is undefined. One kernel gives 0. Another
+# gives NaN, which spreads to the real tokens. Here, one model does the first with
+# gradients, the second without. A sentence without a real token is the same case: leave
+# it out. A batch whose targets are all padding has a loss of 0 / 0.
 
 left = torch.tensor([[PAD, PAD, PAD, 4, 6, 3]])
 training = model(left, future, left == PAD)

@@ -187,8 +187,8 @@ for fault in faults:
 # - A move, and the second gradient is twice the first: *no zero_grad*. Gradient
 #   clipping hides this.
 # - A largest move above 1: *rate too high*. Below 1e-5: *rate too low*, or a warm-up.
-#   These limits are rough. A parameter that starts at 0 moves by ``inf``: no
-#   mistake. With ``nan``, it did not move.
+#   These limits are rough. A parameter that starts at 0 moves by ``inf``: no mistake.
+#   With ``nan``, it did not move, unless the gradient is ``nan``, too.
 
 sound = (False, 0, 0, "", 1)
 assert table["(sound)"] == table["labels mixed"] == sound
@@ -200,9 +200,9 @@ assert table["rate too low"][3] == "low" and table["rate too high"][3] == "high"
 # When it is not so: the labels are wrong
 # ---------------------------------------
 #
-# The training with mixed labels passes both checks. A network learns wrong labels
-# by heart as well. Samples that it has not seen tell: on them it only guesses. Print
-# some samples beside their labels, as they come out of the loader.
+# The training with mixed labels passes both checks. A network learns wrong labels by
+# heart, too. Samples that it has not seen tell: on them it only guesses. Print samples
+# beside their labels, from the loader.
 
 accuracy = {}
 for fault, labels in [("(sound)", targets), ("labels mixed", mixed)]:

@@ -23,10 +23,11 @@ One-hot encoding: labels to columns and back
 
 Turn class numbers into one-hot rows of a fixed width, and back.
 
-A layer needs one column for each class, in every batch. By default,
-:func:`torch.nn.functional.one_hot` looks for the largest label of *this* batch. So the
-width can change from batch to batch, and a shuffled training stops at a random place.
-Write ``one_hot(labels, num_classes=3).float()`` instead, with your number of classes.
+A layer that takes one-hot rows needs a column for each class, in every batch. By
+default, :func:`torch.nn.functional.one_hot` looks for the largest label of *this*
+batch. So the width can change from batch to batch, and a shuffled training stops at a
+random place. Write ``one_hot(labels, num_classes=3).float()`` instead, with your number
+of classes.
 """
 
 # %%

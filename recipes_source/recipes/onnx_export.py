@@ -67,8 +67,8 @@ torch.onnx.export(model, example, fixed, dynamo=True, **options)
 print("written:", *sorted(file.name for file in Path(folder.name).iterdir()))
 
 # %%
-# ONNX Runtime reads the file and runs it, with batches of 1 to 8. For an NVIDIA GPU,
-# install ``onnxruntime-gpu`` in place of ``onnxruntime``, and put
+# The next cell gives the file to ONNX Runtime, and tries batches of 1 to 8. For an
+# NVIDIA GPU, install ``onnxruntime-gpu`` in place of ``onnxruntime``, and put
 # ``CUDAExecutionProvider`` first in ``providers``. The file stays as it is.
 
 providers = ["CPUExecutionProvider"]

@@ -37,8 +37,7 @@ them. First try a smaller batch, then bfloat16, then checkpoints.
 # ------------------------
 #
 # A child process may take 48 MiB more than it holds. Only Linux enforces this limit:
-# elsewhere nothing is printed. A batch of 4,096 asks for more. Sixteen pieces of it do
-# not.
+# elsewhere nothing is printed. A batch of 4,096 asks for more. Sixteen pieces do not.
 
 import subprocess
 import sys
@@ -92,8 +91,8 @@ if sys.platform == "linux":
 # --------------
 #
 # The number is what was asked for last: one result of the wide layer, 4,096 times 2,048
-# times 4 bytes. Windows says ``not enough memory``, and Linux may end the process with
-# the word ``Killed``. A GPU's message, not raised here, has this form:
+# times 4 bytes. Windows says ``not enough memory``, and Linux may end the process:
+# ``Killed``. A GPU's message, not raised here, has this form:
 #
 # .. code-block:: text
 #
@@ -157,8 +156,8 @@ assert sizes["kept, batch 512"] == 16 * sizes["kept, batch 32"]
 #
 # For what the forward pass keeps, in this order:
 #
-# 1. *Smaller pieces* of the batch: the same gradient, unless you use batch
-#    normalization.
+# 1. *Smaller pieces* of the batch: the same gradient if they are equal, unless batch
+#    normalization mixes samples.
 # 2. *bfloat16*: up to half of what is kept. The weights stay float32, and autocast
 #    keeps copies of them. With few rows, the copies take more than is saved.
 # 3. *Checkpoints*: keep a block's input, compute the rest again. Use many blocks: one

@@ -198,12 +198,12 @@ assert message
 #   groups that rate: pass a list. A floor such as ``eta_min`` is also the same for all.
 # - To change rates by hand, write to ``group["lr"]`` for each group of
 #   ``optimizer.param_groups``.
-# - To unfreeze a layer later, freeze it only after the groups are made: the optimizer
-#   skips a parameter without a gradient.
+# - To unfreeze a layer later, make the groups first, then freeze it: the optimizer
+#   holds the layer, and skips it while it has no gradient.
 # - To add a group later, use :meth:`~torch.optim.Optimizer.add_param_group` with
-#   ``layer.named_parameters()``: a group without names is refused. Then make a new
-#   scheduler. The old one may raise an error, as ``OneCycleLR`` does. A warm-up by
-#   ``LinearLR`` raises none, and lifts the new group's rate too high.
+#   ``{"params": layer.named_parameters()}``: a group without names is refused. Then
+#   make a new scheduler. The old one may raise an error, as ``OneCycleLR`` does. A
+#   warm-up by ``LinearLR`` raises none, and lifts the new group's rate too high.
 # - ``optimizer.load_state_dict`` matches parameters by their order, not by their names,
 #   and brings back the saved rates. Make the groups by the same function, and change
 #   rates after loading.

@@ -154,11 +154,11 @@ plt.show()
 # ----------------------------------
 #
 # With class weights or ``ignore_index``, the loss divides by the sum of the weights, or
-# by the number of targets that count. Then the mean over examples is another gradient.
-# Here one class is ignored, and the mean is too small. Use ``reduction="sum"`` in
-# ``loss_of_one``, and divide by this sum or number yourself. With the default,
-# ``reduction="mean"``, the loss of an example is divided by its own weight: class
-# weights have no effect, and no error says so.
+# by the number of targets that count. Then the mean over all examples is not the
+# gradient of the batch. Here one class is ignored, and the mean is too small. Use
+# ``reduction="sum"`` in ``loss_of_one``, and divide by this sum or number yourself.
+# With the default, ``reduction="mean"``, the loss of an example is divided by its own
+# weight: class weights have no effect, and no error says so.
 
 loss_fn = nn.CrossEntropyLoss(ignore_index=3)
 ignored = targets == loss_fn.ignore_index

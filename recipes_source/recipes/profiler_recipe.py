@@ -195,7 +195,7 @@ assert after["aten::linear"].cpu_time_total > after["aten::addmm"].cpu_time_tota
 # - Here the loop must make at least four steps: one waits, one warms up, two are
 #   recorded.
 # - Without ``repeat=1`` the schedule starts again and again. The trace then holds only
-#   the last round, or nothing if the loop ends before that round records.
+#   the last round, or nothing if the loop ends while a new round warms up.
 # - The wait for data is the row ``enumerate(DataLoader)#...``. The work of the loader's
 #   worker processes is not recorded.
 # - ``with_stack=True`` adds the functions of your code.

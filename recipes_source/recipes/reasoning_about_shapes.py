@@ -148,10 +148,11 @@ except NotImplementedError as error:
 # :meth:`~torch.nn.Module.to_empty` gives parameters and buffers memory whose content is
 # arbitrary. Then each layer draws its first values anew. A module without
 # ``reset_parameters``, such as ``nn.MultiheadAttention``, keeps arbitrary values, and
-# no error says so. Or a state dict brings the values:
-# ``load_state_dict(state_dict, assign=True)`` needs no ``to_empty()``. The model then
-# uses the same tensors as the state dict, so training ``copied`` would change
-# ``layers``.
+# no error says so.
+#
+# The other way: let a state dict bring the values. ``load_state_dict(state_dict,
+# assign=True)`` needs no ``to_empty()``. The model then uses the same tensors as the
+# state dict, so training ``copied`` would change ``layers``.
 
 layers = layers.to_empty(device="cpu")
 for layer in layers.modules():  # nested layers, too

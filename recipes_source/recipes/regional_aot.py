@@ -118,8 +118,8 @@ torch.testing.assert_close(outputs, wanted, atol=1e-5, rtol=1e-5)
 # When it is not so: blocks that only look equal
 # ----------------------------------------------
 #
-# A Python number in a block is part of the code, and no constant that you can load.
-# ``load_constants`` checks neither the number nor the shapes, types and strides of
+# A Python number in a block is compiled into the code: ``load_constants`` cannot change
+# it. ``load_constants`` checks neither the number nor the shapes, types and strides of
 # tensors. A weight with other strides can give wrong numbers, silently. Compare before
 # you compile: the exported code, and the shape, type and strides of each weight.
 

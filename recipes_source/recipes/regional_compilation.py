@@ -244,8 +244,8 @@ class Network(nn.Module):
 #
 # - In a model that somebody else wrote, look for the ``ModuleList`` of its blocks. In
 #   ``nn.TransformerEncoder``, its name is ``layers``.
-# - A new batch size compiles the block once more, and so does validation under
-#   ``torch.no_grad()``.
+# - The second batch size compiles the block once more, and most further sizes reuse
+#   that code. Validation under ``torch.no_grad()`` compiles the block, too.
 # - A copy made by ``copy.deepcopy``, such as the model of an ``AveragedModel``, is not
 #   compiled: compile the blocks of the copy, too.
 

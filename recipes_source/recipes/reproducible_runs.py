@@ -197,8 +197,7 @@ assert list(draws.values()) == [False, True]
 # workers, do not draw from ``rng`` inside the data set: every worker gets a copy of
 # ``rng``, and all copies draw the same.
 #
-# On NVIDIA's GPUs, older releases of PyTorch raise this message. PyTorch 2.14 no longer
-# does:
+# On NVIDIA's GPUs, older releases of PyTorch raise this message:
 #
 # .. code-block:: text
 #

@@ -183,10 +183,11 @@ assert refused
 # restore it with :func:`torch.cuda.set_rng_state_all`.
 #
 # With DDP, call ``save`` on rank 0 alone: all would write the same ``.part`` file.
-# After ``load``, all have the random state of rank 0, and would draw the same dropout
-# masks. So begin each epoch with ``torch.manual_seed(1000 * epoch + rank)``, and with
-# ``sampler.set_epoch(epoch)`` for the order of the data. With FSDP, each rank holds a
-# part of the weights: :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`.
+# After ``load``, all ranks have the random state of rank 0, and would draw the same
+# dropout masks. So begin each epoch with ``torch.manual_seed(1000 * epoch + rank)``,
+# and with ``sampler.set_epoch(epoch)`` for the order of the data. With FSDP, each rank
+# holds a part of the weights:
+# :ref:`sphx_glr_recipes_recipes_distributed_checkpoint_recipe.py`.
 
 
 def save(path, run, epoch):  # path: a Path; epoch: the next one to train

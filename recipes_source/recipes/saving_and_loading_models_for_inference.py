@@ -191,8 +191,8 @@ assert len(relu(negative).unique()) > 1 and len(relu.eval()(negative).unique()) 
 # lists and dictionaries in ``config``: the default refuses most classes. The mean that
 # you subtract from the inputs, and the names of the classes, belong in the file, too.
 #
-# Save the model itself, without a wrapper around it: ``model.module`` under
-# :class:`~torch.nn.parallel.DistributedDataParallel`, and the model that you gave to
+# Take the ``state_dict`` of the bare model, not of a wrapper: of ``model.module`` under
+# :class:`~torch.nn.parallel.DistributedDataParallel`, and of the model that you gave to
 # :func:`torch.compile`. Of several processes, let only the one of rank 0 save.
 
 device = torch.accelerator.current_accelerator(check_available=True) or "cpu"

@@ -17,7 +17,8 @@ Train segmentation with Dice and cross-entropy
 Give each pixel a class with a loss that does not overlook small objects.
 
 Why it matters: if two pixels of a hundred belong to an object, "background" everywhere
-is right for 98%. Cross-entropy alone stays near it where the object is hard to see.
+is right for 98%. Where the object is hard to see, cross-entropy alone still answers
+"background" nearly everywhere.
 """
 
 # %%

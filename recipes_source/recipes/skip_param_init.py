@@ -196,9 +196,9 @@ assert refused
 # A pitfall: tied weights come apart
 # ----------------------------------
 #
-# Language models often use one weight in two layers. On its way from the meta device,
-# this weight becomes two parameters, without an error; with ``skip_init``, too. Tie the
-# layers again after loading, and before you make the optimizer.
+# Language models often use one weight in two layers. When such a model leaves the meta
+# device, the shared weight becomes two parameters, without an error. ``skip_init`` does
+# the same. Tie the layers again after loading, and before you make the optimizer.
 
 
 def tie(model):

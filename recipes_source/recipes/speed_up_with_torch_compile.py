@@ -191,10 +191,10 @@ assert len(products["compiled"]) == 1 and "fused" not in products["compiled"][0]
 # When it is not so: small or changing sizes
 # ------------------------------------------
 #
-# A new size is compiled anew, once: the second code takes further sizes, too, and one
-# row only is a case apart. With 8 rows, little is moved, and on a CPU there is little
-# to gain. Each call of compiled code first checks whether the code fits, which costs
-# the same for any size.
+# The first new size is compiled again. This second code takes other sizes, too, except
+# a single row, which is compiled on its own. With 8 rows, little is moved, and on a CPU
+# there is little to gain. Each call of compiled code first checks whether the code
+# fits, which costs the same for any size.
 
 # Output differs from run to run.
 graphs, few = [], x[:8]

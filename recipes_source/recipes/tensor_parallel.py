@@ -102,10 +102,10 @@ def divide(model, mesh):
 # ---------------
 #
 # Every rank gets the *same* batch, so use no ``DistributedSampler``. Seed all ranks
-# alike before you make the model: for the layers that stay whole, the loader and
-# dropout. Load a checkpoint before ``divide``, and make the optimizer after it. An
-# optimizer made earlier holds the old weights: the divided layers do not learn, and
-# nothing is raised.
+# alike before you make the model. Otherwise the layers that stay whole, the loader and
+# dropout differ from rank to rank. Load a checkpoint before ``divide``, and make the
+# optimizer after it. An optimizer made earlier holds the old weights: the divided
+# layers do not learn, and nothing is raised.
 #
 # In a transformer, the plan has names such as ``"layers.*.attention.query"``. A name
 # that fits no layer gives only a warning.

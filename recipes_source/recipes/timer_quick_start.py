@@ -127,9 +127,9 @@ assert wins >= 30
 # -------------------------
 #
 # In a tie, each round is a coin, if no round influences the next. The binomial
-# distribution says how often 40 coins show one side 30 times or more. Check this number
-# with races whose times are drawn: each time is up to 10% longer, and one in twenty is
-# about six times as long.
+# distribution says how often 40 tosses of a coin show the same side at least 30 times.
+# Check this number with races whose times are drawn: each time is up to 10% longer, and
+# one in twenty is about six times as long.
 
 count, needed = 40, 30
 binomial = 2 * sum(math.comb(count, k) for k in range(needed, count + 1)) / 2**count

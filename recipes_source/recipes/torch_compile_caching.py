@@ -21,8 +21,8 @@ Keep what torch.compile has made, take it to a new machine, and see whether it i
 
 Why it matters: the first call of a compiled model takes seconds, and for a large model
 minutes. PyTorch keeps the result in a folder for temporary files. A new container has
-an empty one, and compiles everything again. Keep the folder
-(``TORCHINDUCTOR_CACHE_DIR``) or, for a GPU, a file, for equal machines.
+an empty one, and compiles everything again. For a CPU, keep the folder
+(``TORCHINDUCTOR_CACHE_DIR``). For a GPU, a file is enough.
 """
 
 # %%

@@ -110,8 +110,9 @@ assert torch.allclose(swapped, wanted, atol=1e-5)
 # holds the new operations, and compiled and eager agree.
 #
 # A replacement may call the old function, as ``2 * F.gelu(x)`` does. With the default
-# backend it acts once. With the backend ``note`` or ``"eager"`` it acts twice, if the
-# mode is outside the compiled function: the mode sees the calls of the graph, too.
+# backend, the replacement is applied once. With ``note`` or ``"eager"`` and the mode
+# outside of the compiled function, it is applied twice: the mode also sees the calls of
+# the graph.
 
 graphs = []
 

@@ -189,11 +189,11 @@ assert max(by_patient) - min(by_patient) > 0.1
 # ---------------
 #
 # Copy ``split`` from above. If no samples belong together, ``patients`` is
-# ``torch.arange(len(data))``. Run the first two lines once. All later runs read
-# ``torch.load("split.pt")``: when data are added, the same seed gives another split.
-# An index stands for a sample only while the order of the samples stays, so sort the
-# file names. New files can move old ones. So save ``patients[train]`` and so on, too,
-# and put each new patient into one part.
+# ``torch.arange(len(data))``. Run the first two lines once. Later runs read
+# ``torch.load("split.pt")``: when data are added, the same seed gives another split. An
+# index stands for a sample only while the order of the samples stays, so sort the file
+# names. A new file can shift the indices of old ones. So also save the patients of each
+# part, ``patients[train]`` and so on, and add each new patient to one part.
 #
 # Take from the training part alone whatever is computed from data, such as the mean and
 # deviation for the normalization. Choose settings by the validation part, and use the

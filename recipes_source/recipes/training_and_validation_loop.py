@@ -17,9 +17,10 @@ Train and validate: a loop to copy
 
 Write a loop that trains, validates after each epoch and keeps the best weights.
 
-A line in the wrong place raises nothing. Dropout is off from the second epoch on, or
-the printed loss is not the mean over all samples. Then you choose the wrong model. The
-loop to copy has two functions, under *The idea*, and the lines of *In your project*.
+A line in the wrong place raises nothing. But then dropout can be off from the second
+epoch on, or the printed loss is no mean over all samples. Then you choose the wrong
+model. The loop to copy has two functions, under *The idea*, and the lines of *In your
+project*.
 """
 
 # %%

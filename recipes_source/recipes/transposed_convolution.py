@@ -160,7 +160,7 @@ for name, layer in ways.items():
 #
 # If a ``Conv2d`` did the halving, give its kernel size, stride and padding to
 # ``self.up``. With kernel 3 and padding 1, 33 pixels become 17, which kernel 4 cannot
-# turn into 33. But kernel 3 brings the grid back. Then
+# turn into 33. But kernel 3 brings the grid back. To avoid the grid,
 # ``nn.functional.interpolate(x, size=skip.shape[-2:])`` and a ``Conv2d`` are better.
 
 

@@ -18,7 +18,7 @@ Performance Tuning Guide
 Know what to tune first: find what a training step waits for, and change that.
 
 Why it matters: there are some twenty known ways to make training faster. Each helps
-only where it removes what the step waits for. In the wrong order, they gain nothing.
+only where it removes what the step waits for. A change to anything else gains little.
 """
 
 # %%

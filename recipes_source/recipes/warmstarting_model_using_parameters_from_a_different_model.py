@@ -178,9 +178,9 @@ for prefix in ("module._orig_mod.", "_orig_mod.module."):
 #
 # Name the part that may start cold, and let everything else raise an error. ``left``
 # holds the entries that the new model has no place for: with an unknown prefix, all of
-# them. The error then shows both sets of names. If one of them is ``epoch``, the file
-# holds more than a model: take its ``["state_dict"]`` or ``["model_state_dict"]``.
-# Lightning often adds the prefix ``model.``: add it to ``plain``.
+# them. The error then shows both sets of names. If a name is ``epoch``, the file holds
+# more than a model: take its ``["state_dict"]`` or ``["model_state_dict"]``. Lightning
+# often adds the prefix ``model.``: add it to ``plain``.
 #
 # If both sets are empty, the old head was loaded, too: take its entries out of
 # ``state``. If the new head has another name than the old one, compare ``missing`` and

@@ -98,10 +98,10 @@ print(f"sampler: recall common {even[0]:.2f}, rare {even[1]:.2f}")
 # normal distribution function. Both models come close to these recalls for the mixture
 # they saw.
 #
-# The price is paid where the world stays nine to one, as ``accuracy`` assumes. There
-# the balanced model names the rare class too often, and is right less often. Its
-# probabilities fit an even mixture, too. To correct the probabilities, subtract the
-# logarithm of the class weights from the logits, as in
+# The price is paid where the world stays nine to one. ``accuracy``, below, is for such
+# a world. There the balanced model names the rare class too often, and is right less
+# often. Its probabilities fit an even mixture, too. To correct the probabilities,
+# subtract the logarithm of the class weights from the logits, as in
 # :ref:`sphx_glr_recipes_recipes_class_weights.py`.
 
 for name, r, recall in [("shuffle", 9, plain), ("sampler", 1, even)]:

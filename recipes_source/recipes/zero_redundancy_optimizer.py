@@ -255,8 +255,8 @@ print(f"resumed with the states of {len(loaded.state)} tensors: same weights")
 
 # %%
 # Call ``consolidate_state_dict`` again before *each* checkpoint. Without the second
-# call, ``state_dict()`` still has the old state of the other ranks, and nothing is
-# raised. Adam counts the steps of each tensor:
+# call, ``state_dict()`` still has the old state of the other ranks, on a GPU also of
+# rank 0, and nothing is raised. Adam counts the steps of each tensor:
 
 later = torch.load(Path(folder.name, "later.pt"))
 steps = sorted({int(state["step"]) for state in later.values()})
@@ -265,9 +265,9 @@ assert 5 in steps  # of rank 1
 
 # %%
 # ZeRO loads the same state. Each rank reads the whole file, here onto its GPU, and then
-# keeps its part. From three ranks on, ``map_location="cpu"`` needs less of the GPU.
-# With several machines, the file must be in a folder that all of them see. A rank that
-# does not find it starts anew, and no error says so.
+# keeps its part. ``map_location="cpu"`` keeps the other parts off the GPU, but leaves
+# this rank's part there twice. With several machines, the file must be in a folder that
+# all of them see. A rank that does not find it starts anew, and no error says so.
 
 
 def resume(model, optimizer, device):
