@@ -4,8 +4,8 @@ Problem: a recipe is arbitrary code: it can hang, crash, exit, fill memory or th
 screen, and leave settings or processes behind.
 Usage: ``execute(task)`` in a process of its own, which ``supervisor`` watches; everything
 that goes in and comes out can be pickled, so that any executor can carry it.
-Result: a :class:`Run`: what each cell printed and drew, with its costs; or a
-:class:`Failure` in ``Run.failure``.
+Result: a :class:`Run`: what each cell printed and drew, and the time that all took (``supervisor``
+adds CPU time and memory); or a :class:`Failure` in ``Run.failure``.
 """
 
 import faulthandler

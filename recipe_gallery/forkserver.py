@@ -2,8 +2,8 @@
 
 Problem: while Python imports torch it looks for garbage, in vain, for a quarter of the time, and
 every fork would look through all of torch again, which also copies that memory.
-Usage: ``start(context, modules)`` before the first recipe of a forkserver ``context``; the
-server then imports this file.
+Usage: ``start(context, modules, environment)`` before the first recipe of a forkserver
+``context``; the server then imports this file.
 Result: a server that has the modules and never takes them for garbage. What cannot be imported
 is left to the recipe that needs it, which says so.
 """

@@ -1,14 +1,15 @@
-"""One recipe by the hands of Sphinx-Gallery: split into blocks, executed, typeset.
+"""One recipe by the hands of Sphinx-Gallery: split into blocks, and typeset.
 
 Problem: Sphinx-Gallery executes and typesets an example in one function, so a changed
 word of prose executes everything again, and a failure leaves half a page.
-Usage: ``execute`` in the process that runs a recipe; ``typeset`` wherever its run is at hand.
+Usage: ``split`` and ``code_cells`` on a file; ``typeset`` wherever its run is at hand.
+``execution`` executes the cells.
 Result: the files that Sphinx-Gallery's own ``generate_file_rst`` writes, in two steps, without
 those that only tell Sphinx-Gallery not to execute again.
 
-This file and ``sections`` are the only ones that call functions of Sphinx-Gallery which it does
-not document. ``tests/recipe_gallery/test_gallery.py`` compares with what Sphinx-Gallery itself
-writes, and asks for another look when its version is not the one named here.
+This file, ``execution`` and ``sections`` are the only ones that call functions of Sphinx-Gallery
+which it does not document. ``tests/recipe_gallery/test_gallery.py`` compares with what
+Sphinx-Gallery itself writes, and asks for another look when its version is not the one named here.
 """
 
 import json

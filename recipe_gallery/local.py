@@ -3,8 +3,8 @@
 Problem: a recipe that crashes or hangs must end alone, and starting a Python with
 torch for each recipe costs seconds.
 Usage: ``LocalExecutor(modules, environment).run(task)`` from as many threads as there are jobs.
-Result: a ``Run``, always; whatever ended the process is in its ``failure``. Where the
-platform has ``forkserver``, what all recipes need is imported once and
+Result: a ``Run``; whatever ended the process is in its ``failure``, and only a full disk raises
+``CannotWrite``. Where the platform has ``forkserver``, what all recipes need is imported once and
 every recipe's process is a fork of that; elsewhere each is spawned.
 """
 

@@ -4,8 +4,8 @@ Problem: galleries offer notebooks without outputs, in half-converted rst, so no
 what to expect before running them.
 Usage: ``make_notebook(...)`` where a recipe is typeset.
 Result: nbformat 4.5 as stable bytes: prose as Markdown, code with the text and figures captured
-at the one execution, a first cell that installs what is missing, and where the outputs come
-from in the metadata.
+at the one execution, a first code cell that installs what is missing, and where the outputs
+come from in the metadata.
 """
 
 import base64

@@ -2,8 +2,8 @@
 
 Problem: what a role or a directive means depends on where it stands, in a table, a heading or
 in code that only shows it; a conversion of raw text knows nothing of that.
-Usage: ``to_markdown(texts, links)`` for the text cells of a recipe; ``heading(docstring)`` for its
-title and outcome.
+Usage: ``Prose(texts)`` for the text cells of a recipe, then its ``markdown(links)`` and
+``titles()``; ``heading(docstring)`` for its title and outcome.
 Result: the text is parsed as Sphinx parses it for the page, with the same roles and directives, and
 written as Markdown. What is wrong with it, Sphinx says when it reads the page.
 """

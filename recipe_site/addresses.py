@@ -4,7 +4,8 @@ Problem: people link to a recipe; when it is renamed or deleted, their links bre
 nobody notices. Dates and lists of what was published, kept by hand, are soon wrong. And Sphinx
 never removes what it once wrote.
 Usage: list ``sphinx_reredirects``, too, and write each move into ``redirects`` in ``conf.py``:
-``{"recipes/recipes/old_name": "new_name.html"}``. The functions below ``dates`` are for events.
+``{"recipes/recipes/old_name": "new_name.html"}``. For events: ``check_kept``,
+``remove_pages`` and ``end_address``.
 Result: the build ends with an error if git knows a recipe or page that is gone and not in
 ``redirects``, or if a redirect leads to no page. Git's history is the list of what was
 published; without a history only the redirects are checked. The built site holds no page

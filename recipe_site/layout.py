@@ -3,7 +3,8 @@
 Problem: a folder or a label that several modules spell is renamed in all but one of them.
 Usage: constants are paths with ``/``, from the documentation's root on; functions take a
 recipe's slug, the name of its file without the ending.
-Result: no other module of this package spells any of these.
+Result: no other module of this package spells any of these, but ``error_index`` the groups and
+``search`` some pages.
 """
 
 from pathlib import Path

@@ -2,12 +2,12 @@
 
 Problem: they read a recipe worse than people do, from HTML made for people, and do not know
 what is new.
-Usage: the public functions are for events. Addresses need ``html_baseurl``; dates need git's
-history.
+Usage: ``head_tags`` and ``write_files`` are for events. Addresses need ``html_baseurl``; dates
+need git's history.
 Result: on each recipe's page JSON-LD (TechArticle) and a link to its twin in Markdown,
 ``<slug>.md`` beside ``<slug>.html``, made of the page's blocks and of the execution;
 ``llms.txt`` lists the twins. If the address is known, also ``sitemap.xml``, ``robots.txt`` and
-``feed.xml``, an Atom feed of the recipes, the last changed first.
+``feed.xml``, an Atom feed of the 50 recipes that changed last.
 """
 
 import json

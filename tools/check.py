@@ -4,7 +4,8 @@ Problem: the rules have several homes: lint, the run, its downloads, the pages' 
 who asks only the nearest learns the rest from others.
 Usage: ``make check RECIPE=slug``, also before the recipe is committed.
 Result: a line for each step, what is wrong with file and line, exit status 1 if anything is. The
-addresses of names that its prose links to are added to docs/inventories.
+addresses of names that its prose links to are added to docs/inventories, and what was found as
+claimed to tests/claims_checked.json.
 """
 
 import importlib.util
@@ -23,7 +24,8 @@ from . import house_rules, inventories, verify
 
 ROOT = Path(__file__).resolve().parents[1]
 NOT_CHECKED = (
-    "not checked: whether the prose is true, other versions of torch, a real accelerator "
+    "not checked: how the page looks in a browser ('make test MARK=browser'), "
+    "whether the prose is true, other versions of torch, a real accelerator "
     "('make verify DEVICE=cuda'), the real data ('make data'), links to other sites "
     "('make linkcheck'), and what a change does to other recipes ('make html test')"
 )

@@ -3,7 +3,8 @@
 Problem: in the checkout, a script finds our modules, our settings and what other recipes left.
 Usage: ``run_script`` and ``run_notebook``, each with a scratch folder in which the file is copied
 into ``work``; ``environment`` is what else such a process sees.
-Result: what the process printed and drew. With the build's data and threads, and offline.
+Result: what the process printed and drew. With the build's data, so that none
+is fetched, and with its threads.
 """
 
 import os

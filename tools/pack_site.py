@@ -4,7 +4,7 @@ Problem: a course room or a train has no network.
 Usage: ``make zips`` after ``make html``; ``make epub`` adds the book. docs/take_away.rst shows
 what is there, from the next ``make html`` on.
 Result: zip files in ``_build/take_away``, the same bytes for the same site, and their sizes.
-``site.zip`` is read from a folder, without a server, search included.
+``pytorch-recipes-site.zip`` is read from a folder, without a server, search included.
 """
 
 import io

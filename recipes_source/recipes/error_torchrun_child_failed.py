@@ -121,9 +121,9 @@ assert "rank      : 1" in root and "ValueError" not in summary
 # ---------------
 #
 # The decorator ``record`` writes the error of a rank to a file, and ``torchrun`` copies
-# the error into the summary. Import ``record`` as this page does, and put it on the
-# outermost function. An error outside of that function, as in an import, is not
-# recorded, and neither is ``sys.exit(1)``.
+# the error into the summary. Import ``record`` as this page does, put it on the
+# outermost function, and call this function. An error outside of it, as in an import,
+# is not recorded, and neither is ``sys.exit(1)``.
 
 
 @record  # new
@@ -175,9 +175,9 @@ assert mended.returncode == 0 and "".join(texts).count(": 12.0") == 2
 # A negative code is a signal. Usually no Python error is behind it: then ``record`` has
 # none to write, and the summary shows no traceback.
 #
-# - ``-9``: killed from outside, often because the memory of the machine, or of its
-#   container, was full. ``torchrun`` also kills ranks, 30 seconds after SIGTERM. These
-#   are not the root cause.
+# - ``-9``: killed from outside, often because the memory of the machine or container
+#   was full. ``torchrun`` also kills ranks, 30 seconds after SIGTERM. These are not the
+#   root cause.
 # - ``-11`` and ``-6``: a crash in compiled code. With ``record``, or with
 #   ``PYTHONFAULTHANDLER=1``, that rank prints ``Fatal Python error`` and the line of
 #   Python. On GPUs, ``-6`` is often NCCL after a timeout: search for ``Watchdog`` in

@@ -158,11 +158,12 @@ except RuntimeError as error:
 # In your project
 # ---------------
 #
-# Log the norms. AdamW divides by the gradient's usual size, so one bad step does less
-# harm than with SGD. But AdamW's running averages remember the bad batch for many
-# steps. With float16 and a ``GradScaler``, call ``scaler.unscale_(optimizer)`` before
-# you clip. Without this line, ``max_norm`` limits gradients that are still multiplied
-# by the scale (65536 at first), and the steps become far too small for SGD.
+# Leave ``autocast`` out if you train in float32. Log the norms. AdamW divides by the
+# gradient's usual size, so one bad step does less harm than with SGD. But AdamW's
+# running averages remember the bad batch for many steps. With float16 and a
+# ``GradScaler``, call ``scaler.unscale_(optimizer)`` before you clip. Without this
+# line, ``max_norm`` limits gradients that are still multiplied by the scale (65536 at
+# first), and the steps become far too small for SGD.
 
 
 def fit(model, optimizer, loader, device, max_norm=1.0):

@@ -360,6 +360,9 @@ for inputs, targets in loader:
     optimizer.zero_grad()  # forget the previous batch
     loss.backward()
     optimizer.step()
+
+# %%
+
 assert loss.item() < guessing
 
 # %%

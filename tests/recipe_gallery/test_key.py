@@ -22,9 +22,11 @@ pytestmark = pytest.mark.unit
 # ``key.RESULT_VERSION`` must rise; see the sentence below.
 ANSWERED = {
     "2": {
+        "as_script.py": "e332b3adcb52319d",
         "child.py": "d433fd44aa070758",
         "execution.py": "2aefef23dcc5c98c",
         "gallery.py": "ff3bb7cb121375db",
+        "printed.py": "7a3ebf0949f2b6e7",
     }
 }
 QUESTION = """
