@@ -94,7 +94,7 @@ assert abs(plain - (1 + math.log(19) / 2)) < 0.15 and recalls(plain)[1] < 0.5
 # :class:`torch.nn.CrossEntropyLoss` multiplies the loss of each sample by the weight of
 # its class. With weights of one over the size of the class, both classes count the
 # same. With ``reduction="mean"``, the default, only their ratio matters: the loss
-# divides by the sum of the weights of the batch.
+# divides by the sum of the batch's weights.
 
 weight = len(labels) / (len(counts) * counts.double())  # (2,), one for each class
 weighted_loss = nn.CrossEntropyLoss(weight=weight)
@@ -148,10 +148,10 @@ assert math.isclose(factor, 2 * counts[0] / len(labels), rel_tol=1e-6)
 # When it is not so: probabilities, and both cures at once
 # --------------------------------------------------------
 #
-# The weighted model's probabilities fit a world of half faults: here, they are about
-# five times too high. Subtract the logarithm of the weights from the logits, and the
-# probabilities are right again. With ``pos_weight``, subtract its logarithm from the
-# score. Weights *and* a balanced sampler count the rarity twice.
+# The weighted model's probabilities fit a world where half are faults: here, they are
+# about five times too high. Subtract the logarithm of the weights from the logits, and
+# the probabilities are right again. With ``pos_weight``, subtract its logarithm from
+# the score. Weights *and* a balanced sampler count the rarity twice.
 
 logits = weighted_model(readings).detach()
 shares = {

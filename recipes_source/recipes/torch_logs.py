@@ -195,11 +195,11 @@ assert silent == 0 and messages
 # ---------------
 #
 # Once the model is one graph, keep it so. ``fullgraph=True`` makes a graph break an
-# error. ``set_stance("fail_on_recompile")`` makes a recompilation one. The stance also
-# refuses a first compilation. So call each compiled function once before the block,
-# under the same ``torch.autocast`` as in the block. A smaller last batch would be a
-# second graph, so drop it. Validate outside the ``with`` block: without gradients, the
-# model compiles again.
+# error. ``set_stance("fail_on_recompile")`` makes a recompilation an error. The stance
+# also refuses a first compilation. So call each compiled function once before the
+# block, under the same ``torch.autocast`` as in the block. A smaller last batch would
+# be a second graph, so drop it. Validate outside the ``with`` block: without gradients,
+# the model compiles again.
 #
 # Leave out ``backend="eager"``: it captures graphs and makes nothing faster. The
 # default backend needs a C++ compiler for a CPU, and a C compiler for a GPU. Leave the
