@@ -49,7 +49,7 @@ def execute(task: Task) -> Run:
     site = plugin.load(task.plugin)
     with Printed(scratch / PRINTED, f"{workdir}{os.sep}") as printed:
         try:
-            if problem := missing_packages(task.header):
+            if problem := missing_packages(task.header, site.install_command):
                 raise NotHere(problem)
             site.enter(task)
             keep_inside(*walls(task, scratch, site.writable))

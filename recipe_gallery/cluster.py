@@ -22,6 +22,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from .model import Failure, Run, Task
+from .plugin import load
 from .settings import BuildError
 
 RETRIES = 3  # of a recipe whose node was lost
@@ -140,9 +141,9 @@ class RayExecutor:
         try:
             import ray
         except ImportError:
+            command = load(plugin).install_command.format(packages="'ray[client]'")
             raise BuildError(
-                "CLUSTER needs Ray: run '.venv/bin/python -m pip install -r "
-                "requirements-cluster.txt -c constraints.txt' and build again"
+                f"CLUSTER needs Ray: install it with: {command}; then build again"
             ) from None
         self.ray, self.modules, self.environment = ray, list(modules), dict(environment)
         self.versions = {name: there for name, there in key.items() if is_version(name, there)}

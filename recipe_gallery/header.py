@@ -2,8 +2,8 @@
 
 Problem: a recipe is one file, so everything the site needs to know about it has to
 stand in that file, and in a form that other tools read too.
-Usage: ``read_header(source)`` on the text of a recipe; ``missing_packages(header)`` before it is
-executed, ``versions(header)`` for what its result depends on.
+Usage: ``read_header(source)`` on the text of a recipe; ``missing_packages(header, install)`` before
+it is executed, ``versions(header)`` for what its result depends on.
 Result: a :class:`Header`: what ``uv run`` needs (``dependencies``) and what the site
 needs (the table ``[tool.recipe]``).
 
@@ -12,6 +12,7 @@ from its reference implementation).
 """
 
 import re
+import shlex
 import tomllib
 from collections.abc import Collection
 from functools import cache
@@ -123,12 +124,15 @@ def versions(header: Header) -> dict[str, str]:
     return {name: version_of(name) or "not installed" for name in header.dependencies}
 
 
-def missing_packages(header: Header) -> str:
-    """A sentence on the packages that a recipe needs and that are not here; "" if none."""
+def missing_packages(header: Header, install: str) -> str:
+    """A sentence on the packages that a recipe needs and that are not here; "" if none.
+
+    Args:
+        header: of the recipe.
+        install: the command that installs ``{packages}``.
+    """
     missing = [name for name in header.dependencies if not version_of(name)]
     if not missing:
         return ""
-    return (
-        f"needs {', '.join(missing)}, which is not installed; install all that recipes need"
-        " with: pip install -r requirements-recipes.txt -c constraints.txt"
-    )
+    command = install.format(packages=shlex.join(missing))
+    return f"needs {', '.join(missing)}, which is not installed; install it with: {command}"

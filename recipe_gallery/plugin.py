@@ -34,6 +34,7 @@ class Plugin:
     # Folders in which recipes may write, from the documentation's root on, beside their own; None:
     # everywhere but below that root.
     writable: tuple[str, ...] | None = None
+    install_command = "pip install {packages}"  # what is told to do where some are missing
     fields: tuple[str, ...] = ()  # what headers may say for the site alone: lists of strings
 
     @staticmethod

@@ -30,6 +30,7 @@ from .drawn_cifar10 import DRAWN_VERSION, REAL_FOLDER, has_real_data, install
 # The first optimizer that a recipe makes imports torch._dynamo (1 s of CPU time).
 preload = {"torch": "torch._dynamo", "torchvision": "torchvision"}
 packages = ("torch", "torchvision")
+install_command = "pip install {packages} -c constraints.txt"
 fields = ("searched_as", "errors", "older_errors")
 environment = {
     "TORCHINDUCTOR_COMPILE_THREADS": "1",  # no processes that outlive a recipe

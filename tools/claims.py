@@ -13,9 +13,8 @@ for by its name or by ``ALL=1``.
 """
 
 import argparse
-import io
+import ast
 import platform
-import tokenize
 import tomllib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -88,14 +87,18 @@ def helpers(root: Path) -> dict[str, bytes]:
 
 
 def checksum(root: Path, slug: str, claims: Claims) -> str:
-    """Of all that the outcome of a recipe's edits depends on: them, its code, this platform."""
+    """Of all that the outcome of a recipe's edits depends on: them, its code, this platform.
+
+    Its prose, the first lines and the comments, is left out.
+    """
     text = (root / layout.source(slug)).read_text("utf-8")
     header = read_header(text)
-    prose = tokenize.COMMENT, tokenize.NL
-    tokens = tokenize.generate_tokens(io.StringIO(text).readline)
-    code = [token.string for token in tokens if token.type not in prose]
+    code = ast.parse(text)  # without comments
+    if ast.get_docstring(code) is not None:
+        del code.body[0]
     limits = msgspec.structs.replace(header, tags=(), after=(), extra={})
-    parts = *code, limits, msgspec.to_builtins(claims), platform.system(), platform.machine()
+    machine = platform.system(), platform.machine()
+    parts = ast.dump(code), limits, msgspec.to_builtins(claims), *machine
     key = make_key(
         digest(repr(parts)),
         helpers(root),

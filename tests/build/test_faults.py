@@ -232,7 +232,7 @@ def test_missing_package_says_what_to_install(site):
     result = site.build()
     assert result.returncode != 0
     assert "needs_more.py needs left-pad-of-python, which is not installed" in result.stdout
-    assert "pip install -r requirements-recipes.txt" in result.stdout
+    assert "pip install left-pad-of-python" in result.stdout
     assert site.page("zz_sees_nothing").is_file() and not site.page("needs_more").exists()
 
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.unit
 ANSWERED = {
     "2": {
         "as_script.py": "e332b3adcb52319d",
-        "child.py": "d433fd44aa070758",
+        "child.py": "16bbb0980101f1dd",
         "execution.py": "2aefef23dcc5c98c",
         "gallery.py": "ff3bb7cb121375db",
         "printed.py": "7a3ebf0949f2b6e7",

@@ -210,10 +210,11 @@ def test_what_was_as_claimed_is_tried_again_when_something_has_changed(
 
 
 def test_prose_changes_no_claim(run, tmp_path) -> None:
-    """Comments, blank lines and tags are no code."""
+    """The first lines, comments, blank lines and tags are no code."""
     run(options=["--record"])
     text = RECIPE.replace("# A cell.", "# Other words,\n# and more.\n\n")
     text = text.replace("timeout = 5", 'timeout = 5\n# tags = ["Data"]')
+    text = text.replace("A title", "Another title, with a word more")
     (tmp_path / "recipes_source" / "recipes" / "small.py").write_text(text, "utf-8")
     assert run() == RECORDED
 
