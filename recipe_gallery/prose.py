@@ -105,11 +105,6 @@ class Prose:
         return found if found and found[0] is visible[0] else []
 
 
-def to_markdown(*texts: str, links: Links = NOWHERE) -> list[str]:
-    """Some rst as Markdown."""
-    return Prose(texts).markdown(links)
-
-
 @cache
 def heading(docstring: str) -> tuple[str, str]:
     """The title and the first paragraph of a docstring, "" where there is none.

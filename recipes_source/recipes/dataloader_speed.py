@@ -252,8 +252,8 @@ assert x.to("cpu", non_blocking=True) is x and not x.is_pinned()
 # indexing, that costs more than it saves.
 
 one_process, two_workers = found["in memory"]
-print("2 workers are slower than none:", two_workers > 1.5 * one_process)
-assert two_workers > 1.5 * one_process
+print("2 workers take over 5 times as long as none:", two_workers > 5 * one_process)
+assert two_workers > 5 * one_process
 
 # %%
 # In your project

@@ -3,9 +3,14 @@
 import pytest
 from markdown_it import MarkdownIt
 
-from recipe_gallery.prose import to_markdown
+from recipe_gallery.prose import NOWHERE, Prose
 
 pytestmark = pytest.mark.unit
+
+
+def to_markdown(*texts: str) -> list[str]:
+    """Some rst as Markdown, a text for each cell."""
+    return Prose(texts).markdown(NOWHERE)
 
 
 def html(markdown: str) -> str:

@@ -7,7 +7,7 @@ from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 
 from recipe_gallery.links import Links, Place
-from recipe_gallery.prose import Prose, heading, to_markdown
+from recipe_gallery.prose import Prose, heading
 
 pytestmark = pytest.mark.unit
 
@@ -188,7 +188,7 @@ def test_directives_of_sphinx_are_not_asked_for() -> None:
 
     directives.register_directive("note", CodeBlock)
     try:
-        assert to_markdown(".. note:: Text.") == ["> **Note:**\n> Text."]
+        assert Prose([".. note:: Text."]).markdown(Links()) == ["> **Note:**\n> Text."]
     finally:
         del directives._directives["note"]
 
@@ -201,7 +201,7 @@ def test_default_role_is_the_gallery_s() -> None:
 
 def test_notes_stay_in_their_cells() -> None:
     """Wherever they are referred to."""
-    cells = to_markdown("A [1]_.", "B\n\n.. [1] Note.", "C")
+    cells = Prose(["A [1]_.", "B\n\n.. [1] Note.", "C"]).markdown(Links())
     assert cells == ["A \\[1\\].", "B\n\n\\[1\\] Note.", "C"]
 
 
