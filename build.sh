@@ -65,7 +65,7 @@ if [ "$(cat ".venv/installed-$requirements" 2>/dev/null)" != "$pins" ]; then
   fi
   free=$(df -Pk . | awk 'NR == 2 {print int($4 / 1048576)}')
   need=$([ "$index" = pypi ] && echo 8 || echo 3)
-  [ "$free" -ge "$need" ] || [ -e .venv/installed-requirements.txt ] ||
+  [ "$free" -ge "$need" ] || ls .venv/installed-* >/dev/null 2>&1 ||
     fail "the installation needs $need GB of disk space, here are $free GB; free some or move the folder"
   options=(--disable-pip-version-check -r "$requirements" -c constraints.txt)
   case $index in

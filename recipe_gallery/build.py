@@ -211,7 +211,7 @@ def origin(root: Path) -> dict[str, str]:
     day = datetime.fromtimestamp(int(epoch), UTC) if epoch else datetime.now(UTC)
     describe = ["git", "describe", "--always", "--dirty", "--abbrev=10"]
     try:
-        git = subprocess.run(describe, cwd=root, capture_output=True, text=True)
+        git = subprocess.run(describe, cwd=root, capture_output=True, text=True, errors="replace")
         commit = git.stdout.strip()
     except OSError:  # there is no git
         commit = ""

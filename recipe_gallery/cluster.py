@@ -1,8 +1,8 @@
 """Where recipes are executed: on the nodes of a Ray cluster.
 
 Problem: a catalogue outgrows one laptop, and some recipes need a GPU that is elsewhere.
-Usage: ``make html CLUSTER=auto`` (the cluster on this machine), ``CLUSTER=host:port`` (from
-one of its nodes) or ``CLUSTER=ray://host:10001`` (from anywhere); see docs/cluster.rst.
+Usage: the setting ``recipe_cluster`` is "auto" (the cluster on this machine), "host:port" (from
+one of its nodes) or "ray://host:10001" (from anywhere); "" is none.
 Result: each recipe is a Ray task on a node that has what its header asks for, executed there
 in a process of its own by the same ``LocalExecutor`` as at home, with the same limits. This
 code travels with the task and the results come back as bytes: no shared disk. A task whose
@@ -143,7 +143,7 @@ class RayExecutor:
         except ImportError:
             command = load(plugin).install_command.format(packages="'ray[client]'")
             raise BuildError(
-                f"CLUSTER needs Ray: install it with: {command}; then build again"
+                f"a cluster needs Ray: install it with: {command}; then build again"
             ) from None
         self.ray, self.modules, self.environment = ray, list(modules), dict(environment)
         self.versions = {name: there for name, there in key.items() if is_version(name, there)}
@@ -155,7 +155,7 @@ class RayExecutor:
             first = str(error).strip().splitlines()[0] if str(error).strip() else ""
             raise BuildError(
                 f"no Ray cluster answers at {address!r} ({type(error).__name__}: {first}); "
-                "docs/cluster.rst says how to start one"
+                "start one with: ray start --head"
             ) from None
         ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
         self.head = address if ":" in address else ray.get_runtime_context().gcs_address

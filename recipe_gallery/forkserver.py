@@ -21,7 +21,10 @@ MODULES = "RECIPE_GALLERY_PRELOAD"  # in the environment of the server, and only
 
 
 def start(context: BaseContext, modules: list[str], environment: Mapping[str, str]) -> None:
-    """Start the server, which needs PYTHONPATH to find this file, with these variables alone."""
+    """Start the server, which needs PYTHONPATH to find this file, with these variables alone.
+
+    A process has one server: where it runs already, it stays as it is.
+    """
     from multiprocessing import forkserver  # not on every platform
 
     context.set_forkserver_preload([__name__])

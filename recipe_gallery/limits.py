@@ -70,7 +70,9 @@ class Family:
         for process in alive:
             with contextlib.suppress(psutil.Error):
                 command = " ".join(process.cmdline())
-                if "multiprocessing." not in command:  # Python's own helpers end by themselves
+                if process.cmdline() == self.me.cmdline():
+                    names.append("a fork of itself")
+                elif "multiprocessing." not in command:  # Python's helpers end by themselves
                     names.append(command[:80])
         return names
 

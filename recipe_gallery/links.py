@@ -97,9 +97,10 @@ def written_labels(root: Path, without: Iterable[str]) -> dict[str, Place]:
         without: folders of pages that are generated.
     """
     labels: dict[str, Place] = {}
+    inside = [f"{folder}/" for folder in without]
     for path in sorted(root.rglob("*.rst")):
         docname = path.relative_to(root).with_suffix("").as_posix()
-        if docname.startswith((*without, "_", ".")) or "/." in docname:
+        if docname.startswith((*inside, "_", ".")) or "/." in docname:
             continue
         for match in LABEL.finditer(path.read_text("utf-8", errors="replace")):
             title = match["title"].strip().replace("``", "")

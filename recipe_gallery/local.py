@@ -62,7 +62,10 @@ class LocalExecutor:
     def run(self, task: Task) -> Run:
         """Execute a task and wait for it; it cannot take this process with it."""
         # A short name: the addresses of sockets in it have some 100 characters at most.
-        scratch = Path(tempfile.mkdtemp(prefix="recipe-")).resolve()
+        try:
+            scratch = Path(tempfile.mkdtemp(prefix="recipe-")).resolve()
+        except OSError as error:
+            raise CannotWrite(error.errno, error.strerror, error.filename) from error
         arguments = (replace(task, scratch=str(scratch)), self.work, self.environment)
         process = self.context.Process(target=supervise, args=arguments)
         try:

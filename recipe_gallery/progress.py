@@ -63,12 +63,14 @@ class Progress:
         self.describe()
 
     def describe(self) -> None:
-        longest, *others = [*sorted(self.running, key=self.running.get), ""]
+        # Copies, as recipes start in other threads meanwhile.
+        running, costs = dict(self.running), dict(self.left)
+        longest, *others = [*sorted(running, key=running.get), ""]
         text = longest.rpartition("/")[2][:30]  # what stands before it must fit beside it
         text += f" and {len(others) - 1} more" if len(others) > 1 else ""
-        ran = {docname: time.monotonic() - start for docname, start in self.running.items()}
-        left = sum(max(0, cost - ran.get(docname, 0)) for docname, cost in self.left.items())
-        wait = f", about {left / self.jobs:.0f} s left" if self.left else ""
+        ran = {docname: time.monotonic() - start for docname, start in running.items()}
+        left = sum(max(0, cost - ran.get(docname, 0)) for docname, cost in costs.items())
+        wait = f", about {left / self.jobs:.0f} s left" if costs else ""
         self.bar.update(self.task, description=f"{text}{wait}")
 
 

@@ -71,5 +71,7 @@ def number_of_jobs(text: str) -> int:
         BuildError: if the text is no such number.
     """
     if not re.fullmatch(r"\d+", text.strip(), re.ASCII):
-        raise BuildError(f"JOBS is {text!r}: make it a number, 0 for as many as there are cores")
+        raise BuildError(
+            f"{text!r} is no number of jobs: write one, 0 for as many as there are cores"
+        )
     return int(text) or cores()

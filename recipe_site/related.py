@@ -2,8 +2,8 @@
 
 Problem: a list of related pages that is kept by hand goes stale.
 Usage: ``find(scripts, kept)`` in each build.
-Result: for each recipe the nearest others. To compare all words of 53 recipes takes a fifth of a
-second, so what was found is kept in a file until a text changes.
+Result: for each recipe the nearest others. To compare all their words
+takes time, so what was found is kept in a file until a text changes.
 """
 
 from collections.abc import Mapping, Sequence

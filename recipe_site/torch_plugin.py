@@ -83,9 +83,9 @@ def cpp_compiler() -> str:
     """
     default = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
     compiler = os.environ.get("CXX", default)
-    option = "/help" if sys.platform == "win32" else "--version"
+    command = [compiler, "/help" if sys.platform == "win32" else "--version"]
     try:
-        run = subprocess.run([compiler, option], capture_output=True, text=True, timeout=20)
+        run = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     lines = (run.stdout or run.stderr).splitlines() if run.returncode == 0 else []

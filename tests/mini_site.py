@@ -87,11 +87,11 @@ class Site:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
-    def build(self, *options: str, timeout: float = 120) -> subprocess.CompletedProcess:
+    def build(self, *options: str) -> subprocess.CompletedProcess:
         """Build and return what it printed; both streams in ``stdout``."""
         return subprocess.run(
             self.command(*options), cwd=self.root, env=self.environ(), text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
     def executed(self, result: subprocess.CompletedProcess) -> list[str]:

@@ -170,10 +170,10 @@ def hangs(task: Task) -> Run:
     import sys
 
     Path(task.srcdir, "scratch").write_text(task.scratch)
-    Path(task.scratch, "printed").touch()  # as a sign that it has begun
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
     child = subprocess.Popen(command, start_new_session=True)
     Path(task.srcdir, "child").write_text(str(child.pid))
+    Path(task.scratch, "printed").touch()  # as a sign that it has begun
     time.sleep(600)
     raise AssertionError
 

@@ -118,6 +118,7 @@ def environment() -> dict[str, str]:
 def execute(executor: LocalExecutor, root: Path, slug: str, text: str) -> str:
     """Execute a recipe's source; why it failed, "" if it did not."""
     header = read_header(text)
+    header = msgspec.structs.replace(header, timeout=2 * header.timeout)  # an edit may be slower
     task = Task(
         docname=layout.docname(slug),
         name=layout.source(slug),

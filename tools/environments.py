@@ -86,7 +86,7 @@ def uv(*arguments: str | Path) -> None:
         CannotMake: with what it says, on one line.
     """
     command = [sys.executable, "-m", "uv", "--quiet", *map(str, arguments)]
-    done = subprocess.run(command, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, errors="replace")
     if done.returncode:
         error = done.stderr.partition("error: ")[2] or done.stderr  # warnings stand before it
         raise CannotMake(" ".join(error.split()) or "uv failed")

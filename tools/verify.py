@@ -228,8 +228,8 @@ def verify(root: Path, recipe: str, kind: str, device: str, jobs: int) -> None:
         results[slug] = result
     report(results)
     record(root, results, device, summary, whole=not recipe)
-    if len(results) < len(slugs):
-        raise SystemExit(f"{len(slugs) - len(results)} recipes were not verified")
+    if left := len(slugs) - len(results):
+        raise SystemExit(f"{left} recipe{'s were' if left > 1 else ' was'} not verified")
     if not all(map(good, results.values())):
         raise SystemExit("verification failed: see the differences above")
 

@@ -44,7 +44,7 @@ def context(browser, settings, request) -> Iterator[BrowserContext]:
     context = browser.new_context(**settings)
     if traced:
         context.tracing.start(screenshots=True, snapshots=True)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     faults: list[str] = []
     context.on("console", lambda m: m.type == "error" and faults.append(m.text))
     context.on("weberror", lambda e: faults.append(str(e.error)))

@@ -17,12 +17,19 @@ pytestmark = pytest.mark.browser
 def test_axe_finds_nothing(tab, http, page) -> None:
     """In both themes, on a phone and on a desk."""
     tab.goto(http + page)
-    tab.wait_for_timeout(300)  # hits of the search
+    wait_for_hits(tab, page)
     found = Axe().run(tab, options={"resultTypes": ["violations"]})
     assert found.violations_count == 0, found.generate_report()
 
 
 # -- By keyboard -----------------------------------------------------------------------
+
+
+def wait_for_hits(tab: Page, page: str) -> None:
+    """On the page of the search."""
+    if page == SEARCH:
+        tab.locator("#search-results > li").first.wait_for()
+
 
 # What has the focus: its name, how it is marked, and whether it can be seen.
 FOCUS = """() => {
@@ -53,7 +60,7 @@ def tab_stops(tab: Page) -> list[dict]:
 def test_all_is_reached_by_keyboard_with_visible_focus(tab, http, page) -> None:
     """Every link and control that is shown, and nothing that is not."""
     tab.goto(http + page)
-    tab.wait_for_timeout(300)
+    wait_for_hits(tab, page)
     stops = tab_stops(tab)
     assert stops[0]["name"].startswith("A.skip-link")
     assert not [stop["name"] for stop in stops if not stop["visible"]]

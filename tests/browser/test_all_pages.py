@@ -84,6 +84,7 @@ def problems(tab: Page, scheme: str) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(3600)  # all pages in one test
 @with_settings(*({"color_scheme": scheme, "traced": False} for scheme in AXE_AT))
 def test_every_page_can_be_read(tab, http, settings) -> None:
     """Nothing scrolls sideways but code and tables in their boxes; axe finds nothing."""

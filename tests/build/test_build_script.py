@@ -110,6 +110,7 @@ def fake(checkout, path, tmp_path):
     """A Python that only says what it is called with; a function that builds and says that."""
     command(path, "python3", FAKE_PYTHON)
     command(path, "make", 'echo make "$@" >> "$LOG"')
+    command(path, "df", "echo header; echo disk 9 9 99999999 9% /")
     for tool in ("mkdir", "cp", "touch"):
         (path / tool).symlink_to(shutil.which(tool))
     log = tmp_path / "log"

@@ -90,10 +90,12 @@ def test_faults_end_alone_there_too(nodes, site):
     """A crash and a hang on a node are reported as they are at home."""
     for name in ("segfaults", "hangs", "exits_zero"):
         site.add_fault(name)
+    hangs = site.sources / "hangs.py"  # another test looks for what its own leave running
+    hangs.write_text(hangs.read_text("utf-8").replace("600.625", "600.5"), "utf-8")
     result = site.build("-D", f"recipe_cluster={nodes.address}")
     assert result.returncode != 0 and "3 recipes failed:" in result.stdout
     assert "segfaults.py was ended by the signal SIGSEGV" in result.stdout
-    assert "hangs.py was still running after its time limit of 3 s" in result.stdout
+    assert "hangs.py was still running after its time limit of 15 s" in result.stdout
     assert "exits_zero.py called sys.exit(0)" in result.stdout
     assert site.page("zz_sees_nothing").is_file()
 

@@ -28,10 +28,10 @@ Change = Callable[[Site], object]
 class Whole(Site):
     """The site of these tests, in one folder, as Sphinx begins anew in another."""
 
-    def build(self, *options: str, timeout: float = 120) -> subprocess.CompletedProcess:
+    def build(self, *options: str) -> subprocess.CompletedProcess:
         """Build in a process that has Sphinx; else as any other."""
         arguments = ["-d", "_build/doctrees", *options, ".", "_build/html"]
-        return warm.build(self.root, arguments, self.environ(), timeout)
+        return warm.build(self.root, arguments, self.environ())
 
     def restore(self, saved: Path) -> None:
         """Let all be as it was saved."""

@@ -124,7 +124,7 @@ def test_source_is_read_once(site, edited):
             break
     path = site.sources / "writes_a_file.py"
     path.write_text(path.read_text().replace("first text", "second text"))
-    output, _ = build.communicate(timeout=120)
+    output, _ = build.communicate()
     assert build.returncode == 0, output
     page = site.page("writes_a_file").read_text("utf-8")
     assert "first text" in page and "second text" not in page and "Executed on" in page
@@ -223,9 +223,9 @@ def test_second_build_waits(site):
     second = site.start()
     said = "".join(lines_until(second, "is at work in this folder; waiting"))
     go.touch()  # the first must not end before the second has said so
-    output, _ = first.communicate(timeout=120)
+    output, _ = first.communicate()
     assert first.returncode == 0, begin + output
-    said += second.communicate(timeout=120)[0]
+    said += second.communicate()[0]
     assert second.returncode == 0, said
     assert ": start (" not in said
 
@@ -236,18 +236,19 @@ def test_interrupt_ends_the_recipes(site):
 
     import psutil
 
-    site.add("slow", "import time\n\ntime.sleep(30.125)\nprint('done')")
+    site.add("slow", "import time\n\ntime.sleep(300.125)\nprint('done')")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background, it is ignored
     build = site.start()
     for line in build.stdout:
         if "slow: start" in line:
             break
     time.sleep(2)
+    started = psutil.Process(build.pid).children(recursive=True)
     build.send_signal(signal.SIGINT)
-    build.communicate(timeout=20)
-    assert build.returncode != 0
-    time.sleep(1)
-    assert not psutil.pid_exists(build.pid)
+    build.communicate()
+    assert build.returncode != 0 and len(started) > 1
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert not alive
     site.add("slow", "print('done')")
     result = site.build("-W")
     assert result.returncode == 0 and site.page("slow").is_file()

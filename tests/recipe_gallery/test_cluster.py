@@ -195,7 +195,7 @@ def test_cluster_that_does_not_answer_ends_the_build(ray, monkeypatch) -> None:
         raise ConnectionError("nobody there\nand more")
 
     monkeypatch.setattr(ray, "init", init)
-    with pytest.raises(BuildError, match=r"'auto' \(ConnectionError: nobody there\); docs"):
+    with pytest.raises(BuildError, match=r"'auto' \(ConnectionError: nobody there\); start one"):
         RayExecutor("auto", [], {}, {})
     with socket.socket() as taken:  # an address where nobody listens
         taken.bind(("127.0.0.1", 0))
@@ -234,6 +234,7 @@ def test_who_does_not_answer_as_ray_does_is_not_asked_to(ray, server, monkeypatc
     monkeypatch.setattr(cluster, "EACH", 0.2)
     with pytest.raises(BuildError, match=r"no Ray cluster .* \(TimeoutError: timed out\)"):
         RayExecutor(server(), [], {}, {})
+    monkeypatch.setattr(cluster, "EACH", 10)  # seconds: these answer
     address = server(b"to the one before", b"HTTP/1.1 400", b"", GOOD)
     for prefix in ("", "ray://"):
         with pytest.raises(BuildError, match="something else listens there"):

@@ -1,6 +1,7 @@
 """The processes of a recipe are found wherever they hide, and all end."""
 
 import contextlib
+import os
 import subprocess
 import sys
 
@@ -80,6 +81,20 @@ def test_what_is_left_is_named(family) -> None:
     family.end()
     for one in started:
         one.wait(10)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_fork_that_is_left_is_named() -> None:
+    """Though its command line is that of the process that it is a fork of, a helper's of Python."""
+    code = (
+        "import os, time  # multiprocessing.forkserver\n"
+        "from recipe_gallery.limits import Family\n"
+        "family = Family()\n"
+        "if not os.fork():\n    time.sleep(600)\n"
+        "print(family.left_by(0.1))\nfamily.end()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.stdout == "['a fork of itself']\n"
 
 
 def test_memory_of_members(family) -> None:

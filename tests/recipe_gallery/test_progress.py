@@ -1,6 +1,8 @@
 """What is going on is told, in a log and on a terminal."""
 
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,24 @@ def test_two_sections_may_have_a_recipe_of_one_name(capsys) -> None:
         for one in both:
             progress.finished(one, Run())
     assert capsys.readouterr().out.count("(2/2)") == 1
+
+
+def test_recipes_start_in_several_threads() -> None:
+    """While others end: what is left is counted meanwhile."""
+    interval = sys.getswitchinterval()
+    recipes = [recipe(f"auto/{number}") for number in range(400)]
+
+    def run(one) -> None:
+        progress.started(one)
+        progress.finished(one, Run())
+
+    try:
+        sys.setswitchinterval(1e-6)
+        with Progress(recipes, 16) as progress, ThreadPoolExecutor(16) as pool:
+            list(pool.map(run, recipes))
+    finally:
+        sys.setswitchinterval(interval)
+    assert not progress.running and not progress.left
 
 
 def test_terminal_has_a_live_line(capsys, monkeypatch) -> None:

@@ -57,7 +57,7 @@ def test_memory_limit(watched, code) -> None:
     """That of its children counts; also what one call takes, and what was given back."""
     run = watched(code, memory=0.25)
     assert run.failure.reason == "used more than its limit of 0.25 GiB of memory"
-    assert run.peak < 2000
+    assert run.peak < 3500  # MiB; the last would have 4000
 
 
 def test_costs_are_known_in_the_end(watched) -> None:

@@ -57,7 +57,7 @@ def report(request) -> str:
     return done.stdout + done.stderr
 
 
-@pytest.mark.timeout(40 * len(CLAIMED))  # the first test waits for all
+@pytest.mark.timeout(80 * len(CLAIMED))  # the first test waits for all
 @pytest.mark.parametrize("claimed", CLAIMED)
 def test_claims(report, claimed) -> None:
     """It raises after each edit in ``fail``, and after none in ``hold``."""
@@ -74,7 +74,7 @@ RECIPE = '''# /// script
 # requires-python = ">=3.11"
 # dependencies = []
 # [tool.recipe]
-# timeout = 5
+# timeout = 50
 # ///
 """
 A title
@@ -213,7 +213,7 @@ def test_prose_changes_no_claim(run, tmp_path) -> None:
     """The first lines, comments, blank lines and tags are no code."""
     run(options=["--record"])
     text = RECIPE.replace("# A cell.", "# Other words,\n# and more.\n\n")
-    text = text.replace("timeout = 5", 'timeout = 5\n# tags = ["Data"]')
+    text = text.replace("timeout = 50", 'timeout = 50\n# tags = ["Data"]')
     text = text.replace("A title", "Another title, with a word more")
     (tmp_path / "recipes_source" / "recipes" / "small.py").write_text(text, "utf-8")
     assert run() == RECORDED

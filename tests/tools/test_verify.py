@@ -140,16 +140,17 @@ def test_what_is_not_published_is_no_proof(copy, verified) -> None:
 
 def test_interrupt_ends_what_runs_and_records_what_is_done(copy, verified, monkeypatch) -> None:
     """At once, also the processes; what was not begun is not begun any more."""
-    copy.edit_script("plt.show()", "import time\n\ntime.sleep(60.25)")
+    copy.edit_script("plt.show()", "import time\n\ntime.sleep(600.25)")
 
     def first_only(futures):
         yield next(as_completed(futures))
         raise KeyboardInterrupt
 
     monkeypatch.setattr(verify, "as_completed", first_only)
+    monkeypatch.setattr(comparison.Published, "timeout", 500)
     start = time.monotonic()
     ended, out = verified("--jobs=2", forms="script notebook")
-    assert ended == "1 recipes were not verified" and time.monotonic() - start < 50
+    assert ended == "1 recipe was not verified" and time.monotonic() - start < 300
     assert "interrupted; what was done is recorded" in out
     assert list(json.loads(copy.verified.read_text())) == ["recipes/recipes/other"]
     started = [p.cmdline() for p in psutil.Process().children(recursive=True)]
@@ -248,7 +249,7 @@ def test_pages_show_what_was_executed(tmp_path) -> None:
     assert {slug: problem for slug, problem in found.items() if problem} == {}
 
 
-@pytest.mark.timeout(40 * len(recipe_slugs()))
+@pytest.mark.timeout(80 * len(recipe_slugs()))
 def test_everything_verifies(capsys) -> None:
     """Every recipe of the site in all its forms: the one execution of all downloads."""
     need_the_site()

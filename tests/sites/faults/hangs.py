@@ -2,7 +2,7 @@
 # requires-python = ">=3.11"
 # dependencies = []
 # [tool.recipe]
-# timeout = 3
+# timeout = 15
 # ///
 """
 hangs
@@ -17,7 +17,7 @@ A fault that the build must survive.
 import subprocess
 import sys
 
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600.625)"])
 print("before")
 
 # %%
@@ -25,4 +25,4 @@ print("before")
 
 import time
 
-time.sleep(600)
+time.sleep(600.625)
