@@ -102,11 +102,11 @@ questions:  ## ask the built site's search what people ask: how often it finds (
 
 lighthouse:  ## score the built site in a phone and on a desk (RUNS=n; needs npm and Chromium)
 	$(NEEDS) pytest playwright
-	@RUNS=$(or $(RUNS),5) $(RUN) tests/browser/lighthouse.py
+	@RUNS=$(or $(RUNS),5) PYTHONPATH=. $(RUN) tests/browser/lighthouse.py
 
 screenshots:  ## take the README's screenshots of the built site anew (needs Chromium)
 	$(NEEDS) pytest playwright
-	@$(RUN) tests/browser/screenshots.py
+	@PYTHONPATH=. $(RUN) tests/browser/screenshots.py
 
 new:  ## start a recipe from the template (RECIPE=slug)
 	@$(RUN) -m tools.new_recipe "$(RECIPE)"

@@ -40,7 +40,7 @@ def execute(task: Task) -> Run:
     workdir = scratch / "work"  # the current folder of the recipe
     for folder in (workdir, scratch / "tmp"):
         folder.mkdir()
-    os.environ |= {"TMPDIR": str(scratch / "tmp"), "OMP_NUM_THREADS": threads(task)}
+    os.environ |= {"TMPDIR": str(scratch / "tmp"), "OMP_NUM_THREADS": str(task.header.threads)}
     tempfile.tempdir = None  # it may have been looked up before
     faults = open(scratch / FAULTS, "w")  # noqa: SIM115
     faulthandler.enable(faults)
@@ -52,8 +52,9 @@ def execute(task: Task) -> Run:
             if problem := missing_packages(task.header, site.install_command):
                 raise NotHere(problem)
             site.enter(task)
-            keep_inside(*walls(task, scratch, site.writable))
-            with unseen((OURS, Path(task.srcdir or OURS)), task.plugin):
+            if site.writable is not None:
+                keep_inside(*walls(task, scratch, site.writable))
+            with unseen(OURS, task.plugin):
                 run = run_cells(task, scratch, printed)
             run.made_with = {
                 "python": platform.python_version(),
@@ -74,29 +75,24 @@ def execute(task: Task) -> Run:
     return run
 
 
-def threads(task: Task) -> str:
-    """How many threads a recipe may use, from its header alone, as digits depend on it."""
-    return str(max(1, int(task.header.cpus)))
-
-
-def walls(task: Task, scratch: Path, wanted: tuple[str, ...] | None) -> tuple:
+def walls(task: Task, scratch: Path, wanted: tuple[str, ...]) -> tuple:
     """The arguments of ``walls.keep_inside``, from the folders that the plugin names."""
     root = Path(task.srcdir) if task.srcdir else OURS
-    folders = [root / name for name in wanted or ()] if task.srcdir else []
+    folders = [root / name for name in wanted] if task.srcdir else []
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
-    return root, [scratch, *folders], wanted is not None
+    return root, [scratch, *folders]
 
 
 @contextmanager
-def unseen(folders: tuple[Path, ...], plugin_name: str) -> Iterator[None]:
-    """Let a recipe import what a script would: nothing from our folders, no module of ours."""
+def unseen(folder: Path, plugin_name: str) -> Iterator[None]:
+    """Let a recipe import what a script would: nothing from our folder, no module of ours."""
     names = {__package__, *filter(None, [plugin_name.partition(".")[0]])}
     ours = {n: m for n, m in sys.modules.items() if n.partition(".")[0] in names}
     paths = list(sys.path)
     for name in ours:
         del sys.modules[name]
-    hidden = set(folders) - INSTALLED
+    hidden = {folder} - INSTALLED
     sys.path[:] = [path for path in paths if path and Path(path).resolve() not in hidden]
     try:
         yield

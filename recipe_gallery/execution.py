@@ -99,9 +99,12 @@ def execute(
             failure = Failure(headline(error), traceback_of(error))
             rst = gen_rst.codestr2rst(failure.details, lang="pytb")
             rst = f"\n.. rst-class:: sphx-glr-script-out\n\n{rst}\n\n\n\n"
-            return [*cells, Cell(printed.take(), rst)], {}, failure
+            cells.append(Cell(printed.take(), rst))
+            break
+    else:
+        failure = None
     found = vars(main) if conf["inspect_global_variables"] else None
-    return cells, used_names(blocks, conf, found, node), None
+    return cells, used_names(blocks, conf, found, node), failure
 
 
 def execute_cell(

@@ -63,8 +63,8 @@ def typeset(
     gallery: Mapping[str, Any],
     run: Run | None,
     note: str,
-    make_notebook: Callable[[list], bytes],
-) -> dict[str, Any]:
+    make_notebook: Callable[[], bytes],
+) -> tuple[dict[str, Any], list]:
     """Write a recipe's page, downloads and thumbnail beside its source.
 
     Args:
@@ -75,10 +75,11 @@ def typeset(
         gallery: ``sphinx_gallery_conf`` with all defaults.
         run: its execution; None typesets a page without outputs.
         note: rst to add at the end of what the recipe says.
-        make_notebook: turns the page's blocks into the bytes of its notebook.
+        make_notebook: gives the bytes of its notebook.
 
     Returns:
-        ``title``, ``intro`` (its first sentences, as plain text) and, if it has any, ``tags``.
+        ``title``, ``intro`` (its first sentences, as plain text) and, if it has any, ``tags``; and
+        the page's blocks.
 
     Raises:
         Exception: whatever Sphinx-Gallery finds wrong with the recipe.
@@ -115,7 +116,7 @@ def typeset(
     downloads = [source]
     if source.suffix in conf["notebook_extensions"]:
         downloads.append(source.with_suffix(".ipynb"))
-        downloads[-1].write_bytes(make_notebook(blocks))
+        downloads[-1].write_bytes(make_notebook())
     with zipfile.ZipFile(source.with_suffix(".zip"), "w") as archive:
         for file in downloads:  # without this machine's time, time zone and file modes
             entry = zipfile.ZipInfo(file.name, (1980, 1, 1, 0, 0, 0))
@@ -125,4 +126,4 @@ def typeset(
         text = json.dumps(names, sort_keys=True, ensure_ascii=False, indent=1)
         source.with_suffix(".codeobj.json").write_text(text, "utf-8")
     tags = {"tags": file_conf["tags"]} if "tags" in file_conf else {}
-    return {"title": title, "intro": intro, **tags}
+    return {"title": title, "intro": intro, **tags}, blocks

@@ -144,7 +144,7 @@ def why(old: Mapping[str, str], new: Mapping[str, str]) -> str:
     for name in sorted(set(old) | set(new)):
         before, now = old.get(name), new.get(name)
         if before != now:
-            if name.startswith("file ") or name in WITHOUT_VERSION:
+            if name in WITHOUT_VERSION or name.split()[0] == "file":
                 return f"{name} changed"
             return f"{name} {before or 'undeclared'} → {now or 'undeclared'}"
     return ""

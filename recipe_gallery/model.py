@@ -30,6 +30,11 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     requires: tuple[str, ...] = ()  # tools that pip cannot install, for the plugin
     extra: dict[str, Any] = {}  # the plugin's ``fields``, for the site; no result depends on it
 
+    @property
+    def threads(self) -> int:
+        """How many threads it may use, from the header alone, as digits depend on it."""
+        return max(1, int(self.cpus))
+
 
 @dataclass
 class Recipe:

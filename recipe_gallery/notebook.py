@@ -110,6 +110,7 @@ def outputs_of(cell: Cell, count: int) -> list:
         if kind == "svg":
             data = {"image/svg+xml": figure.content.decode()}
         else:
+            kind = "jpeg" if kind == "jpg" else kind
             data = {f"image/{kind}": base64.b64encode(figure.content).decode()}
         outputs.append(v4.new_output("display_data", {**data, "text/plain": figure.alt}))
     if cell.values:

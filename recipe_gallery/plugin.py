@@ -32,9 +32,10 @@ class Plugin:
     environment: Mapping[str, str] = {}  # variables of every recipe's process
     keep: tuple[str, ...] = ()  # names of those that it has from the build's, if that has them
     # Folders in which recipes may write, from the documentation's root on, beside their own; None:
-    # everywhere but below that root.
+    # wherever whoever builds may.
     writable: tuple[str, ...] | None = None
     install_command = "pip install {packages}"  # what is told to do where some are missing
+    one_title = False  # whether to refuse a recipe that does not begin with its one title
     fields: tuple[str, ...] = ()  # what headers may say for the site alone: lists of strings
 
     @staticmethod

@@ -98,7 +98,7 @@ class Reader:
         recipe.key = key.make_key(
             code,
             recipe.beside,
-            max(1, int(recipe.header.cpus)),
+            recipe.header.threads,
             self.common_key,
             self.versions(recipe, text),
             {"expected failure": "yes"} if recipe.may_fail else {},

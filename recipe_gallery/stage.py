@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 from filelock import FileLock, Timeout
 from sphinx.application import Sphinx
 from sphinx.errors import SphinxError
@@ -52,6 +53,7 @@ EMPTY = {
     "gallery_dirs": [],
     "recommender": {"enable": False},
     "write_computation_times": False,
+    "show_memory": False,  # it would ask for a package that measures its own examples
 }
 
 
@@ -59,8 +61,9 @@ EMPTY = {
 class State:
     """What one build of Sphinx knows between its events."""
 
-    dirs: dict[str, Any]  # examples_dirs and gallery_dirs
+    taken: dict[str, Any]  # settings of Sphinx-Gallery that it does not see: folders, show_memory
     conf: dict[str, Any]  # recipe_gallery_conf with its defaults
+    defaults: Header
     lock: FileLock
     build: Build | None = None
     heard: interrupted.Warnings = field(default_factory=interrupted.Warnings)
@@ -73,9 +76,10 @@ def take_gallery(app: Sphinx, config: Any) -> None:
     if unknown := sorted(set(conf) - set(DEFAULTS)):
         known = ", ".join(DEFAULTS)
         raise SystemExit(f"conf.py: recipe_gallery_conf has {unknown[0]!r}; known: {known}")
-    dirs = {
+    taken = {
         "examples_dirs": gallery.get("examples_dirs", "../examples"),
         "gallery_dirs": gallery.get("gallery_dirs", "auto_examples"),
+        "show_memory": gallery.get("show_memory", False),
     }
     config.sphinx_gallery_conf = {**gallery, **EMPTY}
     # Pages are read again when the code that makes them, or what they link to, has changed.
@@ -88,14 +92,19 @@ def take_gallery(app: Sphinx, config: Any) -> None:
     links = api_links(getattr(config, "intersphinx_mapping", {}), Path(app.srcdir))
     code = b"".join(file.read_bytes() for file in files)
     config.recipe_pages_from = digest(code + repr(sorted(links.items())).encode())
+    try:
+        limits = {name: conf[name] for name in ("timeout", "memory")}
+        defaults = msgspec.convert(limits, Header)
+    except msgspec.ValidationError as error:
+        raise SystemExit(f"conf.py: recipe_gallery_conf: {error}") from None
     lock = Path(app.srcdir, conf["state"], "lock")
-    app.recipe_gallery = State(dirs, conf, FileLock(lock))
+    app.recipe_gallery = State(taken, conf, defaults, FileLock(lock))
 
 
 def run_stage(app: Sphinx) -> None:
     """Bring the pages of all recipes up to date."""
     state: State = app.recipe_gallery
-    app.config.sphinx_gallery_conf.update(state.dirs)  # from here on, for minigalleries
+    app.config.sphinx_gallery_conf.update(state.taken)  # from here on, for minigalleries
     try:
         wait_for_others(state.lock)
         state.build = Build(settings_of(app, state), executor_of(app))
@@ -140,7 +149,7 @@ def settings_of(app: Sphinx, state: State) -> Settings:
         costs=config.recipe_costs,
         typeset_by=config.recipe_pages_from,
         index=state.conf["index"],
-        defaults=Header(timeout=state.conf["timeout"], memory=state.conf["memory"]),
+        defaults=state.defaults,
     )
 
 

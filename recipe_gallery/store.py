@@ -85,7 +85,8 @@ class Store:
             ValueError: if it brings files that are not the recipe's own.
             OSError: if it cannot be written; the one before stays.
         """
-        own = re.compile(rf"sphx_glr_{re.escape(recipe.slug)}_\d{{3}}(_\d_\d\dx)?\.(png|svg|gif)")
+        name = rf"sphx_glr_{re.escape(recipe.slug)}_\d{{3}}(_\d_\d\dx)?"
+        own = re.compile(rf"{name}\.(png|svg|jpg|gif|webp)")  # what Sphinx-Gallery can show
         figures = [figure.name for cell in run.cells for figure in cell.figures]
         if strange := [name for name in figures if not own.fullmatch(name)]:
             raise ValueError(f"came back with a file that is not its own: {strange[0]!r}")

@@ -112,12 +112,14 @@ class Typesetter:
         """What a recipe says; ``line`` is where it begins.
 
         Raises:
-            ValueError: if it has no title, or two.
+            ValueError: if it has no title, or two, and the site wants one.
         """
         texts = [block.content for block in blocks if block.type == "text"]
         page = self.settings.srcdir / f"{recipe.docname}.rst"
         role = self.settings.gallery["default_role"] or ""
         prose = Prose(texts, str(page), recipe.docname, role)
+        if not self.settings.plugin.one_title:
+            return prose
         found = prose.titles()
         if not found:
             raise ValueError(f"line {line}: {NO_TITLE}")
@@ -147,17 +149,16 @@ class Typesetter:
 
             _, blocks, tree = gallery.split(source, options.gallery)
             line = tree.body[0].lineno if tree else blocks[0].lineno
-            prose, twin = self.prose(recipe, blocks, line), []
+            prose = self.prose(recipe, blocks, line)
             codes = [block.content for block in blocks if block.type == "code"]
             shown = captioned(terminal.typeset(run), codes) if run else None
 
-            def notebook(on_page: list) -> bytes:
-                twin.extend(self.twin(recipe, on_page, prose))
+            def notebook() -> bytes:
                 needs, text = recipe.header.dependencies, prose.markdown(self.links)
                 code = runnable(blocks, options.gallery["remove_config_comments"])
                 return make_notebook(recipe.slug, code, run, needs, text, self.first_cell(recipe))
 
-            page = gallery.typeset(
+            page, on_page = gallery.typeset(
                 source,
                 root,
                 options.srcdir,
@@ -166,6 +167,7 @@ class Typesetter:
                 note(recipe, run, options.plugin),
                 notebook,
             )
+            has_twin = recipe.path.suffix in options.gallery["notebook_extensions"]
             options.plugin.finish(root)
             record = {
                 **page,
@@ -177,7 +179,7 @@ class Typesetter:
                 "printed": printed_digest(run, codes) if run else "",
                 "timeout": recipe.header.timeout,
                 "skipped": recipe.skip,
-                "twin": twin,
+                "twin": self.twin(recipe, on_page, prose) if has_twin else [],
             }
             if run:
                 costs = {"wall": run.wall, "cpu": run.cpu, "peak": run.peak}

@@ -2,7 +2,7 @@
 
 Problem: a recipe runs with the rights of whoever builds the site, and may by mistake or intent
 change the sources, another recipe's records, or files of its user.
-Usage: ``keep_inside(protected, writable, only)`` in the process of a recipe, before its first cell.
+Usage: ``keep_inside(protected, writable)`` in the process of a recipe, before its first cell.
 Result: to write elsewhere raises PermissionError, also in what it starts, where Linux offers
 Landlock; elsewhere only what Python itself opens for writing in the protected folder. It is no
 prison: reading, the network and, without Landlock, compiled code remain free.
@@ -35,36 +35,18 @@ class PathBeneath(ctypes.Structure):
     _fields_ = (("allowed", ctypes.c_uint64), ("folder", ctypes.c_int32))
 
 
-def keep_inside(protected: Path, writable: Sequence[Path], only: bool) -> None:
-    """Let this process, and what it starts, write into some folders.
+def keep_inside(protected: Path, writable: Sequence[Path]) -> None:
+    """Let this process, and what it starts, write into some folders alone.
 
     Args:
-        protected: nobody writes below it, but for what is ``writable`` in it.
+        protected: where Linux does not help, at least nobody writes below it, but for what is
+            ``writable`` in it.
         writable: folders, which are there.
-        only: whether nothing else is writable either; else all that is not ``protected`` is.
     """
     if sys.platform == "linux" and landlock_version() > 0:
-        allowed = [*writable, *map(Path, SYSTEM)]
-        landlock([*allowed, *([] if only else around(protected))])
+        landlock([*writable, *map(Path, SYSTEM)])
     else:
         watch_python(protected, writable)
-
-
-def around(folder: Path) -> list[Path]:
-    """All that there is but what lies below a folder: the neighbours on the way to it.
-
-    What is made anew in the folders above is refused, too: Landlock allows a folder only with
-    all that is below it.
-    """
-    chain = [folder, *folder.parents]
-    found = []
-    for inner, outer in zip(chain, chain[1:], strict=False):
-        try:
-            others = [entry for entry in outer.iterdir() if entry != inner]
-        except OSError:  # may not be listed, so nobody writes there either
-            continue
-        found += [entry for entry in others if not entry.is_symlink()]  # it may lead inside
-    return found
 
 
 def landlock_version() -> int:

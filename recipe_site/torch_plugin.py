@@ -40,6 +40,7 @@ environment = {
 }
 # Which compiler and which GPU; where the real data is.
 keep = ("CXX", "CC", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES", "RECIPE_DATA")
+one_title = True  # its card, its links and its notebook show it
 writable = (layout.COMPILED,)  # and nothing but that and a recipe's own folder
 
 TOOLS = {
@@ -135,7 +136,7 @@ def enter(task: Task) -> None:
         NotHere: if this machine has fewer GPUs, or other data, than the recipe needs.
     """
     if torch := sys.modules.get("torch"):  # imported before it could see OMP_NUM_THREADS
-        torch.set_num_threads(max(1, int(task.header.cpus)))
+        torch.set_num_threads(task.header.threads)
     for name, value in (cache_of_compiler(Path(task.srcdir)) if task.srcdir else {}).items():
         os.environ.setdefault(name, value)
     # Where it finds nvcc but no GPU, it warns, with the date and a path, on the page.

@@ -80,8 +80,7 @@ class Published:
 
     def environment(self, folder: Path) -> dict[str, str]:
         """The variables for a run, with the threads that the build gave it."""
-        threads = max(1, int(self.header.cpus))
-        return downloads.environment(self.root, folder, threads, self.device)
+        return downloads.environment(self.root, folder, self.header.threads, self.device)
 
     @property
     def site(self) -> Path:

@@ -8,6 +8,7 @@ Questions whose recipes are not written yet do not count.
 """
 
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator
@@ -96,22 +97,31 @@ def misses(answers: Iterable[Answer]) -> str:
     )
 
 
+def find_browser() -> str | None:
+    """The system's Chromium or Chrome."""
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    return next(filter(None, map(shutil.which, names)), None)
+
+
+def browser_options() -> dict[str, Any]:
+    """How to start it; it cannot confine itself where it is run by root."""
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    return {"executable_path": find_browser(), "args": ["--no-sandbox"] if root else []}
+
+
 def main() -> None:
     """The command.
 
     Raises:
         SystemExit: if the site is not built, or there is no browser.
     """
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    browser = next(filter(None, map(shutil.which, names)), None)
     if not (SITE / "search.html").is_file():
         sys.exit("the site is not built: run make html")
-    if not browser:
+    if not find_browser():
         sys.exit("no browser found; install Chromium (Debian: apt install chromium)")
-    options: dict[str, Any] = {"executable_path": browser, "args": ["--no-sandbox"]}
     slugs = [path.stem for path in (SITE / "recipes" / "recipes").glob("*.html")]
     with sync_playwright() as playwright:
-        page = playwright.chromium.launch(**options).new_page()
+        page = playwright.chromium.launch(**browser_options()).new_page()
         page.goto((SITE / "search.html").as_uri())
         answers = measure(page, read(QUESTIONS, slugs))
     print(f"{table(answers)}\n\n{misses(answers)}")

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-from served_site import DESKTOP, MISSING, ROOT, SITE, find_browser, options, serve
+from served_site import DESKTOP, MISSING, ROOT, SITE, serve
+
+from tools.questions import browser_options, find_browser
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +17,7 @@ def browser() -> Iterator[Browser]:
         stop = pytest.fail if os.environ.get("REQUIRE_BROWSER") == "1" else pytest.skip
         stop("no browser found; install Chromium (Debian: apt install chromium)")
     with sync_playwright() as playwright:
-        yield playwright.chromium.launch(**options())
+        yield playwright.chromium.launch(**browser_options())
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,9 @@ import statistics
 import subprocess
 import sys
 
-from served_site import DOCS, LANDING, LEAD, ROOT, SEARCH, find_browser, serve
+from served_site import DOCS, LANDING, LEAD, ROOT, SEARCH, serve
+
+from tools.questions import find_browser
 
 VERSION = "13.5.0"
 RUNS = int(os.environ.get("RUNS", "5"))

@@ -9,7 +9,9 @@ from io import BytesIO
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
-from served_site import DESKTOP, INDEX, LANDING, LEAD, ROOT, all_pages, find_browser, options, serve
+from served_site import DESKTOP, INDEX, LANDING, LEAD, ROOT, all_pages, serve
+
+from tools.questions import browser_options, find_browser
 
 FOLDER = ROOT / "docs" / "screenshots"
 SOCIAL_CARD = ROOT / "docs" / "_static" / "social_card.png"
@@ -49,7 +51,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     SHEETS.mkdir(exist_ok=True)
     with serve() as site, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(**options())
+        browser = playwright.chromium.launch(**browser_options())
 
         def shoot(page: str, **look: object) -> Image.Image:
             tab = browser.new_page(**look)

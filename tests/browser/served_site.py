@@ -2,9 +2,7 @@
 
 import contextlib
 import gzip
-import os
 import re
-import shutil
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -82,18 +80,6 @@ def serve() -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
-
-
-def find_browser() -> str | None:
-    """The system's Chromium or Chrome."""
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    return next(filter(None, map(shutil.which, names)), None)
-
-
-def options() -> dict:
-    """How to start it; it cannot confine itself where it is run by root."""
-    root = hasattr(os, "geteuid") and os.geteuid() == 0
-    return {"executable_path": find_browser(), "args": ["--no-sandbox"] if root else []}
 
 
 def with_settings(*values: dict) -> pytest.MarkDecorator:

@@ -222,9 +222,11 @@ def test_what_cannot_be_typeset_is_one_failure_each(small) -> None:
     small.add("zz_good")
     for slug, (code, prose, _) in UNTYPESETTABLE.items():
         small.add(slug, code, prose or "The only cell.")
+    plugin = Plugin()
+    plugin.one_title = True
     for again in (False, True):
         executor = FakeExecutor(fake_figures)
-        build = small.build(executor)
+        build = small.build(executor, plugin=plugin)
         assert sorted(build.failures) == [f"examples/{slug}.py" for slug in sorted(UNTYPESETTABLE)]
         for slug, (_, _, word) in UNTYPESETTABLE.items():
             reason = build.failures[f"examples/{slug}.py"].reason

@@ -67,7 +67,9 @@ def test_exception_names_the_line_of_the_source(execute) -> None:
 
 def test_expected_exception_is_a_result(execute) -> None:
     """With its traceback on the page; the cells after it did nothing."""
-    run = execute("1 / 0\n\n# %%\n# Prose.\n\nprint('after')", may_fail=True)
+    code = "import numpy as np\n\nx = np.zeros(1)\n1 / 0\n\n# %%\n# Prose.\n\nprint('after')"
+    run = execute(code, may_fail=True)
+    assert "np.zeros" in run.names  # what is in the code is linked, also below the exception
     assert not run.failure and run.raised.strip().endswith("division by zero")
     assert "ZeroDivisionError" in run.cells[0].rst
 
@@ -115,7 +117,7 @@ def test_no_module_of_ours_is_seen(monkeypatch, tmp_path) -> None:
     import site_of_test  # noqa: F401
 
     paths, modules = list(sys.path), set(sys.modules)
-    with unseen((tmp_path,), "site_of_test.plugin"):
+    with unseen(tmp_path, "site_of_test.plugin"):
         assert str(tmp_path) not in sys.path
         assert not [n for n in sys.modules if n.startswith(("recipe_gallery", "site_of_test"))]
         with pytest.raises(ImportError):
@@ -128,7 +130,7 @@ def test_no_module_of_ours_is_seen(monkeypatch, tmp_path) -> None:
 def test_folder_of_what_is_installed_is_seen(monkeypatch) -> None:
     """Where this package is installed like any other, numpy lies beside it."""
     folder = next(iter(child.INSTALLED))
-    with unseen((folder,), ""):
+    with unseen(folder, ""):
         assert str(folder) in sys.path
         assert "recipe_gallery" not in sys.modules
 

@@ -23,9 +23,9 @@ pytestmark = pytest.mark.unit
 ANSWERED = {
     "2": {
         "as_script.py": "e332b3adcb52319d",
-        "child.py": "16bbb0980101f1dd",
-        "execution.py": "2aefef23dcc5c98c",
-        "gallery.py": "ff3bb7cb121375db",
+        "child.py": "5e3c76048a2e1c08",
+        "execution.py": "d0318bdaccf4c7a4",
+        "gallery.py": "36226587eb35bba7",
         "printed.py": "7a3ebf0949f2b6e7",
     }
 }

@@ -171,9 +171,9 @@ def test_sphinx_gallery_has_an_empty_gallery(app) -> None:
     """And nothing to write for it, but all its other settings; the stage knows the folders."""
     app.config.sphinx_gallery_conf["show_memory"] = True
     stage.take_gallery(app, app.config)
-    assert app.config.sphinx_gallery_conf == {**stage.EMPTY, "show_memory": True}
+    assert app.config.sphinx_gallery_conf == stage.EMPTY
     assert stage.EMPTY["examples_dirs"] == stage.EMPTY["gallery_dirs"] == []
-    assert app.recipe_gallery.dirs == FOLDERS
+    assert app.recipe_gallery.taken == {**FOLDERS, "show_memory": True}
     assert app.recipe_gallery.conf == stage.DEFAULTS
 
 
@@ -181,14 +181,23 @@ def test_folders_have_sphinx_gallerys_defaults(app) -> None:
     """Where conf.py does not name them."""
     app.config.sphinx_gallery_conf = {}
     stage.take_gallery(app, app.config)
-    dirs = {name: gen_gallery.DEFAULT_GALLERY_CONF[name] for name in FOLDERS}
-    assert app.recipe_gallery.dirs == dirs
+    names = [*FOLDERS, "show_memory"]
+    taken = {name: gen_gallery.DEFAULT_GALLERY_CONF[name] for name in names}
+    assert app.recipe_gallery.taken == taken
 
 
 def test_unknown_setting_is_named(app) -> None:
     """With those that there are."""
     app.config.recipe_gallery_conf = {"plug_in": "x"}
     with pytest.raises(SystemExit, match="has 'plug_in'; known: plugin, state, index"):
+        stage.take_gallery(app, app.config)
+
+
+@pytest.mark.parametrize("limits", [{"timeout": "5"}, {"memory": 0}])
+def test_limit_that_is_none_is_told(app, limits) -> None:
+    """Before any example is read."""
+    app.config.recipe_gallery_conf = limits
+    with pytest.raises(SystemExit, match=f"conf.py: recipe_gallery_conf: .*{next(iter(limits))}"):
         stage.take_gallery(app, app.config)
 
 
@@ -238,8 +247,8 @@ def test_settings_of_a_build(begun) -> None:
     config = begun.config
     config.recipe_only, config.recipe_jobs, config.recipe_costs = "a", "3", "x.json"
     config.plot_gallery, config.html_baseurl = "0", "https://x.org/"
-    own = {"state": "kept", "index": False, "timeout": 5, "memory": 2}
-    begun.recipe_gallery.conf.update(own)
+    begun.recipe_gallery.conf.update({"state": "kept", "index": False})
+    begun.recipe_gallery.defaults = Header(timeout=5, memory=2)
     found = stage.settings_of(begun, begun.recipe_gallery)
     assert (found.only, found.jobs, found.costs, found.execute) == ("a", 3, "x.json", False)
     assert (found.base, found.index, found.state) == (
@@ -286,7 +295,7 @@ def test_what_ends_a_build_is_one_sentence(begun, fake, monkeypatch, error, sent
 
 def test_missing_gallery_is_one_sentence(begun, fake) -> None:
     """That names the folder, and does not speak of writing."""
-    begun.recipe_gallery.dirs["examples_dirs"] = "nowhere"
+    begun.recipe_gallery.taken["examples_dirs"] = "nowhere"
     with pytest.raises(SystemExit, match="nowhere") as caught:
         stage.run_stage(begun)
     assert "cannot write" not in str(caught.value)

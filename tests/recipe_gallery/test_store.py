@@ -74,7 +74,10 @@ def test_file_that_is_not_its_own_is_refused(store, recipe, name) -> None:
     assert store.run("auto/a") is None
 
 
-@pytest.mark.parametrize("ending", ["001.png", "012_2_00x.png", "001.svg", "001.gif"])
+ENDINGS = ("001.png", "012_2_00x.png", "001.svg", "001.gif", "001.jpg", "001.webp")
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_all_kinds_of_figures_are_its_own(store, recipe, ending) -> None:
     """Larger copies, drawings and animations."""
     store.keep(recipe, Run((Cell(figures=(Figure(f"sphx_glr_a_{ending}", "x", b""),)),)))
