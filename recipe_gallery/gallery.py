@@ -22,8 +22,6 @@ from sphinx_gallery import backreferences, gen_rst, scrapers
 
 from .model import Cell, Run
 
-TESTED_VERSION = "0.22.1"
-
 
 def split(source: Path, gallery: Mapping[str, Any] | None = None) -> tuple:
     """``(file_conf, blocks, syntax tree)`` of a recipe, read from its file.

@@ -24,6 +24,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from .model import Header
 
 BLOCK = re.compile(r"(?m)^# /// (?P<type>[a-zA-Z0-9-]+)$\s(?P<content>(^#(| .*)$\s)+)^# ///$")
+EXPECTED = "expected one '# /// script' block (PEP 723) at the top, got {}"
 UNDECLARED = Header()
 # What [tool.recipe] may have; the others stand at the block's top, or are ours.
 OURS = {"declared", "requires_python", "dependencies", "extra"}
@@ -47,9 +48,7 @@ def read_header(source: str, defaults: Header = UNDECLARED) -> Header:
     if not blocks:
         return defaults
     if len(blocks) > 1:
-        raise HeaderError(
-            f"expected one '# /// script' block (PEP 723) at the top, got {len(blocks)}"
-        )
+        raise HeaderError(EXPECTED.format(len(blocks)))
     lines = blocks[0]["content"].splitlines()
     try:
         table = tomllib.loads("\n".join(line[2:] for line in lines))

@@ -35,6 +35,8 @@ TAKE_AWAY = f"{DOCS}/take_away"  # the page that offers what is in these
 PACKS = "_build/take_away"
 BOOK = "_build/epub"
 
+IN_YOUR_PROJECT = "In your project"  # the section of a recipe with the lines to copy
+
 # In the order to learn them.
 TAGS = (
     "Basics", "Tensors", "Data", "Losses", "Training", "Sequences", "Saving and loading",

@@ -34,7 +34,6 @@ from .versions import ran_on
 # A title and the paragraph below it, the outcome.
 TOP = re.compile(r"(?m)^.+\n([=~-])\1+\n+((?:[^\s].*\n)+)")
 CONTENTS = "<!-- contents -->"  # where layout.html puts them
-IN_YOUR_PROJECT = "In your project"  # the section with the lines to copy, where there is one
 DESCRIPTIONS = {  # of pages without a text of their own
     "search": "Search all recipes by what you want to do, by an error message or by a name.",
     "404": "There is no page at this address.",
@@ -54,7 +53,7 @@ def frame(app: Sphinx, docname: str, source: list[str]) -> None:
 def framed(text: str, entry: Entry, env: BuildEnvironment) -> str:
     """The rst of a recipe's page with what is said around the recipe."""
     if top := TOP.search(text):
-        copies, root = f"\n{IN_YOUR_PROJECT}\n" in text, Path(env.srcdir)
+        copies, root = f"\n{layout.IN_YOUR_PROJECT}\n" in text, Path(env.srcdir)
         below = facts(entry, launch_links(entry.slug, env.config), copies, root)
         below += before_it_runs(entry, root)
         outcome = f".. rst-class:: recipe-outcome\n\n{top[2]}"
@@ -79,7 +78,7 @@ def facts(entry: Entry, launch: list[str], copies: bool, root: Path) -> str:
     where = ran_on(slug, read_json(root / layout.published(slug)), tried.read(root))
     items = [", ".join(tags), times(entry, root), needs(entry, root), as_rst(where)]
     if copies:
-        items.append(f"`Copy the lines <#{nodes.make_id(IN_YOUR_PROJECT)}>`__")
+        items.append(f"`Copy the lines <#{nodes.make_id(layout.IN_YOUR_PROJECT)}>`__")
     items += [f":download:`Notebook <{slug}.ipynb>`", f":download:`Script <{slug}.py>`"]
     items += [f"``uv run {slug}.py``", *launch, f"`Markdown <{slug}.md>`__"]
     lines = [".. rst-class:: recipe-facts", "", *(f"- {item}" for item in items if item), ""]

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from recipe_gallery import Header, NotHere, Task
 from recipe_gallery.files import digest
-from recipe_gallery.header import HeaderError
+from recipe_gallery.header import EXPECTED, HeaderError
 
 from . import layout
 from .drawn_cifar10 import DRAWN_VERSION, REAL_FOLDER, has_real_data, install
@@ -101,7 +101,7 @@ def key(header: Header, srcdir: Path) -> dict[str, str]:
         ValueError: if it names an unknown data set.
     """
     if not header.declared:
-        raise HeaderError("expected one '# /// script' block (PEP 723) at the top, got 0")
+        raise HeaderError(EXPECTED.format(0))
     if unknown := sorted(set(header.tags) - set(layout.TAGS)):
         raise HeaderError(f"the tag {unknown[0]!r} is unknown; known: {', '.join(layout.TAGS)}")
     found = {f"data {name}": data_version(name, srcdir / layout.DATA) for name in header.datasets}

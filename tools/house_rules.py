@@ -16,7 +16,7 @@ from pathlib import Path
 from sphinx.errors import SphinxError
 
 from recipe_gallery import gallery
-from recipe_gallery.header import BLOCK, HeaderError, check_extra, read_header
+from recipe_gallery.header import BLOCK, EXPECTED, HeaderError, check_extra, read_header
 from recipe_gallery.reading import imported_modules
 from recipe_site import error_index, layout, strays, torch_plugin
 from recipe_site.catalogue import TAGS, title_and_outcome
@@ -56,7 +56,7 @@ class Recipe:
         self.header = read_header(self.text)
         check_extra(self.header, torch_plugin.fields)
         if not self.header.declared:
-            raise HeaderError("expected one '# /// script' block (PEP 723) at the top, got 0")
+            raise HeaderError(EXPECTED.format(0))
         self.blocks = gallery.split(path)[1]
         self.limit = LIMITS | EXCEPTIONS.get(path.stem, {})
         full = {}  # imported names; below, every name in full: nn.Linear is torch.nn.Linear

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from recipe_gallery.varying import VARIES, varies
+from recipe_site import layout
 
 if TYPE_CHECKING:
     from .house_rules import Found, Recipe
 
-HEADING = "In your project"
 SECTION_LINES = 12
 SENTENCE = 28  # words
 # The colours of figures: the mended way, the naive one; others and what is neither.
@@ -50,8 +50,8 @@ def section(recipe: "Recipe") -> tuple[int, str] | None:
     line, code = 0, ""
     for block in recipe.blocks:
         found = headings(block.content) if block.type == "text" else []
-        if HEADING in found:
-            line = recipe.line(f"# {HEADING}")
+        if layout.IN_YOUR_PROJECT in found:
+            line = recipe.line(f"# {layout.IN_YOUR_PROJECT}")
         elif line and found:
             break
         if line and block.type == "code":
@@ -61,7 +61,7 @@ def section(recipe: "Recipe") -> tuple[int, str] | None:
 
 def lines_are_ready_to_use(recipe: "Recipe") -> "Found":
     if not (found := section(recipe)):
-        yield 1, f"no section {HEADING!r}: write the lines that one would use"
+        yield 1, f"no section {layout.IN_YOUR_PROJECT!r}: write the lines that one would use"
         return
     line, code = found
     count = len(re.findall(r"(?m)^ *[^\s#]", code))

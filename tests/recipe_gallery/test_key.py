@@ -25,7 +25,7 @@ ANSWERED = {
         "as_script.py": "e332b3adcb52319d",
         "child.py": "5e3c76048a2e1c08",
         "execution.py": "d0318bdaccf4c7a4",
-        "gallery.py": "36226587eb35bba7",
+        "gallery.py": "491a69b7cfd46ed3",
         "printed.py": "7a3ebf0949f2b6e7",
     }
 }
