@@ -53,6 +53,7 @@ EMPTY = {
     "gallery_dirs": [],
     "recommender": {"enable": False},
     "write_computation_times": False,
+    "junit": "",  # of no examples, it would be a report without failures
     "show_memory": False,  # it would ask for a package that measures its own examples
 }
 

@@ -135,6 +135,12 @@ def test_folder_of_what_is_installed_is_seen(monkeypatch) -> None:
         assert "recipe_gallery" not in sys.modules
 
 
+def test_without_a_plugin_an_example_writes_where_its_script_may(execute, tmp_path) -> None:
+    """Also below the documentation's root, and into a home folder that this lies in."""
+    run = execute(f"open({str(tmp_path / 'made')!r}, 'w').close()", srcdir=str(tmp_path))
+    assert not run.failure and (tmp_path / "made").exists()
+
+
 def test_helpers_beside_a_recipe_are_its_own(execute) -> None:
     """Whatever our files are called: those that it brings, and those that it writes."""
     run = execute(
