@@ -160,12 +160,12 @@ def in_memory(workers):  # seconds of waiting for a batch, without steps
 
 def study():
     one, two = {"num_workers": 1, "persistent_workers": True}, {"num_workers": 2}
-    even, bursts = [0.24] * 4, [0.0] * 7 + [0.3]
+    even, bursts = [0.24] * 4, [0.0] * 7 + [0.4]
     found = {"1 worker": measure(even, **one), "2 workers": measure(even, **one | two)}
     found["1 worker, 8 ahead"] = measure(even, prefetch_factor=8, **one)
     for factor in (1, 8):
         options = one | {"prefetch_factor": factor}
-        found[f"bursts, {factor} ahead"] = measure(bursts, step=0.06, **options)
+        found[f"bursts, {factor} ahead"] = measure(bursts, step=0.1, **options)
     found["new processes"] = measure([0.0] * 4, step=0.0, **two)
     return found | {"in memory": [in_memory(workers) for workers in (0, 2)]}
 
@@ -197,7 +197,7 @@ assert found["2 workers"]["first"] > 0.1
 #
 # It says how many batches each worker may be ahead, 2 by default. That makes no worker
 # faster: with 8 ahead, one is still too slow. It helps where a few batches are slow. In
-# ``bursts``, the last of eight batches takes as long as five steps. :ref:`Batches ahead
+# ``bursts``, the last of eight batches takes as long as four steps. :ref:`Batches ahead
 # take memory <sphx_glr_recipes_recipes_error_dataloader_worker_killed.py>`.
 
 twice = late[bursts[0]] > 2 * late[bursts[1]]
