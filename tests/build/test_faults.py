@@ -402,8 +402,13 @@ WRITES = {
 
 
 def test_a_recipe_writes_into_its_own_folder_alone(make_site):
-    """Neither into the sources nor into what was kept of others; it fails, and says so."""
+    """Where the plug-in says so: neither into the sources nor into what was kept of others."""
     site = make_site()
+    (site.root / "walled.py").write_text("writable = ()\n")
+    conf = (site.root / "conf.py").read_text("utf-8")
+    conf += "sys.path.insert(0, os.path.dirname(__file__))\n"
+    conf += 'recipe_gallery_conf = {"plugin": "walled"}\n'
+    (site.root / "conf.py").write_text(conf, "utf-8")
     for slug, code in WRITES.items():
         site.add(slug, code.format(root=str(site.root)))
     site.add("writes_here", "import tempfile\n\nwith tempfile.TemporaryFile() as file, "

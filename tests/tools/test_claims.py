@@ -74,7 +74,7 @@ RECIPE = '''# /// script
 # requires-python = ">=3.11"
 # dependencies = []
 # [tool.recipe]
-# timeout = 50
+# timeout = 7
 # ///
 """
 A title
@@ -197,7 +197,7 @@ def test_what_was_as_claimed_is_tried_again_when_something_has_changed(
         case "code":
             (sources / "small.py").write_text(RECIPE + "y = 5\n", "utf-8")
         case "header":
-            (sources / "small.py").write_text(RECIPE.replace("= 5", "= 6", 1), "utf-8")
+            (sources / "small.py").write_text(RECIPE.replace("timeout = 7", "timeout = 8"), "utf-8")
         case "helper":
             (sources / "_helper.py").write_text("x = 1", "utf-8")
         case "claims":
@@ -213,7 +213,7 @@ def test_prose_changes_no_claim(run, tmp_path) -> None:
     """The first lines, comments, blank lines and tags are no code."""
     run(options=["--record"])
     text = RECIPE.replace("# A cell.", "# Other words,\n# and more.\n\n")
-    text = text.replace("timeout = 50", 'timeout = 50\n# tags = ["Data"]')
+    text = text.replace("timeout = 7", 'timeout = 7\n# tags = ["Data"]')
     text = text.replace("A title", "Another title, with a word more")
     (tmp_path / "recipes_source" / "recipes" / "small.py").write_text(text, "utf-8")
     assert run() == RECORDED
