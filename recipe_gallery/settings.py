@@ -8,12 +8,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .model import Header
+import msgspec
+
+from .model import Header, Limit
 from .plugin import Plugin
 
 
 class BuildError(Exception):
     """The build cannot go on; the text says why and what to do."""
+
+
+class Conf(msgspec.Struct, forbid_unknown_fields=True):
+    """``recipe_gallery_conf``: what a site decides."""
+
+    plugin: str = ""  # the module of this site's plugin
+    state: str = "_build/recipe_runs"  # where executions are kept, from the source folder on
+    index: bool = True  # whether to write index.rst into the galleries' folders
+    timeout: Limit = Header().timeout  # seconds; of recipes whose header does not say
+    memory: Limit = Header().memory  # GiB; likewise
 
 
 @dataclass

@@ -2,7 +2,7 @@
 
 Problem: what happens when, in a build of several extensions, must not depend on the order in
 which a conf.py lists them.
-Usage: ``recipe_gallery`` in ``extensions``; ``recipe_gallery_conf`` has the keys of ``DEFAULTS``.
+Usage: ``recipe_gallery`` in ``extensions``; ``recipe_gallery_conf`` has the keys of ``Conf``.
 For the command line (``-D``): ``recipe_only`` (execute just this one, even if nothing
 changed), ``recipe_jobs`` (how many at once; default: the cores), ``recipe_cluster``
 (address of a Ray cluster), ``recipe_costs`` (a summary.json of an earlier build whose costs
@@ -35,17 +35,10 @@ from .build import Build
 from .files import CannotWrite, digest, sentence
 from .links import api_links
 from .model import Executor, Header
-from .settings import BuildError, Settings, number_of_jobs
+from .settings import BuildError, Conf, Settings, number_of_jobs
 
 logger = logging.getLogger(__name__)
 MOST_ON_CLUSTER = 64  # recipes that wait for a cluster at once
-DEFAULTS = {
-    "plugin": "",  # the module of this site's plugin
-    "state": "_build/recipe_runs",  # where executions are kept, from the source folder on
-    "index": True,  # whether to write index.rst into the galleries' folders
-    "timeout": Header().timeout,  # seconds; of recipes whose header does not say
-    "memory": Header().memory,  # GiB; likewise
-}
 
 # What Sphinx-Gallery would do with its own galleries.
 EMPTY = {
@@ -63,8 +56,7 @@ class State:
     """What one build of Sphinx knows between its events."""
 
     taken: dict[str, Any]  # settings of Sphinx-Gallery that it does not see: folders, show_memory
-    conf: dict[str, Any]  # recipe_gallery_conf with its defaults
-    defaults: Header
+    conf: Conf
     lock: FileLock
     build: Build | None = None
     heard: interrupted.Warnings = field(default_factory=interrupted.Warnings)
@@ -73,10 +65,11 @@ class State:
 def take_gallery(app: Sphinx, config: Any) -> None:
     """Take the galleries from Sphinx-Gallery, which then finds nothing to execute or list."""
     gallery = config.sphinx_gallery_conf
-    conf = {**DEFAULTS, **config.recipe_gallery_conf}
-    if unknown := sorted(set(conf) - set(DEFAULTS)):
-        known = ", ".join(DEFAULTS)
-        raise SystemExit(f"conf.py: recipe_gallery_conf has {unknown[0]!r}; known: {known}")
+    try:
+        conf = msgspec.convert(config.recipe_gallery_conf, Conf)
+    except msgspec.ValidationError as error:
+        known = ", ".join(Conf.__struct_fields__)
+        raise SystemExit(f"conf.py: recipe_gallery_conf: {error}; known: {known}") from None
     taken = {
         "examples_dirs": gallery.get("examples_dirs", "../examples"),
         "gallery_dirs": gallery.get("gallery_dirs", "auto_examples"),
@@ -86,20 +79,15 @@ def take_gallery(app: Sphinx, config: Any) -> None:
     # Pages are read again when the code that makes them, or what they link to, has changed.
     folders = [Path(__file__).parent]
     try:
-        folders += [plugin.module_file(name).parent for name in (conf["plugin"],) if name]
+        folders += [plugin.module_file(name).parent for name in (conf.plugin,) if name]
     except ImportError as error:
         raise SystemExit(f"conf.py: the plugin of recipe_gallery_conf: {error}") from None
     files = [file for folder in folders for file in sorted(folder.glob("*.py"))]
     links = api_links(getattr(config, "intersphinx_mapping", {}), Path(app.srcdir))
     code = b"".join(file.read_bytes() for file in files)
     config.recipe_pages_from = digest(code + repr(sorted(links.items())).encode())
-    try:
-        limits = {name: conf[name] for name in ("timeout", "memory")}
-        defaults = msgspec.convert(limits, Header)
-    except msgspec.ValidationError as error:
-        raise SystemExit(f"conf.py: recipe_gallery_conf: {error}") from None
-    lock = Path(app.srcdir, conf["state"], "lock")
-    app.recipe_gallery = State(taken, conf, defaults, FileLock(lock))
+    lock = Path(app.srcdir, conf.state, "lock")
+    app.recipe_gallery = State(taken, conf, FileLock(lock))
 
 
 def run_stage(app: Sphinx) -> None:
@@ -139,9 +127,9 @@ def settings_of(app: Sphinx, state: State) -> Settings:
     return Settings(
         gallery=config.sphinx_gallery_conf,
         srcdir=srcdir,
-        state=srcdir / state.conf["state"],
-        plugin=plugin.load(state.conf["plugin"]),
-        plugin_name=state.conf["plugin"],
+        state=srcdir / state.conf.state,
+        plugin=plugin.load(state.conf.plugin),
+        plugin_name=state.conf.plugin,
         links=api_links(getattr(config, "intersphinx_mapping", {}), srcdir),
         base=config.html_baseurl,
         only=config.recipe_only,
@@ -149,8 +137,8 @@ def settings_of(app: Sphinx, state: State) -> Settings:
         jobs=MOST_ON_CLUSTER if config.recipe_cluster else number_of_jobs(config.recipe_jobs),
         costs=config.recipe_costs,
         typeset_by=config.recipe_pages_from,
-        index=state.conf["index"],
-        defaults=state.defaults,
+        index=state.conf.index,
+        defaults=Header(timeout=state.conf.timeout, memory=state.conf.memory),
     )
 
 
@@ -163,10 +151,10 @@ def executor_of(app: Sphinx) -> Callable[[list[str], Mapping[str, str]], Executo
             from .cluster import RayExecutor
 
             key = state.build.reader.common_key
-            return RayExecutor(address, modules, environment, key, state.conf["plugin"])
+            return RayExecutor(address, modules, environment, key, state.conf.plugin)
         from .local import LocalExecutor  # only here: most builds execute nothing
 
-        return LocalExecutor(modules, environment, plugin.load(state.conf["plugin"]).keep)
+        return LocalExecutor(modules, environment, plugin.load(state.conf.plugin).keep)
 
     return make
 

@@ -174,7 +174,7 @@ def test_sphinx_gallery_has_an_empty_gallery(app) -> None:
     assert app.config.sphinx_gallery_conf == stage.EMPTY
     assert stage.EMPTY["examples_dirs"] == stage.EMPTY["gallery_dirs"] == []
     assert app.recipe_gallery.taken == {**FOLDERS, "show_memory": True}
-    assert app.recipe_gallery.conf == stage.DEFAULTS
+    assert app.recipe_gallery.conf == stage.Conf()
 
 
 def test_folders_have_sphinx_gallerys_defaults(app) -> None:
@@ -189,7 +189,7 @@ def test_folders_have_sphinx_gallerys_defaults(app) -> None:
 def test_unknown_setting_is_named(app) -> None:
     """With those that there are."""
     app.config.recipe_gallery_conf = {"plug_in": "x"}
-    with pytest.raises(SystemExit, match="has 'plug_in'; known: plugin, state, index"):
+    with pytest.raises(SystemExit, match="unknown field `plug_in`; known: plugin, state, index"):
         stage.take_gallery(app, app.config)
 
 
@@ -247,8 +247,8 @@ def test_settings_of_a_build(begun) -> None:
     config = begun.config
     config.recipe_only, config.recipe_jobs, config.recipe_costs = "a", "3", "x.json"
     config.plot_gallery, config.html_baseurl = "0", "https://x.org/"
-    begun.recipe_gallery.conf.update({"state": "kept", "index": False})
-    begun.recipe_gallery.defaults = Header(timeout=5, memory=2)
+    own = stage.Conf(state="kept", index=False, timeout=5, memory=2)
+    begun.recipe_gallery.conf = own
     found = stage.settings_of(begun, begun.recipe_gallery)
     assert (found.only, found.jobs, found.costs, found.execute) == ("a", 3, "x.json", False)
     assert (found.base, found.index, found.state) == (
