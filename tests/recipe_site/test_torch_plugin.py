@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT, SOURCES
 from packaging.requirements import Requirement
 
-from recipe_gallery import Header
+from recipe_gallery import Header, Task
 from recipe_gallery.header import HeaderError, read_header
 from recipe_site import torch_plugin
 
@@ -77,3 +77,22 @@ def test_compiler_gets_no_path_that_it_would_take_for_two(tmp_path) -> None:
     assert variable.startswith(str(tmp_path / "büro"))
     for name in ("Mein Büro", "Anna's", 'the "site"'):
         assert torch_plugin.cache_of_compiler(tmp_path / name) == {}
+
+
+@pytest.mark.parametrize(
+    ("compiler", "shared"), [("g++-13 (Debian) 13.2", True), ("Debian clang version 14", False)]
+)
+def test_recipes_share_precompiled_headers(tmp_path, monkeypatch, compiler: str, shared) -> None:
+    """Two recipes, each with a temporary folder of its own; clang refuses headers that moved."""
+    from torch._inductor.runtime.cache_dir_utils import default_cache_dir
+
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "set below, and restored")
+    for number, expected in enumerate(([], ["made by the other"] if shared else [])):
+        (tmp_path / f"{number}").mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / f"{number}"))
+        key = {"C++ compiler": compiler}
+        torch_plugin.enter(Task("a", "a.py", {}, {}, Header(), key, srcdir=str(tmp_path)))
+        folder = Path(default_cache_dir(), "precompiled_headers")
+        folder.mkdir(parents=True, exist_ok=True)  # as torch does
+        assert [path.name for path in folder.iterdir()] == expected
+        (folder / "made by the other").touch()
