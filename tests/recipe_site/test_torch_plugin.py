@@ -86,6 +86,9 @@ def test_recipes_share_precompiled_headers(tmp_path, monkeypatch, compiler: str,
     """Two recipes, each with a temporary folder of its own; clang refuses headers that moved."""
     from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
+    # What is for a process of its own is left out here: it would stay for other tests.
+    monkeypatch.setattr(torch_plugin, "install", lambda *args: None)
+    monkeypatch.setattr("torch.set_num_threads", lambda number: None)
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "set below, and restored")
     for number, expected in enumerate(([], ["made by the other"] if shared else [])):
         (tmp_path / f"{number}").mkdir()
