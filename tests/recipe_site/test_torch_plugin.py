@@ -83,7 +83,7 @@ def test_compiler_gets_no_path_that_it_would_take_for_two(tmp_path) -> None:
     ("compiler", "shared"), [("g++-13 (Debian) 13.2", True), ("Debian clang version 14", False)]
 )
 def test_recipes_share_precompiled_headers(tmp_path, monkeypatch, compiler: str, shared) -> None:
-    """Two recipes, each with a temporary folder of its own; clang refuses headers that moved."""
+    """Two recipes, each with a temporary folder of its own; those of clang are left alone."""
     from torch._inductor.runtime.cache_dir_utils import default_cache_dir
 
     # What is for a process of its own is left out here: it would stay for other tests.
