@@ -44,8 +44,9 @@ class Family:
 
     def members(self) -> list[psutil.Process]:
         """Those that are running."""
-        self.seen |= set(self.me.children(recursive=True))
-        return [process for process in self.seen if is_running(process)]
+        found = self.seen | set(self.me.children(recursive=True))
+        self.seen = {process for process in found if is_running(process)}
+        return list(self.seen)
 
     def memory(self, limit: float) -> float:
         """Resident bytes of all together.

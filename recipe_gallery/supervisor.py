@@ -25,7 +25,8 @@ from .limits import Family, adopt_orphans, die_with_parent, peak_of_children
 from .model import Failure, Run, Task
 from .printed import LIMIT, read, too_late, too_much
 
-INTERVAL = 0.1  # seconds between two looks
+INTERVAL, LONGEST = 0.1, 0.5  # seconds between two looks
+SHARE = 0.01  # of a core, for looking: a look asks about every process of the machine
 FULL = 100  # exit codes from here on: the disk is full, and the error's number
 PATIENCE = 60  # seconds until a recipe's process must have begun
 GIB, MIB = 2**30, 2**20
@@ -134,9 +135,9 @@ def watch(task: Task, process: BaseProcess, family: Family, is_over: Callable[[]
         Ended: as soon as ``is_over`` says so.
     """
     printed, start = Path(task.scratch, PRINTED), time.monotonic()
-    limit, begun = task.header.memory * GIB, False
+    limit, begun, took = task.header.memory * GIB, False, 0.0
     while process.exitcode is None:
-        wait([process.sentinel], INTERVAL)
+        wait([process.sentinel], min(max(INTERVAL, took / SHARE), LONGEST))
         if is_over():
             raise Ended
         if not begun and printed.exists():  # a spawned process has been importing until now
@@ -145,8 +146,10 @@ def watch(task: Task, process: BaseProcess, family: Family, is_over: Callable[[]
             return f"was still running after its time limit of {task.header.timeout:g} s"
         if begun and printed.stat().st_size > 4 * LIMIT:
             return too_much(read(printed, 0, 200))
+        before = time.process_time()
         if family.memory(limit) > limit:
             return over_memory(task)
+        took = time.process_time() - before
     return ""
 
 

@@ -40,6 +40,7 @@ def test_family_ends_whole(family) -> None:
     for one in started:
         one.wait(10)
     assert family.members() == []
+    assert not {process.pid for process in family.seen} & {one.pid for one in started}
 
 
 @pytest.mark.skipif(not psutil.LINUX, reason="only Linux gives orphans to another process")

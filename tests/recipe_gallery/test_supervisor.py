@@ -5,12 +5,13 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
 import small_gallery
 
-from recipe_gallery import Header, Run, Task
+from recipe_gallery import Header, Run, Task, supervisor
 
 pytestmark = pytest.mark.unit
 
@@ -58,6 +59,24 @@ def test_memory_limit(watched, code) -> None:
     run = watched(code, memory=0.25)
     assert run.failure.reason == "used more than its limit of 0.25 GiB of memory"
     assert run.peak < 3500  # MiB; the last would have 4000
+
+
+def test_looks_become_rare_where_they_take_long(tmp_path, monkeypatch) -> None:
+    """Each asks about every process of the machine, and a laptop may have a thousand."""
+    pauses, process = [], SimpleNamespace(exitcode=None, sentinel=0)
+
+    def wait(sentinels: list, seconds: float) -> None:
+        pauses.append(round(seconds, 3))
+        process.exitcode = 0 if len(pauses) == 4 else None
+
+    clock = iter([0, 0.0005, 1, 1.003, 2, 2.06, 3, 3])  # before and after each look
+    times = SimpleNamespace(monotonic=lambda: 0, process_time=lambda: next(clock))
+    monkeypatch.setattr(supervisor, "wait", wait)
+    monkeypatch.setattr(supervisor, "time", times)
+    task = Task("auto/a", "a.py", {}, {}, Header(), {}, scratch=str(tmp_path))
+    family = SimpleNamespace(memory=lambda limit: 0)
+    assert not supervisor.watch(task, process, family, lambda: False)
+    assert pauses == [0.1, 0.1, 0.3, 0.5]
 
 
 def test_costs_are_known_in_the_end(watched) -> None:
