@@ -11,7 +11,7 @@ JOBS ?= 0
 SPHINX = $(RUN) -m sphinx $(SPHINXOPTS) $(if $(MAKE_TERMOUT),,-q) -j auto -D "recipe_jobs=$(JOBS)"
 MARK ?=
 # make takes any name: RECIP=x would build everything.
-NAMES = PYTHON SPHINXOPTS JOBS MARK RECIPE CLUSTER DEVICE TIMES OFFLINE RUNS PORT SITE_URL \
+NAMES = PYTHON SPHINXOPTS JOBS MARK RECIPE CLUSTER DEVICE TIMES SEED OFFLINE RUNS PORT SITE_URL \
   GITHUB_REPOSITORY ENVIRONMENT ALL KEEP FOLDER
 UNKNOWN := $(strip $(foreach name,$(filter-out $(NAMES),$(.VARIABLES)),\
   $(if $(filter command,$(origin $(name))),$(name))))
@@ -88,9 +88,9 @@ bench:  ## time this build beside others, on a machine that does nothing else
 	$(NEEDS) sphinx
 	@$(RUN) -m benchmarks.bench
 
-repeat:  ## run all recipes TIMES times, under load, each time with another hash seed (RECIPE, JOBS)
+repeat:  ## run all recipes TIMES times, under load, each time with another hash seed (RECIPE, JOBS, SEED)
 	$(NEEDS) sphinx
-	@$(RUN) -m tools.repeat --times=$(or $(TIMES),20) "--jobs=$(JOBS)" "--recipe=$(RECIPE)"
+	@$(RUN) -m tools.repeat --times=$(or $(TIMES),20) --seed=$(or $(SEED),1) "--jobs=$(JOBS)" "--recipe=$(RECIPE)"
 
 inventories:  ## write docs/inventories from the real ones (OFFLINE=1: as those that are there)
 	$(NEEDS) sphinx torch

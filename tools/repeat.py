@@ -2,9 +2,11 @@
 
 Problem: an assertion on a time, an address, a port or the order of a set fails once in many
 runs, and then on the machine of somebody else.
-Usage: ``make repeat`` after ``make html`` (``TIMES=20``, ``JOBS=n``, ``RECIPE=slug``).
-Result: each published script runs TIMES times, each time with another seed of the hash, while other
-processes keep all cores busy. What is said of each run that failed or printed something else than
+Usage: ``make repeat`` after ``make html`` (``TIMES=20``, ``JOBS=n``, ``RECIPE=slug``). With twice
+as many jobs as cores, the recipes are the load, and all are done in half of the time; ``SEED=n``
+goes on where an earlier command ended.
+Result: each published script runs TIMES times, each time with another seed of the hash, while each
+core has two processes to run. What is said of each run that failed or printed something else than
 the page, numbers of cells that may differ aside; exit status 1 if there are any.
 """
 
@@ -29,7 +31,7 @@ BUSY = "while True: pass"
 
 @contextmanager
 def load(processes: int) -> Iterator[None]:
-    """Keep this many cores busy."""
+    """Let this many processes do nothing, as fast as they can."""
     busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(processes)]
     try:
         yield
@@ -62,6 +64,7 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     """
     parser = argparse.ArgumentParser(prog="python -m tools.repeat")
     parser.add_argument("--times", type=int, default=20, help="how often")
+    parser.add_argument("--seed", type=int, default=1, help="of the hash, in the first run")
     parser.add_argument("--recipe", default="", help="the slug of one; by default all")
     parser.add_argument("--jobs", default="0", help="how many at once")
     options = parser.parse_args(arguments)
@@ -70,14 +73,16 @@ def main(arguments: Sequence[str] | None = None, root: Path = ROOT) -> None:
     except BuildError as error:
         raise SystemExit(str(error)) from None
     recipes, wrong = [Published(root, slug) for slug in chosen(root, options.recipe)], 0
-    with load(os.cpu_count() or 1), ThreadPoolExecutor(jobs) as pool:
-        for seed in range(1, options.times + 1):
+    last = options.seed + options.times - 1
+    idle = max(0, 2 * (os.cpu_count() or 1) - jobs)
+    with load(idle), ThreadPoolExecutor(jobs) as pool:
+        for seed in range(options.seed, last + 1):
             found = pool.map(lambda recipe, seed=seed: problem(recipe, seed), recipes)
             for recipe, text in zip(recipes, found, strict=True):
                 if text:
                     wrong += 1
                     print(f"{recipe.slug}, run {seed}: {text}", flush=True)
-            print(f"run {seed} of {options.times}: {len(recipes)} recipes", flush=True)
+            print(f"run {seed} of {last}: {len(recipes)} recipes", flush=True)
     if wrong:
         raise SystemExit(f"{wrong} runs were not as the page: see above")
 

@@ -18,8 +18,8 @@ def test_all_runs_are_as_the_page(timed, copy_of, capsys) -> None:
     """The numbers of a cell that may differ aside: this recipe prints another time."""
     copy = copy_of(timed)
     copy.edit_script("12.34 us", "56.78 us")
-    repeat.main(["--times=2", "--jobs=1"], copy.root)
-    assert capsys.readouterr().out == "run 1 of 2: 1 recipes\nrun 2 of 2: 1 recipes\n"
+    repeat.main(["--times=2", "--jobs=1", "--seed=8"], copy.root)
+    assert capsys.readouterr().out == "run 8 of 9: 1 recipes\nrun 9 of 9: 1 recipes\n"
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,15 @@ def test_nobody_keeps_the_cores_busy_afterwards(monkeypatch) -> None:
     with pytest.raises(KeyboardInterrupt), repeat.load(2):
         raise KeyboardInterrupt
     assert [process.returncode for process in started] == [-9, -9]
+
+
+@pytest.mark.parametrize(("jobs", "idle"), [(1, 3), (2, 2), (4, 0), (5, 0)])
+def test_a_recipe_has_half_of_a_core(timed, monkeypatch, jobs, idle) -> None:
+    """However many run at once: what is missing of two processes for each core does nothing."""
+    asked = []
+    real = repeat.load
+    monkeypatch.setattr(repeat, "load", lambda count: asked.append(count) or real(0))
+    monkeypatch.setattr(repeat.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(repeat, "problem", lambda recipe, seed: "")
+    repeat.main(["--times=1", f"--jobs={jobs}"], timed.root)
+    assert asked == [idle]
