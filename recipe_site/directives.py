@@ -54,9 +54,9 @@ def as_rst(text: str) -> str:
 
 
 def times(entry: Entry, root: Path) -> str:
-    """How long it takes to read a recipe and, if it was executed, to run it."""
+    """How long it takes to read a recipe and, if it was executed, until it has run."""
     published = read_json(root / layout.published(entry.slug))
-    seconds = max(1, round(published["cpu"])) if published.get("executed") else 0
+    seconds = max(1, round(published["wall"])) if published.get("executed") else 0
     return f"{entry.minutes} min to read" + (f" · {seconds} s to run" if seconds else "")
 
 

@@ -2,6 +2,7 @@
 
 import ast
 import itertools
+import json
 import re
 import runpy
 import zipfile
@@ -20,7 +21,7 @@ from sphinx.util.inventory import InventoryFile
 
 from recipe_gallery import gallery
 from recipe_gallery.varying import varies
-from recipe_site import catalogue
+from recipe_site import catalogue, layout
 from recipe_site.catalogue import TAGS, title_and_outcome
 
 pytestmark = pytest.mark.site
@@ -410,6 +411,9 @@ def test_facts_stand_below_the_title(page) -> None:
     assert links.get("Copy the lines", "#in-your-project") == "#in-your-project"
     text = facts.get_text()
     assert re.search(r"[1-9]\d* min to read · [1-9]\d* s to run", text)
+    # As a clock shows it: a recipe may wait, and no reader sees the seconds of CPU time.
+    wall = json.loads((ROOT / layout.published(page.slug)).read_text())["wall"]
+    assert f" · {max(1, round(wall))} s to run" in text
     assert f"uv run {page.slug}.py" in text
     special = page.header.requires or page.header.gpus or page.header.cpus > 1
     assert ("needs " in text) == bool(special)
